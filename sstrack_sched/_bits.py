@@ -1,0 +1,140 @@
+"""A bit a frame, with rank and select: a mask over 10^9 frames stays small and quick.
+
+`rank` counts the set bits before a position and `select` finds the k-th, both vectorised and at a
+cost that does not grow with the mask: the two questions behind "how many visible frames are in this
+window" and "which is the k-th of them". 64 bits of mask and 32 bits of count a word: 0.19 bytes a
+frame.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, List, Tuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Words = NDArray[np.uint64]
+
+if sys.byteorder != "little":  # packed bytes are viewed as words below
+    raise ImportError("sstrack_sched runs on little-endian machines only")
+
+MAX_BITS = 2**32 - 1
+
+# Every byte of a word: 01010101, 00110011, 00001111; 1; 128.
+_PAIRS, _NIBBLES, _LOW = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F
+_ONES, _HIGH = 0x0101010101010101, 0x8080808080808080
+
+
+def _byte_select() -> NDArray[np.int64]:
+    """Position of the k-th set bit of a byte, shape (256, 8), flattened."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
+    return np.argsort(1 - bits, axis=1, kind="stable").astype(np.int64).ravel()
+
+
+_BYTE_SELECT = _byte_select()
+
+
+def _running_counts(words: Words) -> Words:
+    """Byte b of each result: set bits in bytes 0 to b of the word."""
+    counts = words - ((words >> 1) & _PAIRS)
+    counts = (counts & _NIBBLES) + ((counts >> 2) & _NIBBLES)
+    counts = (counts + (counts >> 4)) & _LOW
+    running: Words = counts * _ONES
+    return running
+
+
+class RankedBits:
+    """Bits with rank and select.
+
+    Parameters
+    ----------
+    words : ndarray of uint64, shape (n_words,)
+        64 bits each, the lowest first, and one spare word of zeros at the end.
+    ranks : ndarray of uint32, shape (n_words,)
+        Set bits before each word.
+    """
+
+    def __init__(self, words: Words, ranks: NDArray[np.uint32]) -> None:
+        self.words = words
+        self.ranks = ranks
+
+    @classmethod
+    def pack(cls, bits: NDArray[np.bool_]) -> RankedBits:
+        """From one boolean a bit."""
+        return cls.from_bytes(np.packbits(bits, bitorder="little"))
+
+    @classmethod
+    def from_bytes(cls, packed: NDArray[np.uint8]) -> RankedBits:
+        """From 8 bits a byte, the lowest first."""
+        spare = -len(packed) % 8 + 8
+        words = np.concatenate([packed, np.zeros(spare, dtype=np.uint8)]).view(np.uint64)
+        ranks = np.zeros(len(words), dtype=np.uint32)
+        np.cumsum(_running_counts(words[:-1]) >> 56, out=ranks[1:], dtype=np.uint32)
+        return cls(words, ranks)
+
+    @property
+    def total(self) -> int:
+        """Number of set bits; the last word is a spare."""
+        return int(self.ranks[-1])
+
+    def unpack(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Bits `start` to `stop - 1`, one boolean each."""
+        first = start // 8
+        packed = self.words.view(np.uint8)[first : -(-stop // 8)]
+        bits = np.unpackbits(packed, bitorder="little")
+        return bits[start - 8 * first : stop - 8 * first].view(np.bool_)
+
+    def rank(self, position: Ints) -> Ints:
+        """Set bits before each position."""
+        index = position >> 6
+        below = (np.uint64(1) << (position & 63).astype(np.uint64)) - np.uint64(1)
+        counts = _running_counts(self.words[index] & below) >> 56
+        rank: Ints = self.ranks[index] + counts.astype(np.int64)
+        return rank
+
+    def select(self, rank: Ints, low: Ints, high: Ints) -> Ints:
+        """Position of the set bit with `rank` set bits before it, known to be in [low, high)."""
+        index = self._word_of(rank, low >> 6, (high - 1) >> 6)
+        within = (rank - self.ranks[index]).astype(np.uint64)
+        words = self.words[index]
+        running = _running_counts(words)
+        # A byte of `passed` has its high bit set when all its word's bits up to there come before.
+        passed = ((within * _ONES) | _HIGH) - running & _HIGH
+        shift = ((passed >> 7) * _ONES >> 56) * 8
+        within -= (running << 8) >> shift & 0xFF
+        byte = words >> shift & 0xFF
+        return (
+            (index << 6)
+            + shift.astype(np.int64)
+            + _BYTE_SELECT[(byte * 8 + within).astype(np.int64)]
+        )
+
+    def _word_of(self, rank: Ints, low: Ints, high: Ints) -> Ints:
+        """Last word in ``[low, high]`` with at most `rank` set bits before it, by bisection."""
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            middle = (low + high + 1) >> 1
+            right = self.ranks[middle] <= rank
+            low, high = np.where(right, middle, low), np.where(right, high, middle - 1)
+        return low
+
+
+class AllSet:
+    """Stands in for `RankedBits` where every bit is set: rank and select are the identity."""
+
+    def rank(self, position: Ints) -> Ints:
+        """Set bits before each position."""
+        return position
+
+    def select(self, rank: Ints, low: Ints, high: Ints) -> Ints:  # noqa: ARG002 (RankedBits' signature)
+        """Position of the set bit with `rank` set bits before it."""
+        return rank
+
+
+def word_aligned_blocks(n_bits: int, size: int) -> List[Tuple[int, int]]:
+    """Cut ``[0, n_bits)`` into blocks of about `size` bits that begin on a word."""
+    step = max(64, size // 64 * 64)
+    return [(start, min(start + step, n_bits)) for start in range(0, n_bits, step)]

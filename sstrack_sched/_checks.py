@@ -1,0 +1,143 @@
+"""Argument checks shared by the public functions.
+
+Every message names the argument, the rule and the value that broke it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any, Optional, Tuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+SUM_TOLERANCE = 1e-6
+"""How far from 1 the sum of a distribution may be."""
+
+
+def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) -> int:
+    """Return `value` as an int in [minimum, maximum]; floats and bools are refused."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {value!r}") from None
+    if number < minimum or (maximum is not None and number > maximum):
+        rule = f"at least {minimum}" if maximum is None else f"in [{minimum}, {maximum}]"
+        raise ValueError(f"{name} must be {rule}; got {number}")
+    return number
+
+
+def real(name: str, value: Any, minimum: float = -math.inf, *, strict: bool = False) -> float:
+    """Return `value` as a finite float, at least (strict: above) `minimum`."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {value!r}") from None
+    if not math.isfinite(number) or number < minimum or (strict and number == minimum):
+        rule = (
+            "finite" if minimum == -math.inf else f"{'above' if strict else 'at least'} {minimum:g}"
+        )
+        raise ValueError(f"{name} must be {rule}; got {number}")
+    return number
+
+
+def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
+    """Return `value` if it is one of `options`."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}")
+    return value
+
+
+def integers(name: str, value: ArrayLike) -> NDArray[np.int64]:
+    """Return `value` as int64; any array but of integers, or empty, is refused."""
+    array = np.asarray(value)
+    if array.size == 0:
+        return np.zeros(array.shape, dtype=np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers; got dtype {array.dtype}")
+    return array.astype(np.int64)
+
+
+def reals(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return `value` as a new float64 array."""
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold real numbers; got {value!r}") from error
+
+
+def first_bad(array: NDArray[Any], bad: NDArray[np.bool_]) -> str:
+    """Say which value broke a rule, and where: ``-0.5 at index 3``."""
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    where = "" if not index else f" at index {index[0] if len(index) == 1 else index}"
+    return f"{array[index]}{where}"
+
+
+def rates(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return probabilities: float64 in [0, 1], at least one bin on the last axis."""
+    array = reals(name, value)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name} must have bins on its last axis; got shape {array.shape}")
+    in_unit_interval(name, array)
+    return array
+
+
+def in_unit_interval(name: str, array: NDArray[np.float64]) -> None:
+    """Refuse NaN and values outside [0, 1]."""
+    bad = ~((array >= 0) & (array <= 1))
+    if bad.any():
+        hint = " (GIoU?)" if (array < 0).any() else ""
+        raise ValueError(f"{name} must be in [0, 1], not NaN; got {first_bad(array, bad)}{hint}")
+
+
+def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> NDArray[np.float64]:
+    """Return a distribution over bins (last axis): non-negative, sums to 1 within 1e-6."""
+    array = reals(name, value)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name} must have bins on its last axis; got shape {array.shape}")
+    if n_bins is not None and array.shape != (n_bins,):
+        raise ValueError(f"{name} must have shape ({n_bins},); got {array.shape}")
+    bad = ~(array >= 0) | np.isinf(array)
+    if bad.any():
+        raise ValueError(f"{name} must be non-negative and finite; got {first_bad(array, bad)}")
+    total = array.sum(axis=-1)
+    wrong = np.abs(total - 1) > SUM_TOLERANCE
+    if wrong.any():
+        raise ValueError(
+            f"{name} must sum to 1 within {SUM_TOLERANCE:g}; got {total[wrong].flat[0]}"
+        )
+    return array
+
+
+def mask(name: str, value: ArrayLike, shape: Tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a boolean mask of the given shape; 0/1 integers count as booleans."""
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
+    if array.dtype.kind in "iu" and not ((array == 0) | (array == 1)).all():
+        raise ValueError(f"{name} must be boolean, or 0 and 1; got {first_bad(array, array > 1)}")
+    if array.dtype.kind not in "biu" and array.size:
+        raise TypeError(f"{name} must be boolean; got dtype {array.dtype}")
+    return array.astype(bool)
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Make an array read-only, so that it can be handed out without a copy."""
+    array.setflags(write=False)
+    return array
+
+
+def bin_ids(name: str, value: ArrayLike, n_bins: int) -> NDArray[np.int64]:
+    """Return bin ids as int64, all in [0, n_bins)."""
+    array = integers(name, value)
+    bad = (array < 0) | (array >= n_bins)
+    if bad.any():
+        raise ValueError(f"{name} must be in [0, {n_bins}); got {first_bad(array, bad)}")
+    return array

@@ -1,0 +1,189 @@
+"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Iterator, Tuple
+
+import numpy as np
+
+from . import _checks
+from ._eligibility import first_frame_visible
+from .sampling import check_images
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .bins import IntervalBins
+    from .videos import VideoIndex
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+SCHEMES = ("forward", "symmetric", "causal")
+_BLOCK = 1 << 18  # frames worked on at a time
+
+
+def random_sampler_distribution(
+    videos: VideoIndex, bins: IntervalBins, scheme: str = "forward"
+) -> Floats:
+    """Bin distribution q^R of a random sampler over these videos, exactly.
+
+    The sampler draws a video by weight, a template uniformly among its visible frames, and a search
+    frame uniformly among the visible frames in a window about the template ([1]_, section 3.2).
+    With M the end of the last bin, the window is
+
+    * ``"forward"``: ``[t, t + M)``, the paper's;
+    * ``"symmetric"``: ``(t - M, t + M)``;
+    * ``"causal"``: ``[t + 1, t + M)``, that of PyTracking, STARK and OSTrack.
+
+    Parameters
+    ----------
+    videos : VideoIndex
+        The training set. An image puts its whole weight on the image bin.
+    bins : IntervalBins
+        Intervals; must have an image bin if the index has images.
+    scheme : {"forward", "symmetric", "causal"}, default="forward"
+        The sampler's window.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_bins,)
+        q^R, sums to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit or no video has an admissible pair.
+
+    Notes
+    -----
+    A template without any admissible search frame is redrawn, and a video without any such template
+    drops out: q^R is conditional on a pair. Bins that do not begin at 0 narrow the window to the
+    intervals that they cover. Growing gaps (OSTrack widens the window when it is empty) are left
+    out.
+
+    References
+    ----------
+    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+    Examples
+    --------
+    >>> from sstrack_sched import IntervalBins, VideoIndex
+    >>> random_sampler_distribution(VideoIndex([3]), IntervalBins(3, 1)).round(4)
+    array([0.6111, 0.2778, 0.1111])
+    """
+    _checks.choice("scheme", scheme, SCHEMES)
+    check_images(videos, bins)
+    weight = np.ones(len(videos)) if videos.weight is None else videos.weight
+    weight = weight / weight.sum()
+    share = np.zeros(len(bins))
+    if bins.image_bin:
+        share[0] = weight[videos.is_image & first_frame_visible(videos)].sum()
+    for weights, shares in _shares_by_block(videos, weight, bins, scheme):
+        share[int(bins.image_bin) :] += shares @ weights
+    total = share.sum()
+    if total == 0:
+        raise ValueError(f"videos must have an admissible pair for {bins!r}; got {videos!r}")
+    q_random: Floats = share / total
+    return q_random
+
+
+def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
+    """Share of each bin among observed samples, such as pairs drawn by a sampler that is not ours.
+
+    Parameters
+    ----------
+    bin_ids : array_like of int, any shape
+        Bins, from `IntervalBins.assign`; at least one, in [0, n_bins).
+    n_bins : int
+        Number of bins.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_bins,)
+        Sums to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no sample or a bin is out of range.
+
+    Examples
+    --------
+    >>> empirical_distribution([0, 0, 1, 0], 3)
+    array([0.75, 0.25, 0.  ])
+    """
+    n_bins = _checks.integer("n_bins", n_bins, 1)
+    ids = _checks.bin_ids("bin_ids", bin_ids, n_bins)
+    if not ids.size:
+        raise ValueError("bin_ids must hold at least one bin; got none")
+    return np.bincount(ids.ravel(), minlength=n_bins) / ids.size
+
+
+def _shares_by_block(
+    videos: VideoIndex, weight: Floats, bins: IntervalBins, scheme: str
+) -> Iterator[Tuple[Floats, Floats]]:
+    """Weights (n,) of a block of videos and their shares by bin (n_video_bins, n); not images."""
+    drawn = np.flatnonzero((weight > 0) & ~videos.is_image)
+    lengths, weights = videos.lengths[drawn], weight[drawn]
+    bits = videos._visible_bits
+    if bits is None and len(drawn):  # videos of one length are alike
+        lengths, same = np.unique(lengths, return_inverse=True)
+        weights = np.bincount(same.ravel(), weights=weights).astype(np.float64)
+    begins = np.append(0, np.cumsum(lengths))
+    start = 0
+    while start < len(lengths):
+        stop = max(
+            int(np.searchsorted(begins, begins[start] + _BLOCK, side="right")) - 1, start + 1
+        )
+        block = lengths[start:stop]
+        if bits is None:
+            visible = np.ones(int(block.sum()), dtype=bool)
+        else:
+            first = videos.offsets[drawn[start:stop]]
+            low = int(first[0])
+            visible = bits.unpack(low, int(first[-1] + block[-1]))[_ranges(first - low, block)]
+        yield weights[start:stop], _shares(visible, block, bins, scheme)
+        start = stop
+
+
+def _ranges(first: Ints, length: Ints) -> Ints:
+    """Concatenation of ``range(first[i], first[i] + length[i])``."""
+    begins = np.cumsum(length) - length
+    ranges: Ints = np.arange(int(length.sum())) + np.repeat(first - begins, length)
+    return ranges
+
+
+def _shares(visible: NDArray[np.bool_], lengths: Ints, bins: IntervalBins, scheme: str) -> Floats:
+    """Share of each bin (n_video_bins, n_videos) in videos laid end to end; 0 without a pair."""
+    n_videos = len(lengths)
+    before = np.append(0, np.cumsum(visible))
+    template = np.flatnonzero(visible)
+    video = np.repeat(np.arange(n_videos), lengths)[template]
+    end = np.cumsum(lengths)[video]
+    begin = end - lengths[video]
+
+    def within(edge: int) -> Ints:
+        """Search frames of each template at an interval below `edge`, up to a constant."""
+        after: Ints = before[
+            np.minimum(template + (max(edge, 1) if scheme == "causal" else edge), end)
+        ]
+        if scheme != "symmetric":
+            return after
+        after -= before[np.maximum(template - max(edge, 1) + 1, begin)]
+        return after
+
+    edges = bins.edges.tolist()
+    bounds = [within(edges[0]), within(edges[-1])]
+    n_search = bounds[1] - bounds[0]
+    admissible = n_search > 0
+    n_templates = np.bincount(video[admissible], minlength=n_videos)
+    share_of_one = np.zeros(len(template))
+    np.divide(1.0, n_search * n_templates[video], out=share_of_one, where=admissible)
+    shares = np.empty((len(edges) - 1, n_videos))
+    low = bounds[0]
+    for i, edge in enumerate(edges[1:]):
+        high = within(edge)
+        shares[i] = np.bincount(video, weights=(high - low) * share_of_one, minlength=n_videos)
+        low = high
+    return shares

@@ -1,0 +1,198 @@
+"""Bins of the time interval between template and search frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List, Tuple, Union
+
+import numpy as np
+
+from . import _checks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class IntervalBins:
+    """Half-open bins ``[lower, upper)`` of the interval, equally spaced.
+
+    Bin i is ``[m i, min(m (i + 1), M))`` with spacing m and maximum interval M, ``ceil(M / m)``
+    bins in all ([1]_, section 3.2). Immutable, comparable and hashable.
+
+    Parameters
+    ----------
+    max_interval : int
+        M in frames, at least 1; the longest interval that occurs is M - 1.
+    spacing : int
+        m in frames, at least 1.
+    image_bin : bool, default=False
+        Add one more bin, the first, for still images: interval 0 by definition. A video pair of
+        interval 0 does not belong to it but to the first bin of intervals.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of int64, shape (n_bins,)
+        Bounds in frames, read-only. The image bin has ``[0, 1)``.
+    edges : ndarray of int64, shape (n_video_bins + 1,)
+        Bounds of the bins of intervals, without the image bin.
+    labels : list of str
+        ``"image"`` or ``"[lower, upper)"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not an integer or too small.
+
+    See Also
+    --------
+    IntervalBins.from_edges : bins of unequal width.
+
+    References
+    ----------
+    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+    Examples
+    --------
+    >>> bins = IntervalBins(200, 30, image_bin=True)  # the paper's
+    >>> bins.labels
+    ['image', '[0, 30)', '[30, 60)', '[60, 90)', '[90, 120)', '[120, 150)', '[150, 180)', '[180,
+    200)']
+    >>> bins.assign([0, 29, 30, 199])
+    array([1, 1, 2, 7])
+    """
+
+    edges: NDArray[np.int64]
+    image_bin: bool
+    lower: NDArray[np.int64]
+    upper: NDArray[np.int64]
+    __slots__ = ("edges", "image_bin", "lower", "upper")
+
+    def __init__(self, max_interval: int, spacing: int, image_bin: bool = False) -> None:
+        stop = _checks.integer("max_interval", max_interval, 1)
+        step = _checks.integer("spacing", spacing, 1)
+        self._set(np.append(np.arange(0, stop, step), stop), image_bin)
+
+    @classmethod
+    def from_edges(cls, edges: ArrayLike, image_bin: bool = False) -> IntervalBins:
+        """Bins ``[edges[i], edges[i + 1])`` of any width.
+
+        Parameters
+        ----------
+        edges : array_like of int, shape (n_video_bins + 1,)
+            Strictly increasing, in frames, not negative.
+        image_bin : bool, default=False
+            As for the class.
+
+        Returns
+        -------
+        IntervalBins
+
+        Raises
+        ------
+        TypeError, ValueError
+            If edges are not integers, fewer than two, negative, or do not increase.
+
+        Examples
+        --------
+        >>> IntervalBins.from_edges([0, 1, 10, 100]).labels
+        ['[0, 1)', '[1, 10)', '[10, 100)']
+        """
+        array = _checks.integers("edges", edges)
+        if array.ndim != 1 or len(array) < 2:
+            raise ValueError(
+                f"edges must be at least two numbers in one row; got shape {array.shape}"
+            )
+        if array[0] < 0:
+            raise ValueError(f"edges must not be negative; got {array[0]} at index 0")
+        falls = np.flatnonzero(np.diff(array) <= 0)
+        if len(falls):
+            i = int(falls[0])
+            raise ValueError(
+                f"edges must increase; got {array[i + 1]} after {array[i]} at index {i + 1}"
+            )
+        self = cls.__new__(cls)
+        self._set(array, image_bin)
+        return self
+
+    def _set(self, edges: NDArray[np.int64], image_bin: bool) -> None:
+        if not isinstance(image_bin, (bool, np.bool_)):
+            raise TypeError(f"image_bin must be True or False; got {image_bin!r}")
+        first = [0] if image_bin else []
+        values = {
+            "edges": edges,
+            "lower": np.append(first, edges[:-1]),
+            "upper": np.append([1] if image_bin else [], edges[1:]),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
+        object.__setattr__(self, "image_bin", bool(image_bin))
+
+    def assign(
+        self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False
+    ) -> NDArray[np.int64]:
+        """Bin ids of intervals.
+
+        Parameters
+        ----------
+        interval : array_like of int, any shape
+            Frames between template and search, unsigned.
+        is_image : bool or array_like of bool, default=False
+            Which of them are still images; broadcasts against `interval`.
+
+        Returns
+        -------
+        ndarray of int64
+            Shape of the two broadcast together; in ``[0, len(bins))``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an interval is not an integer or lies outside every bin, or an image has an interval
+            other than 0 or no bin.
+        """
+        intervals, images = np.broadcast_arrays(
+            _checks.integers("interval", interval), np.asarray(is_image, dtype=bool)
+        )
+        if images.any() and not self.image_bin:
+            raise ValueError("is_image must be False, for these bins have no image bin; got True")
+        outside = np.where(
+            images, intervals != 0, (intervals < self.edges[0]) | (intervals >= self.edges[-1])
+        )
+        if outside.any():
+            raise ValueError(
+                f"interval must be in [{self.edges[0]}, {self.edges[-1]}) for a video and 0 for an "
+                f"image; got {_checks.first_bad(intervals, outside)}"
+            )
+        ids = np.searchsorted(self.edges, intervals, side="right") - 1 + self.image_bin
+        return np.where(images, 0, ids).astype(np.int64)
+
+    @property
+    def labels(self) -> List[str]:
+        """``"image"`` or ``"[lower, upper)"``, one a bin."""
+        names = [f"[{low}, {up})" for low, up in zip(self.lower, self.upper)]
+        return ["image", *names[1:]] if self.image_bin else names
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IntervalBins):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"IntervalBins.from_edges({self.edges.tolist()}, image_bin={self.image_bin})"
+
+    def _key(self) -> Tuple[int, ...]:
+        return (self.image_bin, *self.edges.tolist())
+
+    def __reduce__(self) -> Any:
+        return IntervalBins.from_edges, (self.edges.tolist(), self.image_bin)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"IntervalBins is immutable; cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"IntervalBins is immutable; cannot delete {name}")

@@ -1,0 +1,212 @@
+r"""Expected success of a "general video", its gradient, and the distribution that follows.
+
+A tracker runs over one frame of each bin in turn, from the shortest interval to the longest. It
+succeeds on frame i with probability :math:`p_i` if it succeeded on the frame before and with
+:math:`d p_i` if it failed. With :math:`a_i` the probability of success on frame i (bins numbered
+from 1, [1]_ section 3.2 with the product of transition matrices running to i; see the docs page
+"The mathematics" for the paper's two errata)
+
+.. math::
+
+    a_0 = 1, \quad a_i = p_i (d + (1 - d) a_{i-1}), \quad S = \frac{1}{r} \sum_i a_i
+
+.. math::
+
+    \lambda_r = 1, \quad \lambda_i = 1 + (1 - d) p_{i+1} \lambda_{i+1}, \quad
+    \frac{\partial S}{\partial p_i} = \frac{1}{r} \lambda_i (d + (1 - d) a_{i-1}).
+
+Both recurrences are one bidiagonal system, solved forwards and transposed: O(r), and every term is
+non-negative, so nothing cancels.
+
+References
+----------
+.. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Tuple
+
+import numpy as np
+from scipy.linalg import solve_banded
+
+from . import _checks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
+    """Expected success S of the general video.
+
+    Parameters
+    ----------
+    success_rate : array_like of float, shape (..., n_bins)
+        p, in [0, 1], by bin from the shortest interval to the longest.
+    redetection : array_like of float, shape () or (...,)
+        d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
+
+    Returns
+    -------
+    ndarray of float64, shape (...,)
+        S in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not numeric, NaN or outside [0, 1], or the shapes do not match.
+
+    Examples
+    --------
+    >>> float(expected_success([0.5, 0.5], 0.0))  # (1/2 + 1/4) / 2
+    0.375
+    """
+    p, d = _checked(success_rate, redetection)
+    success: Floats = _success_by_bin(p, d).mean(axis=-1)
+    return success
+
+
+def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
+    """Gradient of the expected success with respect to each success rate, analytic and O(n_bins).
+
+    Parameters
+    ----------
+    success_rate : array_like of float, shape (..., n_bins)
+        p, in [0, 1].
+    redetection : array_like of float, shape () or (...,)
+        d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        dS/dp, not negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `expected_success`.
+
+    Examples
+    --------
+    >>> expected_success_gradient([0.5, 0.5], 0.0)
+    array([0.75, 0.25])
+    >>> expected_success_gradient([0.5, 0.5], 1.0)
+    array([0.5, 0.5])
+    """
+    p, d = _checked(success_rate, redetection)
+    gradient: Floats = _gradient(p, d) / p.shape[-1]
+    return gradient
+
+
+def sampling_distribution(
+    success_rate: ArrayLike, redetection: ArrayLike, feasible: Optional[ArrayLike] = None
+) -> Floats:
+    """Sampling distribution Q of the next epoch: the gradient, normalised to sum 1.
+
+    ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` ([1]_, section 3.2): bins that contribute more to the
+    expected success are drawn more often.
+
+    Parameters
+    ----------
+    success_rate : array_like of float, shape (..., n_bins)
+        p, in [0, 1]; ignored where not feasible (NaN allowed there).
+    redetection : array_like of float, shape () or (...,)
+        d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
+    feasible : array_like of bool, shape (n_bins,), optional
+        Bins that the data can fill; default all. The others are no frames of the general video:
+        they are left out of the chain and get 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        Q, not negative, sums to 1 along the last axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `expected_success`; also if no bin is feasible.
+
+    References
+    ----------
+    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+    Examples
+    --------
+    >>> sampling_distribution([0.5, 0.5], 0.0)
+    array([0.75, 0.25])
+    >>> sampling_distribution([0.5, float("nan"), 0.5], 0.0, feasible=[True, False, True])
+    array([0.75, 0.  , 0.25])
+    """
+    rates = _checks.reals("success_rate", success_rate)
+    if feasible is None or rates.ndim == 0:
+        p, d = _checked(rates, redetection)
+        gradient = _gradient(p, d)
+    else:
+        keep = _checks.mask("feasible", feasible, rates.shape[-1:])
+        if not keep.any():
+            raise ValueError("feasible must hold at least one True; got none")
+        # The full array is checked first, so that a message gives the caller's own index.
+        _checked(np.where(keep, rates, 0.0), redetection)
+        p, d = _checked(rates[..., keep], redetection)
+        gradient = np.zeros(p.shape[:-1] + keep.shape)
+        gradient[..., keep] = _gradient(p, d)
+    q: Floats = gradient / gradient.sum(axis=-1, keepdims=True)
+    return q
+
+
+def _checked(success_rate: ArrayLike, redetection: ArrayLike) -> Tuple[Floats, Floats]:
+    """Both arguments checked and broadcast: p (..., n_bins) and d (..., 1)."""
+    p = _checks.rates("success_rate", success_rate)
+    d = _checks.reals("redetection", redetection)
+    _checks.in_unit_interval("redetection", d)
+    try:
+        batch = np.broadcast(p[..., 0], d).shape
+    except ValueError:
+        raise ValueError(
+            "redetection must broadcast against the leading axes of success_rate; "
+            f"got shapes {d.shape} and {p.shape[:-1]}"
+        ) from None
+    return np.broadcast_to(p, batch + p.shape[-1:]), np.broadcast_to(d, batch)[..., np.newaxis]
+
+
+def _success_by_bin(p: Floats, d: Floats) -> Floats:
+    """a_i of the module's formula, shape (..., n_bins)."""
+    start = np.array(p * d)
+    start[..., 0] = p[..., 0]  # a_0 = 1
+    return _solve_chain(_coupling(p, d), start, transposed=False)
+
+
+def _gradient(p: Floats, d: Floats) -> Floats:
+    """n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
+    before = np.ones_like(p)
+    before[..., 1:] = _success_by_bin(p, d)[..., :-1]
+    adjoint = _solve_chain(_coupling(p, d), np.ones_like(p), transposed=True)
+    return adjoint * (d + (1 - d) * before)
+
+
+def _coupling(p: Floats, d: Floats) -> Floats:
+    """Factor of a_{i-1} in a_i; 0 in the first bin, where a chain begins."""
+    coupling = np.array((1 - d) * p)
+    coupling[..., 0] = 0
+    return coupling
+
+
+def _solve_chain(coupling: Floats, start: Floats, *, transposed: bool) -> Floats:
+    """Solve ``x_i = start_i + coupling_i x_{i-1}``, or its transpose.
+
+    All batches are one long chain, for the coupling is 0 where a chain begins. Pivoting never
+    exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution in
+    compiled code.
+    """
+    bands = np.ones((2, coupling.size))
+    if transposed:
+        bands[0, :] = -coupling.ravel()
+        widths = (0, 1)
+    else:
+        bands[1, :-1] = -coupling.ravel()[1:]
+        bands[1, -1:] = 0
+        widths = (1, 0)
+    solution = solve_banded(widths, bands, start.ravel(), overwrite_ab=True, check_finite=False)
+    return np.asarray(solution, dtype=np.float64).reshape(start.shape)

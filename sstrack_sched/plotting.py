@@ -1,0 +1,126 @@
+"""Pictures of a run (extra ``plot``: matplotlib)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+
+import numpy as np
+
+from .scheduler import EpochRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+
+def plot_schedule(
+    history: Sequence[EpochRecord],
+    labels: Optional[Sequence[str]] = None,
+    success: Optional[Mapping[str, ArrayLike]] = None,
+    *,
+    title: Optional[str] = None,
+) -> Figure:
+    """Draw what the scheduler did: Q and loss weights as heat maps, tau, d and S, success by bin.
+
+    Parameters
+    ----------
+    history : sequence of EpochRecord
+        ``scheduler.history``, at least one record. Q and weights are drawn at the epoch in which
+        they were in force, the one after the record's; success at the record's.
+    labels : sequence of str, optional
+        Name of each bin, such as ``bins.labels``. Default: numbers.
+    success : mapping of str to array_like of float, shape (n_bins,), optional
+        Success rates on held-out videos, one line a name, in a panel of their own.
+    title : str, optional
+        Heading of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Save it with ``figure.savefig(path)``; no global state is touched.
+
+    Raises
+    ------
+    ValueError
+        If the history is empty or `labels` does not fit it.
+    """
+    from matplotlib.figure import Figure
+
+    if not history:
+        raise ValueError("history must hold at least one record; got none")
+    n_bins = len(history[0].distribution)
+    names = [str(i) for i in range(n_bins)] if labels is None else list(labels)
+    if len(names) != n_bins:
+        raise ValueError(f"labels must be {n_bins}, one a bin; got {len(names)}")
+    n_rows = 2 if success is None else 3
+    figure = Figure(figsize=(11, 3.4 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, 2, squeeze=False)
+    epochs = np.array([record.epoch for record in history])
+    _heat_map(
+        axes[0, 0], "Sampling distribution Q", epochs + 1, names, _stack(history, "distribution")
+    )
+    _heat_map(axes[0, 1], "Loss weight", epochs + 1, names, _stack(history, "loss_weights"))
+    _draw_scalars(axes[1, 0], epochs, history)
+    _heat_map(
+        axes[1, 1], "Success rate in training", epochs, names, _stack(history, "success_rate")
+    )
+    if success is not None:
+        for spare in axes[2]:
+            spare.remove()
+        _draw_success(figure.add_subplot(n_rows, 1, n_rows), names, success)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _stack(history: Sequence[EpochRecord], name: str) -> NDArray[np.float64]:
+    return np.stack([getattr(record, name) for record in history], axis=1)
+
+
+def _heat_map(
+    axes: Axes, title: str, epochs: NDArray[Any], names: Sequence[str], values: NDArray[np.float64]
+) -> None:
+    extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
+    image = axes.imshow(
+        values,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        interpolation="nearest",
+        cmap="viridis",
+    )
+    assert axes.figure is not None
+    axes.figure.colorbar(image, ax=axes)
+    ticks = np.unique(np.linspace(0, len(names) - 1, min(len(names), 12)).round().astype(int))
+    axes.set_yticks(ticks, [names[i] for i in ticks])
+    axes.set(title=title, xlabel="epoch", ylabel="interval bin (frames)")
+    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+
+
+def _draw_scalars(axes: Axes, epochs: NDArray[Any], history: Sequence[EpochRecord]) -> None:
+    lines = {
+        r"threshold $\tau$": ("threshold", epochs, "o"),
+        r"re-detection $d$": ("redetection", epochs + 1, "s"),
+        r"expected success $S$": ("expected_success", epochs, "^"),
+    }
+    for label, (name, at, marker) in lines.items():
+        axes.plot(
+            at, [getattr(record, name) for record in history], label=label, marker=marker, ms=3
+        )
+    axes.set(title="Schedule", xlabel="epoch", ylim=(0, 1.02))
+    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def _draw_success(axes: Axes, names: Sequence[str], success: Mapping[str, ArrayLike]) -> None:
+    for label, rates in success.items():
+        axes.plot(range(len(names)), np.asarray(rates), marker="o", label=label)
+    axes.set_xticks(range(len(names)), names)
+    axes.set(
+        title="Success on held-out videos", xlabel="interval bin (frames)", ylabel="success rate"
+    )
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()

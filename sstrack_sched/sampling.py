@@ -1,0 +1,389 @@
+"""Exact sampling of (template, search) pairs by interval bin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, Tuple, Union, overload
+
+import numpy as np
+
+from . import _checks
+from ._bits import AllSet
+from ._eligibility import Eligibility, WeightedDraw, frame_range
+from .bins import IntervalBins
+from .videos import VideoIndex
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+STREAM_VERSION = 1
+"""Which pairs belong to a (seed, epoch, number); changes whenever they do."""
+
+_BLOCK = 1 << 14  # pairs drawn at a time: the working set stays in the cache
+
+
+class Pair(NamedTuple):
+    """One training pair."""
+
+    video: int
+    template: int
+    search: int
+    bin: int
+    number: int
+    epoch: int
+
+    @property
+    def interval(self) -> int:
+        """Frames between template and search, unsigned."""
+        return abs(self.search - self.template)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs as a struct of int64 arrays, shape (n_pairs,) each.
+
+    Slicing and index arrays give `Pairs`, an integer gives a `Pair`, iteration yields `Pair`.
+
+    Attributes
+    ----------
+    video : ndarray
+        Index of the video.
+    template, search : ndarray
+        Frames, from 0.
+    bin : ndarray
+        Interval bin.
+    number, epoch : ndarray
+        Which pair of which epoch.
+    """
+
+    video: Ints
+    template: Ints
+    search: Ints
+    bin: Ints
+    number: Ints
+    epoch: Ints
+
+    @property
+    def interval(self) -> Ints:
+        """Frames between template and search, unsigned."""
+        interval: Ints = np.abs(self.search - self.template)
+        return interval
+
+    def _columns(self) -> Tuple[Ints, ...]:
+        return self.video, self.template, self.search, self.bin, self.number, self.epoch
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, index: Union[slice, ArrayLike]) -> Pairs: ...
+
+    def __getitem__(self, index: Any) -> Union[Pair, Pairs]:
+        if isinstance(index, (int, np.integer)):
+            return Pair(*(int(column[index]) for column in self._columns()))
+        return Pairs(*(column[index] for column in self._columns()))
+
+    def __iter__(self) -> Iterator[Pair]:
+        return map(Pair._make, zip(*(column.tolist() for column in self._columns())))
+
+
+class Coverage(NamedTuple):
+    """What can serve each bin: int64 arrays, shape (n_bins,)."""
+
+    videos: Ints
+    templates: Ints
+
+
+class IntervalSampler:
+    """Draw pairs of any bin, exactly and reproducibly.
+
+    A pair of bin ``[l, u)`` ([1]_, section 3.2, borders as in the docs page "The mathematics"): a
+    video, drawn by weight among those that have two visible frames whose distance is in ``[l, u)``;
+    a template, uniform among its visible frames that have such a partner; a search frame, uniform
+    among the template's partners. For a still image template = search = frame 0.
+
+    Pair number k of an epoch is a pure function of (seed, epoch, k, distribution, videos, bins):
+    any slice, in any order, in any process gives the same pairs, at a cost that does not grow with
+    k.
+
+    Parameters
+    ----------
+    videos : VideoIndex
+        What can be drawn.
+    bins : IntervalBins
+        Intervals; must have an image bin if the index has images.
+    direction : {"both", "forward"}, default="both"
+        Search frames on both sides of the template (the paper's) or not before it.
+    seed : int, default=0
+        In [0, 2**64).
+
+    Attributes
+    ----------
+    feasible : ndarray of bool, shape (n_bins,)
+        Bins that the data can fill, read-only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, no bin is feasible, or there are images and no bin for them.
+
+    Notes
+    -----
+    Uniform numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter (number,
+    attempt), four a pair: bin, video, template, search. A choice among n has a bias of at most n /
+    2**53.
+
+    References
+    ----------
+    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+    Examples
+    --------
+    >>> sampler = IntervalSampler(VideoIndex([100, 400]), IntervalBins(200, 100), seed=1)
+    >>> pairs = sampler.sample([0.5, 0.5], epoch=0, start=0, stop=1000)
+    >>> set(pairs.video[pairs.bin == 1].tolist())  # a video of 100 frames has no interval of 100
+    {1}
+    >>> sampler.sample([0.5, 0.5], epoch=0, start=500, stop=501)[0] == pairs[500]
+    True
+    """
+
+    stream_version = STREAM_VERSION
+
+    def __init__(
+        self, videos: VideoIndex, bins: IntervalBins, *, direction: str = "both", seed: int = 0
+    ) -> None:
+        check_images(videos, bins)
+        self.direction = _checks.choice("direction", direction, ("both", "forward"))
+        self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
+        self.videos = videos
+        self.bins = bins
+        self._tables = self._eligibility()
+        self.feasible = _checks.frozen(self._tables.n_templates > 0)
+        if not self.feasible.any():
+            raise ValueError(
+                f"videos must have a pair for at least one bin of {bins!r}; got {videos!r}"
+            )
+        self._draw_video = [
+            WeightedDraw(ids, None if videos.weight is None else videos.weight[ids])
+            for ids in self._tables.videos
+        ]
+
+    def _eligibility(self) -> Eligibility:
+        both = self.direction == "both"
+        if self.videos.path is not None and self.tables_path.is_dir():
+            return Eligibility.load(self.tables_path, self.bins, both)
+        return Eligibility(self.videos, self.bins, both)
+
+    @property
+    def tables_path(self) -> Path:
+        """Where the eligibility tables of this index, bins and direction belong: beside the index.
+
+        Raises
+        ------
+        ValueError
+            If the index was not loaded from a folder.
+        """
+        if self.videos.path is None:
+            raise ValueError(
+                "videos must be saved and loaded to have a folder for tables; got one in memory"
+            )
+        key = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
+        digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        return self.videos.path / f"tables-{digest}"
+
+    def save_tables(self) -> None:
+        """Save the eligibility tables beside the index: computed once, by one process.
+
+        Samplers made from the same folder, bins and direction open them instead of computing them.
+
+        Raises
+        ------
+        ValueError
+            If the index was not loaded from a folder.
+        """
+        if not self.tables_path.is_dir():
+            self._tables.save(self.tables_path)
+
+    def coverage(self) -> Coverage:
+        """How many videos, and template frames in them, can serve each bin.
+
+        Returns
+        -------
+        Coverage
+            ``videos`` and ``templates``, int64 arrays of shape (n_bins,). Videos of weight 0 do not
+            count.
+
+        Examples
+        --------
+        >>> IntervalSampler(VideoIndex([100, 400]), IntervalBins(200, 100)).coverage().videos
+        array([2, 1])
+        """
+        n_videos = np.array([len(ids) for ids in self._tables.videos], dtype=np.int64)
+        return Coverage(n_videos, self._tables.n_templates.copy())
+
+    def sample(self, distribution: ArrayLike, epoch: int, start: int, stop: int) -> Pairs:
+        """Pairs number `start` to ``stop - 1`` of an epoch.
+
+        Parameters
+        ----------
+        distribution : array_like of float, shape (n_bins,)
+            Q: probability of each bin; 0 where not feasible; sums to 1 within 1e-6.
+        epoch : int
+            In [0, 2**64).
+        start, stop : int
+            ``0 <= start <= stop <= 2**63``.
+
+        Returns
+        -------
+        Pairs
+            ``stop - start`` of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is out of range or a bin that is not feasible has probability.
+        """
+        q = self._checked_distribution(distribution)
+        epoch = _checks.integer("epoch", epoch, 0, 2**64 - 1)
+        start = _checks.integer("start", start, 0, 2**63)
+        stop = _checks.integer("stop", stop, start, 2**63)
+        columns = np.empty((4, stop - start), dtype=np.int64)
+        for low in range(start, stop, _BLOCK):
+            high = min(low + _BLOCK, stop)
+            columns[:, low - start : high - start] = self._draw(q, epoch, low, high)
+        number = np.arange(start, stop, dtype=np.int64)
+        video, template, search, bin_ids = columns
+        return Pairs(video, template, search, bin_ids, number, np.full(len(number), epoch))
+
+    def redraw(self, pair: Pair, attempt: int) -> Pair:
+        """Another pair of the same bin, for one whose frames turn out unreadable.
+
+        Parameters
+        ----------
+        pair : Pair
+            The pair to replace, from `sample` or `redraw`.
+        attempt : int
+            In [1, 2**64); each gives another pair, always the same.
+
+        Returns
+        -------
+        Pair
+            Same bin, number and epoch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the attempt is out of range or the bin is not feasible.
+        """
+        attempt = _checks.integer("attempt", attempt, 1, 2**64 - 1)
+        index = _checks.integer("pair.bin", pair.bin, 0, len(self.bins) - 1)
+        if not self.feasible[index]:
+            raise ValueError(f"pair.bin must be feasible; got {index}")
+        uniform = self._uniform(pair.epoch, pair.number, 1, attempt)
+        video, template, search = (int(x[0]) for x in self._draw_in_bin(index, uniform[1:]))
+        return Pair(video, template, search, index, pair.number, pair.epoch)
+
+    def _checked_distribution(self, distribution: ArrayLike) -> Floats:
+        q = _checks.distribution("distribution", distribution, len(self.bins))
+        bad = (q > 0) & ~self.feasible
+        if bad.any():
+            raise ValueError(
+                "distribution must be 0 in bins that the videos cannot fill; "
+                f"got {_checks.first_bad(q, bad)} ({self.bins.labels[int(np.argmax(bad))]})"
+            )
+        return q
+
+    def _uniform(self, epoch: int, start: int, count: int, attempt: int = 0) -> Floats:
+        """Uniform numbers in [0, 1) for bin, video, template and search, shape (4, count)."""
+        counter = np.array([start, attempt, 0, 0], dtype=np.uint64)
+        key = np.array([self.seed, epoch], dtype=np.uint64)
+        words = np.random.Philox(counter=counter, key=key).random_raw(4 * count)
+        return np.ascontiguousarray((words >> 11).reshape(count, 4).T) * 2.0**-53
+
+    def _draw(self, q: Floats, epoch: int, start: int, stop: int) -> Ints:
+        """video, template, search and bin of a block of pairs, shape (4, stop - start)."""
+        uniform = self._uniform(epoch, start, stop - start)
+        cumulative = np.cumsum(q / q.sum())
+        cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
+        index = np.searchsorted(cumulative, uniform[0], side="right")
+        drawn = np.empty((4, stop - start), dtype=np.int64)
+        drawn[3] = index
+        rows_of = _group(index, len(q))
+        for i, rows in enumerate(rows_of):
+            if len(rows):
+                drawn[:3, rows] = self._draw_in_bin(i, uniform[1:, rows])
+        return drawn
+
+    def _draw_in_bin(self, index: int, uniform: Floats) -> Tuple[Ints, Ints, Ints]:
+        """video, template and search of pairs of one bin, from uniform numbers of shape (3, n)."""
+        video = self._draw_video[index](uniform[0])
+        table = self._tables.templates[index]
+        if table is None:  # a still image
+            return video, np.zeros_like(video), np.zeros_like(video)
+        first, end = frame_range(self.videos, video)
+        template = table.nth(_pick(uniform[1], table.count(first, end)), first, end)
+        search = self._draw_search(index, template, first, end, uniform[2])
+        return video, template - first, search - first
+
+    def _draw_search(
+        self, index: int, template: Ints, first: Ints, end: Ints, uniform: Floats
+    ) -> Ints:
+        """Search frames, uniform among the template's partners after and before it."""
+        lower, upper = int(self.bins.lower[index]), int(self.bins.upper[index])
+        seen = self.videos._visible_bits or AllSet()
+        low, high = np.minimum(template + lower, end), np.minimum(template + upper, end)
+        rank = seen.rank(low)
+        count = seen.rank(high) - rank
+        if self.direction == "forward":
+            return seen.select(rank + _pick(uniform, count), low, high)
+        # Interval 0 is in the window after; it counts once.
+        low_before = np.maximum(template - upper + 1, first)
+        high_before = np.maximum(template - max(lower, 1) + 1, first)
+        rank_before = seen.rank(low_before)
+        k = _pick(uniform, count + seen.rank(high_before) - rank_before)
+        after = k < count
+        target = np.where(after, rank + k, rank_before + k - count)
+        return seen.select(
+            target, np.where(after, low, low_before), np.where(after, high, high_before)
+        )
+
+    def __reduce__(self) -> Any:
+        return _make_sampler, (self.videos, self.bins, self.direction, self.seed)
+
+
+def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
+    """Refuse arguments that are not what they should be, and images without a bin for them."""
+    if not isinstance(videos, VideoIndex):
+        raise TypeError(f"videos must be a VideoIndex; got {videos!r}")
+    if not isinstance(bins, IntervalBins):
+        raise TypeError(f"bins must be IntervalBins; got {bins!r}")
+    if videos.is_image.any() and not bins.image_bin:
+        raise ValueError(
+            "bins must have an image bin (image_bin=True), for videos holds "
+            f"{int(videos.is_image.sum())} images; got {bins!r}"
+        )
+
+
+def _pick(uniform: Floats, n: Ints) -> Ints:
+    """Uniform choice from ``[0, n)``."""
+    return (uniform * n).astype(np.int64)
+
+
+def _group(index: Ints, n_groups: int) -> List[Ints]:
+    """Rows of each group, in order."""
+    order = np.argsort(index.astype(np.uint16 if n_groups <= 2**16 else np.int64), kind="stable")
+    return np.split(order, np.cumsum(np.bincount(index, minlength=n_groups))[:-1])
+
+
+def _make_sampler(
+    videos: VideoIndex, bins: IntervalBins, direction: str, seed: int
+) -> IntervalSampler:
+    return IntervalSampler(videos, bins, direction=direction, seed=seed)

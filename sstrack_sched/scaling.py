@@ -1,0 +1,151 @@
+r"""Loss weights that give pruned bins back the share that they lost ([1]_, section 3.3).
+
+A sample of bin i is drawn with :math:`q^I_i` instead of :math:`q^R_i`:
+
+.. math::
+
+    s = \frac{q^R - q^I}{q^R}, \quad P = \max(s, 0), \quad E = s - P, \quad
+    \Gamma = \frac{1}{1 - P} = \max\left(1, \frac{q^R}{q^I}\right)
+
+so that :math:`\Gamma q^I = \max(q^R, q^I)`: a pruned bin (P > 0) weighs as much as at random, an
+enhanced one (E < 0) keeps what it gained.
+
+References
+----------
+.. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Tuple
+
+import numpy as np
+
+from . import _checks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
+    """Scaling ratio s of each bin: the share of its samples that the schedule takes away.
+
+    Parameters
+    ----------
+    q_random : array_like of float, shape (..., n_bins)
+        q^R, sums to 1.
+    q_interval : array_like of float, shape (..., n_bins)
+        q^I, sums to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        ``(q^R - q^I) / q^R``, in [-inf, 1]. Where q^R = 0: -inf, or 0 if q^I = 0 too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no distribution, or the shapes do not match.
+
+    Examples
+    --------
+    >>> scaling_ratio([0.5, 0.5], [0.25, 0.75])
+    array([ 0.5, -0.5])
+    """
+    random, interval = _checked(q_random, q_interval)
+    ratio = np.where(interval > 0, -np.inf, 0.0)
+    with np.errstate(over="ignore"):
+        np.divide(random - interval, random, out=ratio, where=random > 0)
+    return ratio
+
+
+def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
+    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; arguments and errors as for `scaling_ratio`.
+
+    Examples
+    --------
+    >>> pruning_ratio([0.5, 0.5], [0.25, 0.75])
+    array([0.5, 0. ])
+    """
+    return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
+
+
+def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
+    """Enhancement ratio ``E = s - P``, at most 0; arguments and errors as for `scaling_ratio`.
+
+    Examples
+    --------
+    >>> enhancement_ratio([0.5, 0.5], [0.25, 0.75])
+    array([ 0. , -0.5])
+    """
+    return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
+
+
+def loss_weights(
+    q_random: ArrayLike,
+    q_interval: ArrayLike,
+    *,
+    max_weight: Optional[float] = None,
+    normalize: bool = False,
+) -> Floats:
+    """Loss weight of each bin, ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``.
+
+    Parameters
+    ----------
+    q_random : array_like of float, shape (..., n_bins)
+        q^R, sums to 1.
+    q_interval : array_like of float, shape (..., n_bins)
+        q^I, sums to 1.
+    max_weight : float, optional
+        Cap, at least 1. Default: none (the paper's).
+    normalize : bool, default=False
+        Divide by the mean weight under q^I, so that the weighted loss keeps its scale. The paper
+        does not.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        At least 1 unless normalised. 1 (before normalising) where q^I = 0, for such a bin is never
+        drawn, and where q^R = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no distribution, the shapes do not match, or `max_weight` is below 1.
+
+    Notes
+    -----
+    The mean weight under q^I is ``1 + TV(q^R, q^I)`` (total variation) if every bin of q^R is
+    drawn: the paper's weights raise the effective learning rate while the schedule is far from
+    random.
+
+    Examples
+    --------
+    >>> loss_weights([0.5, 0.5], [0.25, 0.75])
+    array([2., 1.])
+    >>> loss_weights([0.5, 0.5], [0.25, 0.75], normalize=True)
+    array([1.6, 0.8])
+    """
+    random, interval = _checked(q_random, q_interval)
+    cap = float(np.finfo(np.float64).max)
+    if max_weight is not None:
+        cap = _checks.real("max_weight", max_weight, 1)
+    weights = np.ones(random.shape)
+    with np.errstate(over="ignore"):
+        np.divide(random, interval, out=weights, where=interval > 0)
+    weights = np.clip(weights, 1.0, cap)
+    if normalize:
+        weights /= (interval * weights).sum(axis=-1, keepdims=True)
+    return weights
+
+
+def _checked(q_random: ArrayLike, q_interval: ArrayLike) -> Tuple[Floats, Floats]:
+    random = _checks.distribution("q_random", q_random)
+    interval = _checks.distribution("q_interval", q_interval)
+    if random.shape != interval.shape:
+        raise ValueError(
+            f"q_interval must have the shape of q_random, {random.shape}; got {interval.shape}"
+        )
+    return random, interval

@@ -1,0 +1,500 @@
+"""The loop: IoUs of an epoch in, sampling distribution and loss weights of the next one out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Union
+
+import numpy as np
+
+from . import _checks
+from .difficulty import redetection_probability
+from .expected_success import expected_success, sampling_distribution
+from .scaling import loss_weights
+from .success import SuccessStatistics
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+STATE_VERSION = 1
+_MATCH = 1e-9  # how far apart distributions of two machines' floating point may be
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRecord:
+    """What one `SuccessAwareScheduler.step` measured and set.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch whose samples were measured, from 0.
+    threshold : float
+        tau, the IoU above which a sample was a success.
+    redetection : float
+        d of the epoch that follows.
+    success_rate : ndarray of float64, shape (n_bins,)
+        p of each bin; NaN where not feasible.
+    count : ndarray of int64, shape (n_bins,)
+        Samples of each bin.
+    mean_iou : float
+        Over all samples.
+    n_invalid : int
+        Samples left out because their IoU was invalid.
+    distribution : ndarray of float64, shape (n_bins,)
+        Q of the epoch that follows.
+    loss_weights : ndarray of float64, shape (n_bins,)
+        Of the epoch that follows.
+    expected_success : float
+        S of p under d.
+    """
+
+    epoch: int
+    threshold: float
+    redetection: float
+    success_rate: Floats
+    count: NDArray[np.int64]
+    mean_iou: float
+    n_invalid: int
+    distribution: Floats
+    loss_weights: Floats
+    expected_success: float
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Plain Python values that JSON takes: lists for arrays, None for NaN."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Dict[str, Any]) -> EpochRecord:
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing or unknown.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            raise ValueError(f"values must have the fields {sorted(names)}; got {sorted(values)}")
+        return cls(**{name: _unplain(name, value) for name, value in values.items()})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EpochRecord):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+
+class SuccessAwareScheduler:
+    """Schedule the sampling distribution from easier to harder, by the success in training.
+
+    After each epoch ([1]_, sections 3.2 and 3.3): tau is the mean IoU of the epoch's samples, p_i
+    the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch that follows, Q
+    the normalised gradient of the expected success, and the loss weights give pruned bins back
+    their share.
+
+    It knows nothing of videos: ordered bins of difficulty and a score in [0, 1] are enough.
+
+    Parameters
+    ----------
+    n_bins : int
+        Bins from easy to hard, at least 1.
+    total_epochs : int
+        E, at least 1. Later epochs go on with d = 1.
+    order : float, default=2.0
+        Order of the schedule of d, above 0; larger brings in hard samples sooner.
+    threshold : "mean" or float, default="mean"
+        tau: the mean IoU of the epoch, or a fixed value in [0, 1].
+    random_distribution : array_like of float, shape (n_bins,), optional
+        q^R, the distribution before the first step and the one that loss weights restore. Default:
+        uniform over the feasible bins.
+    feasible : array_like of bool, shape (n_bins,), optional
+        Bins that the data can fill. Default: all.
+    update_epochs : collection of int, optional
+        Change Q and the loss weights only after these epochs, numbered from 0; ``()`` never changes
+        them. Default: after every epoch.
+    max_weight : float, optional
+        Cap of the loss weights, at least 1. Default: none.
+    normalize : bool, default=False
+        Divide the loss weights by their mean under Q; see `loss_weights`.
+
+    Attributes
+    ----------
+    n_bins, total_epochs, epoch : int
+        `epoch` counts the steps: the epoch that is being recorded, from 0.
+    distribution, loss_weights, success_rate : ndarray of float64, shape (n_bins,)
+        Of the current epoch, read-only; a new array after each step. `success_rate` is NaN before
+        the first step, and where not feasible.
+    random_distribution, feasible : ndarray, shape (n_bins,)
+        As given, read-only.
+    threshold, redetection, expected_success : float
+        Of the last step; NaN before it, but for a fixed threshold and the redetection of epoch 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit; the message names it.
+
+    References
+    ----------
+    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+    Examples
+    --------
+    >>> scheduler = SuccessAwareScheduler(n_bins=2, total_epochs=100)
+    >>> scheduler.step([0.9, 0.8, 0.4, 0.1], [0, 0, 1, 1]).round(3)  # tau = 0.55, p = (1, 0)
+    array([0.5, 0.5])
+    >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list a bin: p = (0.5, 0.5)
+    array([0.715, 0.285])
+    >>> scheduler.loss_weights.round(3)
+    array([1.   , 1.753])
+    """
+
+    def __init__(
+        self,
+        n_bins: int,
+        total_epochs: int,
+        *,
+        order: float = 2.0,
+        threshold: Union[str, float] = "mean",
+        random_distribution: Optional[ArrayLike] = None,
+        feasible: Optional[ArrayLike] = None,
+        update_epochs: Optional[Iterable[int]] = None,
+        max_weight: Optional[float] = None,
+        normalize: bool = False,
+    ) -> None:
+        self.n_bins = _checks.integer("n_bins", n_bins, 1)
+        self.total_epochs = _checks.integer("total_epochs", total_epochs, 1)
+        self._order = _checks.real("order", order, 0, strict=True)
+        self._threshold_rule = _checked_threshold(threshold)
+        self.feasible = _checks.frozen(_checked_feasible(feasible, self.n_bins))
+        self.random_distribution = _checks.frozen(
+            _checked_random(random_distribution, self.feasible)
+        )
+        self._update_epochs = _checked_update_epochs(update_epochs)
+        self._max_weight = None if max_weight is None else _checks.real("max_weight", max_weight, 1)
+        if not isinstance(normalize, (bool, np.bool_)):
+            raise TypeError(f"normalize must be True or False; got {normalize!r}")
+        self._normalize = bool(normalize)
+
+        nothing = np.full(self.n_bins, np.nan)
+        rule = self._threshold_rule
+        self.epoch = 0
+        self.distribution = self.random_distribution
+        self.loss_weights = _checks.frozen(np.ones(self.n_bins))
+        self.success_rate = _checks.frozen(nothing)
+        self.threshold = math.nan if isinstance(rule, str) else rule
+        self.redetection = redetection_probability(0, self.total_epochs, self._order)
+        self.expected_success = math.nan
+        self._measured = nothing  # like success_rate, but NaN where no sample ever was
+        self._history: List[EpochRecord] = []
+        self._recorded = SuccessStatistics(self.n_bins)
+
+    @property
+    def history(self) -> List[EpochRecord]:
+        """One `EpochRecord` a step, in a new list."""
+        return list(self._history)
+
+    @property
+    def n_recorded(self) -> int:
+        """Samples recorded since the last step."""
+        return int(self._recorded.count.sum())
+
+    def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
+        """Take in samples of the current epoch; as often as you like.
+
+        Parameters
+        ----------
+        ious : array_like of float, any shape
+            Overlap (or another score) of each sample, in [0, 1].
+        bins : array_like of int, same shape
+            Bin of each sample, feasible.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value is out of range or the shapes differ. Nothing is recorded then.
+        """
+        ids = _checks.bin_ids("bins", bins, self.n_bins)
+        if not self.feasible[ids].all():
+            bad = _checks.first_bad(ids, ~self.feasible[ids])
+            raise ValueError(f"bins must be feasible; got {bad}")
+        self._recorded.add(ious, bins)
+
+    def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
+        """End the epoch: measure, schedule, go on to the next one.
+
+        Parameters
+        ----------
+        ious : array_like of float, or sequence of n_bins arrays, or statistics, optional
+            The epoch's samples, beside those recorded: IoUs with `bins`; without `bins` one array
+            of IoUs a bin; or any object with ``count``, ``mean_iou``, ``success_rate(threshold)``
+            and ``n_invalid``, such as `SuccessStatistics`, in place of recording. Default: what
+            `record` has seen.
+        bins : array_like of int, optional
+            Bin of each sample.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_bins,)
+            Q, the new `distribution`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If no IoU was recorded or an argument does not fit. Nothing changes then.
+        """
+        record, measured = self._measure(self._epoch_statistics(ious, bins))
+        self._commit(record, measured)
+        self._history.append(record)
+        self._recorded = SuccessStatistics(self.n_bins)
+        return self.distribution
+
+    def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
+        """What to measure: the recorded samples, with the arguments of `step` added to a copy."""
+        if ious is None and bins is None:
+            return self._recorded
+        if hasattr(ious, "success_rate"):
+            if bins is not None:
+                raise TypeError(f"bins must be left out where ious is statistics; got {bins!r}")
+            if self.n_recorded:
+                raise ValueError(
+                    "ious must not be statistics where IoUs were recorded since the last step; "
+                    f"got {self.n_recorded} recorded"
+                )
+            return ious
+        if ious is None:
+            raise TypeError(f"ious must be given where bins is; got None and bins {bins!r}")
+        before = self._recorded
+        self._recorded = before.copy()
+        try:
+            if bins is None:
+                self._record_by_bin(ious)
+            else:
+                self.record(ious, bins)
+            return self._recorded
+        finally:
+            self._recorded = before
+
+    def _record_by_bin(self, ious: Sequence[ArrayLike]) -> None:
+        if len(ious) != self.n_bins:
+            raise ValueError(
+                f"ious without bins must be {self.n_bins} arrays, one a bin; got {len(ious)}"
+            )
+        for i, part in enumerate(ious):
+            values = np.asarray(part)
+            if values.ndim == 0:
+                raise ValueError(
+                    "ious without bins must be one array a bin, or come with bins; "
+                    f"got the number {part!r} at index {i}"
+                )
+            if values.size:
+                self.record(values, np.full(values.shape, i))
+
+    def _measure(self, statistics: Any) -> tuple[EpochRecord, Floats]:
+        """The record of this epoch, and the success rates that are measured so far."""
+        count = np.array(statistics.count, dtype=np.int64)
+        if count.shape != (self.n_bins,):
+            raise ValueError(f"ious must have counts of shape ({self.n_bins},); got {count.shape}")
+        if not count.any():
+            raise ValueError(
+                f"ious must be recorded before step; got no IoU in epoch {self.epoch} "
+                f"({statistics.n_invalid} invalid)"
+            )
+        if (count[~self.feasible] > 0).any():
+            bad = _checks.first_bad(count, (count > 0) & ~self.feasible)
+            raise ValueError(f"ious must be of feasible bins; got a count of {bad}")
+        mean_iou = float(statistics.mean_iou)
+        rule = self._threshold_rule
+        threshold = mean_iou if isinstance(rule, str) else rule
+        rate = np.array(statistics.success_rate(threshold), dtype=np.float64)
+        measured = np.where(count > 0, rate, self._measured)
+        measured[~self.feasible] = np.nan
+        p = _fill_from_neighbours(measured, self.feasible)
+        epoch = self.epoch + 1
+        d = redetection_probability(epoch, self.total_epochs, self._order)
+        q, weights = self.distribution, self.loss_weights
+        if self._update_epochs is None or self.epoch in self._update_epochs:
+            q = sampling_distribution(p, d, self.feasible)
+            weights = loss_weights(
+                self.random_distribution, q, max_weight=self._max_weight, normalize=self._normalize
+            )
+        record = EpochRecord(
+            epoch=self.epoch,
+            threshold=threshold,
+            redetection=d,
+            success_rate=_checks.frozen(p),
+            count=_checks.frozen(count),
+            mean_iou=mean_iou,
+            n_invalid=int(statistics.n_invalid),
+            distribution=_checks.frozen(q),
+            loss_weights=_checks.frozen(weights),
+            expected_success=float(expected_success(p[self.feasible], d)),
+        )
+        return record, measured
+
+    def _commit(self, record: EpochRecord, measured: Floats) -> None:
+        self.epoch = record.epoch + 1
+        self.distribution = record.distribution
+        self.loss_weights = record.loss_weights
+        self.success_rate = record.success_rate
+        self.threshold = record.threshold
+        self.redetection = record.redetection
+        self.expected_success = record.expected_success
+        self._measured = measured
+
+    def _config(self) -> Dict[str, Any]:
+        epochs = self._update_epochs
+        return {
+            "n_bins": self.n_bins,
+            "total_epochs": self.total_epochs,
+            "order": self._order,
+            "threshold": self._threshold_rule,
+            "random_distribution": self.random_distribution.tolist(),
+            "feasible": self.feasible.tolist(),
+            "update_epochs": None if epochs is None else sorted(epochs),
+            "max_weight": self._max_weight,
+            "normalize": self._normalize,
+        }
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
+
+        Returns
+        -------
+        dict
+            For `load_state_dict` of a scheduler made with the same arguments.
+        """
+        return {
+            "version": STATE_VERSION,
+            "config": self._config(),
+            "measured": _plain(self._measured),
+            "history": [record.to_dict() for record in self._history],
+            "recorded": self._recorded.state_dict(),
+        }
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """Go on from where `state_dict` was called.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned, of a scheduler made with the same arguments.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is of another version or configuration, or damaged. Nothing changes then.
+        """
+        self._check_state(state)
+        history = [EpochRecord.from_dict(values) for values in state["history"]]
+        if any(record.distribution.shape != (self.n_bins,) for record in history):
+            raise ValueError(f"state must have a history of {self.n_bins} bins; got other shapes")
+        recorded = SuccessStatistics(self.n_bins)
+        recorded.load_state_dict(state["recorded"])
+        measured = _unplain("measured", state["measured"])
+        fresh = _like(self)
+        if history:
+            fresh._commit(history[-1], measured)
+        fresh._history, fresh._recorded = history, recorded
+        self.__dict__.update(fresh.__dict__)
+
+    def _check_state(self, state: Any) -> None:
+        got = state.get("version") if isinstance(state, dict) else type(state)
+        if got != STATE_VERSION:
+            raise ValueError(
+                f"state must be a scheduler's, of version {STATE_VERSION}; got {got!r}"
+            )
+        missing = {"config", "measured", "history", "recorded"} - set(state)
+        if missing:
+            raise ValueError(f"state must be whole; got none of {sorted(missing)}")
+        for name, own in self._config().items():
+            saved = state["config"].get(name)
+            if not _same(own, saved):
+                raise ValueError(
+                    f"state must be of a scheduler with {name}={own!r}; got {name}={saved!r}"
+                )
+
+
+def _like(scheduler: SuccessAwareScheduler) -> SuccessAwareScheduler:
+    """A new scheduler of the same configuration, before its first step."""
+    return SuccessAwareScheduler(**scheduler._config())
+
+
+def _fill_from_neighbours(measured: Floats, feasible: NDArray[np.bool_]) -> Floats:
+    """Give feasible bins without a success rate that of the nearest lower bin, else higher."""
+    known = np.flatnonzero(~np.isnan(measured))
+    lower = np.searchsorted(known, np.arange(len(measured)), side="right") - 1
+    filled = measured[known[np.maximum(lower, 0)]]
+    filled[~feasible] = np.nan
+    return filled
+
+
+def _checked_threshold(threshold: Any) -> Union[str, float]:
+    if isinstance(threshold, str):
+        if threshold != "mean":
+            raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {threshold!r}")
+        return threshold
+    value = _checks.real("threshold", threshold)
+    if not 0 <= value <= 1:
+        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {value}")
+    return value
+
+
+def _checked_feasible(feasible: Optional[ArrayLike], n_bins: int) -> NDArray[np.bool_]:
+    if feasible is None:
+        return np.ones(n_bins, dtype=bool)
+    array = _checks.mask("feasible", feasible, (n_bins,))
+    if not array.any():
+        raise ValueError("feasible must hold at least one True; got none")
+    return array
+
+
+def _checked_random(distribution: Optional[ArrayLike], feasible: NDArray[np.bool_]) -> Floats:
+    if distribution is None:
+        uniform: Floats = feasible / feasible.sum()
+        return uniform
+    array = _checks.distribution("random_distribution", distribution, len(feasible))
+    bad = (array > 0) & ~feasible
+    if bad.any():
+        raise ValueError(
+            "random_distribution must be 0 in bins that are not feasible; "
+            f"got {_checks.first_bad(array, bad)}"
+        )
+    return array
+
+
+def _checked_update_epochs(epochs: Any) -> Optional[FrozenSet[int]]:
+    if epochs is None:
+        return None
+    if isinstance(epochs, (str, bytes)) or not isinstance(epochs, Iterable):
+        raise TypeError(f"update_epochs must be a collection of epochs or None; got {epochs!r}")
+    return frozenset(_checks.integer("update_epochs", epoch, 0) for epoch in epochs)
+
+
+def _same(own: Any, saved: Any) -> bool:
+    """Equal, or equal lists of numbers but for the rounding of another machine."""
+    if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
+        return all(abs(a - b) <= _MATCH for a, b in zip(own, saved))
+    return bool(own == saved)
+
+
+def _plain(value: Any) -> Any:
+    """Lists for arrays, None for NaN."""
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def _unplain(name: str, value: Any) -> Any:
+    """Inverse of `_plain`; arrays come back read-only."""
+    if isinstance(value, list):
+        numbers = [math.nan if item is None else item for item in value]
+        dtype = np.int64 if name == "count" else np.float64
+        return _checks.frozen(np.array(numbers, dtype=dtype))
+    return math.nan if value is None else value

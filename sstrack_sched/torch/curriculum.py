@@ -1,0 +1,262 @@
+"""The whole method behind one object."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from .. import _checks
+from ..baseline import random_sampler_distribution
+from ..sampling import IntervalSampler
+from ..scheduler import SuccessAwareScheduler
+from .loss_weight import LossWeight
+from .pair_sampler import PairSampler, process_rank
+from .recorder import IoURecorder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..bins import IntervalBins
+    from ..videos import VideoIndex
+
+STATE_VERSION = 1
+
+
+class Curriculum:
+    """Pairs by interval, IoUs in, schedule and loss weights out, for a user's own training loop.
+
+    Parameters
+    ----------
+    videos : VideoIndex
+        The training set.
+    bins : IntervalBins
+        Interval bins.
+    total_epochs : int
+        Epochs over which d goes from 0 to 1.
+    samples_per_epoch : int
+        Pairs an epoch, over all processes.
+    seed : int, default=0
+        Of the pairs.
+    direction : {"both", "forward"}, default="both"
+        Of the search frames, see `IntervalSampler`.
+    scheme : {"forward", "symmetric", "causal"}, default="forward"
+        The random sampler that q^R describes, see `random_sampler_distribution`.
+    on_invalid : {"raise", "drop"}, default="raise"
+        What an invalid IoU does, see `IoURecorder`.
+    rank, world_size : int, optional
+        Place of this process, see `PairSampler`.
+    **scheduler_options
+        For `SuccessAwareScheduler`. ``random_distribution`` defaults to the exact q^R of the
+        videos, ``feasible`` to the bins that they can fill.
+
+    Attributes
+    ----------
+    sampler : PairSampler
+        For the DataLoader.
+    scheduler : SuccessAwareScheduler
+        Distribution, loss weights, history.
+    interval_sampler : IntervalSampler
+        For ``redraw`` in a dataset.
+    recorder : IoURecorder
+        What `record` fills.
+    weigh : LossWeight
+        ``weigh(losses, bins)`` gives the weighted per-sample losses.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> from sstrack_sched import IntervalBins, VideoIndex
+    >>> curriculum = Curriculum(VideoIndex([300] * 10), IntervalBins(200, 30), total_epochs=2,
+    ...                         samples_per_epoch=1000)
+    >>> for epoch in range(2):
+    ...     for pair in curriculum.sampler:  # a DataLoader, usually
+    ...         curriculum.record([1 - pair.interval / 200], [pair.bin])
+    ...     _ = curriculum.step()
+    >>> curriculum.scheduler.distribution.round(3)  # d = 1 at the end
+    array([0.143, 0.143, 0.143, 0.143, 0.143, 0.143, 0.143])
+    """
+
+    def __init__(
+        self,
+        videos: VideoIndex,
+        bins: IntervalBins,
+        total_epochs: int,
+        samples_per_epoch: int,
+        *,
+        seed: int = 0,
+        direction: str = "both",
+        scheme: str = "forward",
+        on_invalid: str = "raise",
+        rank: Optional[int] = None,
+        world_size: Optional[int] = None,
+        **scheduler_options: Any,
+    ) -> None:
+        self.interval_sampler = IntervalSampler(videos, bins, direction=direction, seed=seed)
+        scheduler_options.setdefault("feasible", self.interval_sampler.feasible)
+        if scheduler_options.get("random_distribution") is None:
+            q_random = random_sampler_distribution(videos, bins, scheme)
+            scheduler_options["random_distribution"] = q_random
+        self.scheduler = SuccessAwareScheduler(len(bins), total_epochs, **scheduler_options)
+        self.sampler = PairSampler(
+            self.interval_sampler,
+            self.scheduler,
+            samples_per_epoch,
+            rank=rank,
+            world_size=world_size,
+        )
+        self.recorder = IoURecorder(on_invalid)
+        self.weigh = LossWeight(self.scheduler)
+        self._place = (rank, world_size)
+
+    @property
+    def samples_per_epoch(self) -> int:
+        """Pairs an epoch, over all processes."""
+        return self.sampler.num_samples
+
+    def record(self, ious: Any, bins: Any) -> None:
+        """Take in the IoUs (B,) and bins (B,) of a batch; see `IoURecorder.record`."""
+        self.recorder.record(ious, bins)
+
+    def discard_invalid(self) -> int:
+        """Leave out the invalid IoUs recorded so far; see `IoURecorder.discard_invalid`."""
+        return self.recorder.discard_invalid()
+
+    def step(self, *, partial: bool = False) -> NDArray[np.float64]:
+        """End the epoch; see `SuccessAwareScheduler.step`.
+
+        Parameters
+        ----------
+        partial : bool, default=False
+            Accept an epoch of which a batch or more was not recorded.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_bins,)
+            Q of the next epoch.
+
+        Raises
+        ------
+        ValueError
+            If the number of recorded samples is not that of the epoch, or an IoU is invalid.
+            Nothing changes then.
+        """
+        self._refuse_several_processes("step")
+        self._check_count(partial)
+        distribution = self.scheduler.step(self.recorder.statistics(self.scheduler.n_bins))
+        self.recorder.clear()
+        return distribution
+
+    def synchronize(self) -> None:
+        """Gather what the processes hold, before `state_dict` in the middle of an epoch.
+
+        With a single process there is nothing to gather.
+        """
+        self._refuse_several_processes("synchronize")
+
+    def _refuse_several_processes(self, name: str) -> None:
+        world_size = process_rank(*self._place)[1]
+        if world_size > 1:
+            raise NotImplementedError(
+                f"{name} works in a single process so far; got a world size of {world_size}"
+            )
+
+    def _check_count(self, partial: bool) -> None:
+        recorded, expected = self.recorder.n_recorded, self.samples_per_epoch
+        if recorded > expected:
+            raise ValueError(
+                f"at most samples_per_epoch={expected} samples must be recorded before step(); "
+                f"got {recorded}: was a batch recorded twice, or step() forgotten?"
+            )
+        if expected - recorded >= max(self.recorder.largest_batch, 1) and not partial:
+            raise ValueError(
+                f"samples_per_epoch={expected} samples must be recorded before step(), "
+                f"less than a batch fewer with drop_last; got {recorded}: "
+                "were batches not recorded, or has a framework sharded the sampler again? "
+                "step(partial=True) accepts it"
+            )
+
+    def _config(self) -> Dict[str, Any]:
+        sampler = self.interval_sampler
+        return {
+            "videos": sampler.videos.fingerprint,
+            "edges": sampler.bins.edges.tolist(),
+            "image_bin": sampler.bins.image_bin,
+            "direction": sampler.direction,
+            "seed": sampler.seed,
+            "stream_version": sampler.stream_version,
+            "samples_per_epoch": self.samples_per_epoch,
+        }
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
+
+        What `record` has seen is what training has consumed, whatever workers have prefetched.
+
+        Returns
+        -------
+        dict
+            For `load_state_dict` of a curriculum made with the same arguments.
+        """
+        return {
+            "version": STATE_VERSION,
+            "config": self._config(),
+            "scheduler": self.scheduler.state_dict(),
+            "recorder": self.recorder.state_dict(self.scheduler.n_bins),
+        }
+
+    def load_state_dict(self, state: Any, strict: bool = True) -> None:
+        """Go on from where `state_dict` was called: new iterators skip what was consumed.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        strict : bool, default=True
+            False accepts slightly changed videos, with a warning; their own q^R is used then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state is of another configuration or data set, or damaged. Nothing changes then.
+        """
+        got = state.get("version") if isinstance(state, dict) else type(state)
+        if got != STATE_VERSION:
+            raise ValueError(
+                f"state must be a curriculum's, of version {STATE_VERSION}; got {got!r}"
+            )
+        scheduler_state = self._checked_config(state, strict)
+        recorder = IoURecorder(self.recorder.on_invalid)
+        recorder.load_state_dict(state["recorder"])
+        _checks.integer(
+            "state['recorder']['n_recorded']", recorder.n_recorded, 0, self.samples_per_epoch
+        )
+        self.scheduler.load_state_dict(scheduler_state)
+        self.recorder = recorder
+        self.sampler.resume(recorder.n_recorded)
+
+    def _checked_config(self, state: Dict[str, Any], strict: bool) -> Dict[str, Any]:
+        """The scheduler's state, once the rest is known to fit."""
+        scheduler_state: Dict[str, Any] = state["scheduler"]
+        for name, own in self._config().items():
+            saved = state["config"].get(name)
+            if saved == own:
+                continue
+            if name != "videos" or strict:
+                raise ValueError(
+                    f"state must be of a curriculum with {name}={own!r}; got {name}={saved!r}"
+                )
+            warnings.warn(
+                f"state is of other videos (fingerprint {saved!r}, now {own!r})",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            scheduler_state = copy.deepcopy(scheduler_state)
+            q_random = self.scheduler.random_distribution.tolist()
+            scheduler_state["config"]["random_distribution"] = q_random
+        return scheduler_state

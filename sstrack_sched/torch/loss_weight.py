@@ -1,0 +1,95 @@
+"""Weigh per-sample losses by bin."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+import torch
+
+from .. import _checks
+
+
+class LossWeight(torch.nn.Module):
+    """Multiply per-sample losses by the loss weight of each sample's bin: Gamma of section 3.3.
+
+    The weights follow the scheduler; they are moved to a loss's device once an epoch. They are no
+    parameters or buffers: a model that holds this module saves the same state as before.
+
+    Parameters
+    ----------
+    scheduler : SuccessAwareScheduler or array_like of float, shape (n_bins,)
+        Anything with `loss_weights`, read at each call, or fixed weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> weigh = LossWeight([2.0, 1.0])
+    >>> weigh(torch.ones(3), torch.tensor([0, 1, 0])).tolist()
+    [2.0, 1.0, 2.0]
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        super().__init__()
+        self._fixed: Optional[np.ndarray[Any, Any]] = None
+        self._scheduler = scheduler
+        if not hasattr(scheduler, "loss_weights"):
+            self._fixed = _checks.reals("scheduler", scheduler)
+            if self._fixed.ndim != 1 or not (self._fixed >= 0).all():
+                raise ValueError(
+                    f"scheduler must have loss_weights or be one weight a bin; got {scheduler!r}"
+                )
+        self._source: Any = None
+        self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
+
+    def forward(self, losses: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+        """Weighted losses.
+
+        Parameters
+        ----------
+        losses : Tensor of float, shape (B, ...)
+            One or more losses a sample, not reduced over samples.
+        bins : Tensor of int, shape (B,)
+            Bin of each sample.
+
+        Returns
+        -------
+        Tensor, shape (B, ...)
+            Same shape, dtype and device as `losses`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the losses are reduced, the shapes do not match, or (on the CPU) a bin is out of
+            range.
+        """
+        if losses.dim() == 0:
+            raise ValueError(
+                "losses must be per sample, shape (B, ...); got a reduced (scalar) loss: "
+                "use reduction='none' and take the mean after weighing"
+            )
+        bins = torch.as_tensor(bins)
+        if bins.shape != losses.shape[:1]:
+            raise ValueError(
+                f"bins must have shape ({losses.shape[0]},), one a sample; got {tuple(bins.shape)}"
+            )
+        if bins.is_floating_point() or bins.dtype is torch.bool:
+            raise TypeError(f"bins must be of an integer dtype; got {bins.dtype}")
+        weights = self._weights_on(losses.device, losses.dtype)
+        if bins.device.type == "cpu":  # elsewhere looking at the values would wait for the device
+            _checks.bin_ids("bins", bins.numpy(), len(weights))
+        of_sample = weights[bins.to(losses.device, torch.int64, non_blocking=True)]
+        return losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
+
+    def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+        source = self._scheduler.loss_weights if self._fixed is None else self._fixed
+        if source is not self._source:  # a step makes a new array
+            self._source, self._tensors = source, {}
+        if (device, dtype) not in self._tensors:
+            weights = torch.tensor(source.tolist(), dtype=dtype, device=device)
+            self._tensors[device, dtype] = weights
+        return self._tensors[device, dtype]

@@ -1,0 +1,148 @@
+"""A torch Sampler that hands out pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
+
+import torch.distributed as dist
+from torch.utils.data.distributed import DistributedSampler
+
+from .. import _checks
+from ..sampling import Pair
+
+if TYPE_CHECKING:
+    from ..sampling import IntervalSampler
+    from ..scheduler import SuccessAwareScheduler
+
+_BLOCK = 1 << 12  # pairs drawn at a time, each rank
+
+
+def process_rank(rank: Optional[int], world_size: Optional[int]) -> Tuple[int, int]:
+    """Rank and world size: as given, else of the process group, else (0, 1)."""
+    if rank is not None and world_size is not None:
+        return rank, world_size
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
+    """Sampler of `Pair` for a dataset whose ``__getitem__(pair)`` reads frames.
+
+    Q is read when an iterator starts, in the main process, so persistent workers need no news of
+    it. Every process takes its share of the same numbered pairs: after a prefix of k pairs that all
+    have consumed, rank R of W takes the numbers ``k + R + j W``. `set_epoch` does nothing, for the
+    scheduler owns the epoch.
+
+    Parameters
+    ----------
+    sampler : IntervalSampler
+        Draws the pairs.
+    scheduler : SuccessAwareScheduler
+        Its ``distribution`` and ``epoch`` are read.
+    num_samples : int
+        Pairs an epoch, over all processes; at least 1.
+    rank, world_size : int, optional
+        Place of this process; both or neither. Default: that of the torch.distributed process group
+        when an iterator starts, or a single process.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit. When an epoch starts: if `world_size` does not divide
+        `num_samples`.
+
+    Notes
+    -----
+    A DistributedSampler by name only, so that frameworks that shard a plain sampler leave it alone.
+    """
+
+    def __init__(
+        self,
+        sampler: IntervalSampler,
+        scheduler: SuccessAwareScheduler,
+        num_samples: int,
+        *,
+        rank: Optional[int] = None,
+        world_size: Optional[int] = None,
+    ) -> None:
+        if len(sampler.bins) != scheduler.n_bins:
+            raise ValueError(
+                f"scheduler must have {len(sampler.bins)} bins as the sampler has; "
+                f"got {scheduler.n_bins}"
+            )
+        if (rank is None) != (world_size is None):
+            raise ValueError(f"rank and world_size go together; got {rank} and {world_size}")
+        if rank is not None:
+            world_size = _checks.integer("world_size", world_size, 1)
+            rank = _checks.integer("rank", rank, 0, world_size - 1)
+        self.sampler = sampler
+        self.scheduler = scheduler
+        self.num_samples = _checks.integer("num_samples", num_samples, 1)
+        self._place = (rank, world_size)
+        self._consumed = (0, 0)  # epoch, pairs of it that all processes together have consumed
+
+    def resume(self, consumed: int) -> None:
+        """Let the next iterator of the current epoch begin after its first `consumed` pairs."""
+        consumed = _checks.integer("consumed", consumed, 0, self.num_samples)
+        self._consumed = (self.scheduler.epoch, consumed)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: the scheduler owns the epoch."""
+
+    def __len__(self) -> int:
+        """Pairs of a full epoch in this process."""
+        return self.num_samples // process_rank(*self._place)[1]
+
+    def __iter__(self) -> Iterator[Pair]:
+        epoch, consumed = self._consumed
+        start = consumed if epoch == self.scheduler.epoch else 0
+        rank, world_size = process_rank(*self._place)
+        spare = self.num_samples % world_size
+        if spare and not start:
+            raise ValueError(
+                f"num_samples must be a multiple of the world size {world_size}, such as "
+                f"{self.num_samples - spare} or {self.num_samples - spare + world_size}; "
+                f"got {self.num_samples}"
+            )
+        return _PairIterator(self, start + rank, world_size)
+
+
+class _PairIterator:
+    """Pairs ``first``, ``first + step``, ... of the epoch, under the Q of now."""
+
+    def __init__(self, owner: PairSampler, first: int, step: int) -> None:
+        self._sampler = owner.sampler
+        self._distribution = owner.scheduler.distribution
+        self._epoch = owner.scheduler.epoch
+        self._next, self._step, self._stop = first, step, owner.num_samples
+        self._block: Iterator[Pair] = iter(())
+
+    def __iter__(self) -> _PairIterator:
+        return self
+
+    def __next__(self) -> Pair:
+        pair = next(self._block, None)
+        if pair is None:
+            pair = next(self._draw_block())
+        self._next = pair.number + self._step
+        return pair
+
+    def _draw_block(self) -> Iterator[Pair]:
+        stop = min(self._next + _BLOCK * self._step, self._stop)
+        if self._next >= stop:
+            raise StopIteration
+        pairs = self._sampler.sample(self._distribution, self._epoch, self._next, stop)
+        self._block = iter(pairs[:: self._step])
+        return self._block
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Absolute position in the epoch, for a stateful data loader."""
+        return {"epoch": self._epoch, "next": self._next}
+
+    def load_state_dict(self, state: Dict[str, Any]) -> None:
+        """Go to an absolute position, wherever the iterator began."""
+        if state["epoch"] != self._epoch:
+            raise ValueError(f"state must be of epoch {self._epoch}; got {state['epoch']}")
+        self._next = _checks.integer("state['next']", state["next"], 0)
+        self._block = iter(())
