@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -104,9 +104,9 @@ def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> N
         raise ValueError(f"{name} must have bins on its last axis; got shape {array.shape}")
     if n_bins is not None and array.shape != (n_bins,):
         raise ValueError(f"{name} must have shape ({n_bins},); got {array.shape}")
-    bad = ~(array >= 0) | np.isinf(array)
+    bad = ~((array >= 0) & (array <= 1 + SUM_TOLERANCE))
     if bad.any():
-        raise ValueError(f"{name} must be non-negative and finite; got {first_bad(array, bad)}")
+        raise ValueError(f"{name} must be in [0, 1], not NaN; got {first_bad(array, bad)}")
     total = array.sum(axis=-1)
     wrong = np.abs(total - 1) > SUM_TOLERANCE
     if wrong.any():
@@ -126,6 +126,18 @@ def mask(name: str, value: ArrayLike, shape: Tuple[int, ...]) -> NDArray[np.bool
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(f"{name} must be boolean; got dtype {array.dtype}")
     return array.astype(bool)
+
+
+def keys(name: str, value: Any, expected: Iterable[str]) -> None:
+    """Refuse anything but a dict with just these keys."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict; got {value!r}")
+    wrong = set(expected) ^ set(value)
+    if wrong:
+        raise ValueError(
+            f"{name} must have the keys {sorted(expected)}; "
+            f"missing or unknown: {sorted(map(str, wrong))}"
+        )
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

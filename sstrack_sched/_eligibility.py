@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from . import _checks
 from ._bits import RankedBits, word_aligned_blocks
-from .videos import VideoIndex, load_array, save_folder
+from ._storage import load_arrays, read_meta, save_arrays
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from .bins import IntervalBins
+    from .videos import VideoIndex
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-FORMAT_VERSION = 1
 _BLOCK = 1 << 20  # frames worked on at a time
 
 
@@ -130,28 +131,28 @@ class Eligibility:
             n_templates.append(int(count.sum()))
         self.n_templates = np.array(n_templates, dtype=np.int64)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, key: str) -> None:
         """Write the tables, for `load`."""
-        arrays: Dict[str, NDArray[np.generic]] = {"n_templates": self.n_templates}
+        arrays: Dict[str, NDArray[Any]] = {"n_templates": self.n_templates}
         for i, (videos, table) in enumerate(zip(self.videos, self.templates)):
             arrays[f"videos-{i}"] = videos
             if isinstance(table, MaskedTemplates):
                 arrays[f"words-{i}"] = table.bits.words
                 arrays[f"ranks-{i}"] = table.bits.ranks
-        save_folder(folder, arrays, "tables.json", {"format_version": FORMAT_VERSION})
+        save_arrays(folder, f"tables-{key}", key, arrays)
 
     @classmethod
-    def load(cls, folder: Path, bins: IntervalBins, both: bool) -> Eligibility:
+    def load(cls, folder: Path, key: str, bins: IntervalBins, both: bool) -> Eligibility:
         """Map the tables that `save` wrote."""
+        arrays = load_arrays(folder, read_meta(folder, f"tables-{key}"), mmap=True)
         self = cls.__new__(cls)
-        self.n_templates = load_array(folder / "n_templates.npy", mmap=False)
-        self.videos = [load_array(folder / f"videos-{i}.npy", mmap=True) for i in range(len(bins))]
+        self.n_templates = arrays["n_templates"]
+        self.videos = [arrays[f"videos-{i}"] for i in range(len(bins))]
         self.templates = [None] if bins.image_bin else []
         for i in range(len(self.templates), len(bins)):
-            if (folder / f"words-{i}.npy").is_file():
-                words = load_array(folder / f"words-{i}.npy", mmap=True)
-                ranks = load_array(folder / f"ranks-{i}.npy", mmap=True)
-                self.templates.append(MaskedTemplates(RankedBits(words, ranks)))
+            if f"words-{i}" in arrays:
+                bits = RankedBits(arrays[f"words-{i}"], arrays[f"ranks-{i}"])
+                self.templates.append(MaskedTemplates(bits))
             else:
                 self.templates.append(FullTemplates(int(bins.lower[i]), both))
         return self

@@ -83,7 +83,9 @@ def random_sampler_distribution(
         share[int(bins.image_bin) :] += shares @ weights
     total = share.sum()
     if total == 0:
-        raise ValueError(f"videos must have an admissible pair for {bins!r}; got {videos!r}")
+        raise ValueError(
+            f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
+        )
     q_random: Floats = share / total
     return q_random
 

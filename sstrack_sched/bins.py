@@ -149,9 +149,14 @@ class IntervalBins:
             If an interval is not an integer or lies outside every bin, or an image has an interval
             other than 0 or no bin.
         """
-        intervals, images = np.broadcast_arrays(
-            _checks.integers("interval", interval), np.asarray(is_image, dtype=bool)
-        )
+        intervals, images = _checks.integers("interval", interval), np.asarray(is_image, dtype=bool)
+        try:
+            intervals, images = np.broadcast_arrays(intervals, images)
+        except ValueError:
+            raise ValueError(
+                "is_image must broadcast against interval; "
+                f"got shapes {images.shape} and {intervals.shape}"
+            ) from None
         if images.any() and not self.image_bin:
             raise ValueError("is_image must be False, for these bins have no image bin; got True")
         outside = np.where(

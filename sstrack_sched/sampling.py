@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, Tuple, Union, overload
 
 import numpy as np
@@ -169,7 +168,7 @@ class IntervalSampler:
         self.feasible = _checks.frozen(self._tables.n_templates > 0)
         if not self.feasible.any():
             raise ValueError(
-                f"videos must have a pair for at least one bin of {bins!r}; got {videos!r}"
+                f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
             )
         self._draw_video = [
             WeightedDraw(ids, None if videos.weight is None else videos.weight[ids])
@@ -177,14 +176,21 @@ class IntervalSampler:
         ]
 
     def _eligibility(self) -> Eligibility:
-        both = self.direction == "both"
-        if self.videos.path is not None and self.tables_path.is_dir():
-            return Eligibility.load(self.tables_path, self.bins, both)
+        folder, both = self.videos.path, self.direction == "both"
+        if folder is not None and (folder / f"tables-{self._tables_key}.json").is_file():
+            return Eligibility.load(folder, self._tables_key, self.bins, both)
         return Eligibility(self.videos, self.bins, both)
 
     @property
-    def tables_path(self) -> Path:
-        """Where the eligibility tables of this index, bins and direction belong: beside the index.
+    def _tables_key(self) -> str:
+        text = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def save_tables(self) -> None:
+        """Save the eligibility tables beside the index: computed once, by one process.
+
+        Samplers made later from the same folder, bins and direction open them instead of computing
+        them.
 
         Raises
         ------
@@ -193,24 +199,9 @@ class IntervalSampler:
         """
         if self.videos.path is None:
             raise ValueError(
-                "videos must be saved and loaded to have a folder for tables; got one in memory"
+                "videos must be saved and loaded before save_tables; got one in memory"
             )
-        key = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
-        digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
-        return self.videos.path / f"tables-{digest}"
-
-    def save_tables(self) -> None:
-        """Save the eligibility tables beside the index: computed once, by one process.
-
-        Samplers made from the same folder, bins and direction open them instead of computing them.
-
-        Raises
-        ------
-        ValueError
-            If the index was not loaded from a folder.
-        """
-        if not self.tables_path.is_dir():
-            self._tables.save(self.tables_path)
+        self._tables.save(self.videos.path, self._tables_key)
 
     def coverage(self) -> Coverage:
         """How many videos, and template frames in them, can serve each bin.
@@ -296,7 +287,7 @@ class IntervalSampler:
         bad = (q > 0) & ~self.feasible
         if bad.any():
             raise ValueError(
-                "distribution must be 0 in bins that the videos cannot fill; "
+                "distribution must be 0 in bins that are not feasible; "
                 f"got {_checks.first_bad(q, bad)} ({self.bins.labels[int(np.argmax(bad))]})"
             )
         return q

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Union
 
 import numpy as np
 
@@ -75,9 +75,7 @@ class EpochRecord:
         ValueError
             If a field is missing or unknown.
         """
-        names = {field.name for field in fields(cls)}
-        if set(values) != names:
-            raise ValueError(f"values must have the fields {sorted(names)}; got {sorted(values)}")
+        _checks.keys("state of an epoch", values, [field.name for field in fields(cls)])
         return cls(**{name: _unplain(name, value) for name, value in values.items()})
 
     def __eq__(self, other: object) -> bool:
@@ -150,7 +148,7 @@ class SuccessAwareScheduler:
     >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list a bin: p = (0.5, 0.5)
     array([0.715, 0.285])
     >>> scheduler.loss_weights.round(3)
-    array([1.   , 1.753])
+    array([1.   , 1.752])
     """
 
     def __init__(
@@ -279,10 +277,11 @@ class SuccessAwareScheduler:
         finally:
             self._recorded = before
 
-    def _record_by_bin(self, ious: Sequence[ArrayLike]) -> None:
-        if len(ious) != self.n_bins:
+    def _record_by_bin(self, ious: Any) -> None:
+        n_parts = len(ious) if hasattr(ious, "__len__") else ious
+        if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
             raise ValueError(
-                f"ious without bins must be {self.n_bins} arrays, one a bin; got {len(ious)}"
+                f"ious without bins must be {self.n_bins} arrays, one a bin; got {n_parts!r}"
             )
         for i, part in enumerate(ious):
             values = np.asarray(part)
@@ -403,16 +402,14 @@ class SuccessAwareScheduler:
         self.__dict__.update(fresh.__dict__)
 
     def _check_state(self, state: Any) -> None:
-        got = state.get("version") if isinstance(state, dict) else type(state)
-        if got != STATE_VERSION:
-            raise ValueError(
-                f"state must be a scheduler's, of version {STATE_VERSION}; got {got!r}"
-            )
-        missing = {"config", "measured", "history", "recorded"} - set(state)
-        if missing:
-            raise ValueError(f"state must be whole; got none of {sorted(missing)}")
-        for name, own in self._config().items():
-            saved = state["config"].get(name)
+        names = ("version", "config", "measured", "history", "recorded")
+        _checks.keys("state", state, names)
+        if state["version"] != STATE_VERSION:
+            raise ValueError(f"state must be of version {STATE_VERSION}; got {state['version']!r}")
+        config = self._config()
+        _checks.keys("state's config", state["config"], config)
+        for name, own in config.items():
+            saved = state["config"][name]
             if not _same(own, saved):
                 raise ValueError(
                     f"state must be of a scheduler with {name}={own!r}; got {name}={saved!r}"

@@ -183,6 +183,7 @@ class SuccessStatistics:
         ValueError
             If it is of another number of bins, or damaged; nothing changes then.
         """
+        _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "ious"))
         if state["n_bins"] != self.n_bins or len(state["ious"]) != self.n_bins:
             raise ValueError(f"state must be of {self.n_bins} bins; got {state['n_bins']}")
         fresh = SuccessStatistics(self.n_bins)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
 
@@ -14,13 +10,14 @@ import numpy as np
 
 from . import _checks
 from ._bits import MAX_BITS, RankedBits
+from ._storage import load_arrays, read_meta, remove_others, save_arrays
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import ArrayLike, NDArray
 
     PathLike = Union[str, "os.PathLike[str]"]
-
-FORMAT_VERSION = 1
 
 
 class VideoIndex:
@@ -131,7 +128,7 @@ class VideoIndex:
         """Hash of the content: equal for indices from which the same pairs are drawn."""
         if self._fingerprint is None:
             digest = hashlib.blake2b(digest_size=16)
-            digest.update(f"VideoIndex {FORMAT_VERSION} {len(self)}".encode())
+            digest.update(f"VideoIndex {len(self)}".encode())
             for name, array in self._arrays().items():
                 digest.update(name.encode())
                 digest.update(np.ascontiguousarray(array).view(np.uint8))
@@ -178,8 +175,11 @@ class VideoIndex:
         array([0.125, 0.125, 0.25 , 0.25 , 0.25 ])
         """
         parts = list(indices)
-        if not parts or not all(isinstance(part, VideoIndex) for part in parts):
-            raise TypeError(f"indices must be one VideoIndex or more; got {indices!r}")
+        if not parts:
+            raise ValueError("indices must hold at least one VideoIndex; got none")
+        for part in parts:
+            if not isinstance(part, VideoIndex):
+                raise TypeError(f"indices must hold VideoIndex objects; got {part!r}")
         weight = None
         if dataset_weights is not None:
             shares = _checked_weight("dataset_weights", dataset_weights, len(parts))
@@ -210,32 +210,25 @@ class VideoIndex:
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write a folder of ``.npy`` files, whole or not at all.
+        """Write the index into a folder of ``.npy`` files, in place of an older one that is there.
+
+        At every moment the folder holds the old index or the new one, whole; a process that has
+        mapped the old one keeps it.
 
         Parameters
         ----------
         path : path-like
-            The folder to make. One that already holds this very index is left as it is.
+            The folder; made if need be.
 
         Raises
         ------
-        FileExistsError
-            If something else is there.
+        OSError
+            If the folder cannot be made or written.
         """
-        target = Path(path)
-        if (target / "index.json").is_file() and _read_meta(target)[
-            "fingerprint"
-        ] == self.fingerprint:
-            return
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise FileExistsError(f"path must be free or hold this index; got {str(target)!r}")
-        meta = {
-            "format_version": FORMAT_VERSION,
-            "fingerprint": self.fingerprint,
-            "n_videos": len(self),
-            "arrays": sorted(self._arrays()),
-        }
-        save_folder(target, self._arrays(), "index.json", meta)
+        folder = Path(path)
+        key = self.fingerprint
+        save_arrays(folder, "index", key, self._arrays(), n_videos=len(self))
+        remove_others(folder, key)
 
     @classmethod
     def load(cls, path: PathLike, mmap: bool = True) -> VideoIndex:
@@ -259,8 +252,8 @@ class VideoIndex:
             If there is no index there, or one of an unknown format.
         """
         folder = Path(path)
-        meta = _read_meta(folder)
-        arrays = {name: load_array(folder / f"{name}.npy", mmap) for name in meta["arrays"]}
+        meta = read_meta(folder, "index")
+        arrays = load_arrays(folder, meta, mmap)
         if len(arrays["lengths"]) != meta["n_videos"]:
             raise ValueError(
                 f"path must hold a whole index; {str(folder)!r} has other lengths than it says"
@@ -270,17 +263,26 @@ class VideoIndex:
         if "visible_words" in arrays:
             bits = RankedBits(arrays["visible_words"], arrays["visible_ranks"])
         self._set(arrays["lengths"], arrays["is_image"], arrays.get("weight"), bits)
-        self._fingerprint = str(meta["fingerprint"])
+        self._fingerprint = str(meta["key"])
         self.path = folder.resolve()
         self._mapped = mmap
         return self
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {"path": str(self.path)} if self._mapped else self.__dict__.copy()
+        if self._mapped:
+            return {"path": str(self.path), "fingerprint": self.fingerprint}
+        return self.__dict__.copy()
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        whole = "lengths" in state
-        self.__dict__.update(state if whole else VideoIndex.load(state["path"]).__dict__)
+        if "path" in state and "fingerprint" in state:
+            mapped = VideoIndex.load(state["path"])
+            if mapped.fingerprint != state["fingerprint"]:
+                raise ValueError(
+                    f"path must hold the index that was pickled, fingerprint "
+                    f"{state['fingerprint']}; {state['path']!r} now holds {mapped.fingerprint}"
+                )
+            state = mapped.__dict__
+        self.__dict__.update(state)
 
 
 def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
@@ -315,6 +317,8 @@ def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
         raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
     if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
         return _checks.mask("visible", visible, (n_frames,))
+    if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
+        raise TypeError(f"visible must be masks, one a video, or one flat mask; got {visible!r}")
     masks = [np.asarray(mask) for mask in visible]
     if len(masks) == n_frames and all(mask.ndim == 0 for mask in masks):  # a flat list of booleans
         return _checks.mask("visible", masks, (n_frames,))
@@ -330,39 +334,3 @@ def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _ones_if_none(part: VideoIndex) -> NDArray[np.float64]:
     return np.ones(len(part)) if part.weight is None else part.weight
-
-
-def _read_meta(folder: Path) -> Dict[str, Any]:
-    try:
-        meta: Dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"path must hold a saved VideoIndex; no index.json in {str(folder)!r}"
-        ) from None
-    if meta.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"path must hold a VideoIndex of format {FORMAT_VERSION}; "
-            f"got {meta.get('format_version')!r}"
-        )
-    return meta
-
-
-def save_folder(
-    target: Path, arrays: Dict[str, NDArray[Any]], meta_name: str, meta: Dict[str, Any]
-) -> None:
-    """Write arrays and a JSON file into a new folder that appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        for name, array in arrays.items():
-            np.save(draft / f"{name}.npy", array)
-        (draft / meta_name).write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        draft.chmod(0o755)  # mkdtemp's folder is private
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def load_array(path: Path, mmap: bool) -> NDArray[Any]:
-    """Read or map a ``.npy`` file, as a plain ndarray (indexing a memmap object is slower)."""
-    return np.asarray(np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False))

@@ -225,11 +225,9 @@ class Curriculum:
         TypeError, ValueError
             If the state is of another configuration or data set, or damaged. Nothing changes then.
         """
-        got = state.get("version") if isinstance(state, dict) else type(state)
-        if got != STATE_VERSION:
-            raise ValueError(
-                f"state must be a curriculum's, of version {STATE_VERSION}; got {got!r}"
-            )
+        _checks.keys("state", state, ("version", "config", "scheduler", "recorder"))
+        if state["version"] != STATE_VERSION:
+            raise ValueError(f"state must be of version {STATE_VERSION}; got {state['version']!r}")
         scheduler_state = self._checked_config(state, strict)
         recorder = IoURecorder(self.recorder.on_invalid)
         recorder.load_state_dict(state["recorder"])
@@ -243,8 +241,10 @@ class Curriculum:
     def _checked_config(self, state: Dict[str, Any], strict: bool) -> Dict[str, Any]:
         """The scheduler's state, once the rest is known to fit."""
         scheduler_state: Dict[str, Any] = state["scheduler"]
-        for name, own in self._config().items():
-            saved = state["config"].get(name)
+        config = self._config()
+        _checks.keys("state's config", state["config"], config)
+        for name, own in config.items():
+            saved = state["config"][name]
             if saved == own:
                 continue
             if name != "videos" or strict:
