@@ -121,10 +121,11 @@ def mask(name: str, value: ArrayLike, shape: Tuple[int, ...]) -> NDArray[np.bool
     array = np.asarray(value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
-    if array.dtype.kind in "iu" and not ((array == 0) | (array == 1)).all():
-        raise ValueError(f"{name} must be boolean, or 0 and 1; got {first_bad(array, array > 1)}")
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(f"{name} must be boolean; got dtype {array.dtype}")
+    bad = (array != 0) & (array != 1)
+    if bad.any():
+        raise ValueError(f"{name} must be boolean, or 0 and 1; got {first_bad(array, bad)}")
     return array.astype(bool)
 
 

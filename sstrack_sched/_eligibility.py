@@ -49,14 +49,15 @@ class WeightedDraw:
             self._starts = np.flatnonzero(change)
             self._each = weight[self._starts]
         self._counts = np.diff(self._starts, append=len(videos))
-        self._cumulative = np.cumsum(self._each * self._counts)
+        cumulative = np.cumsum(self._each * self._counts)
+        self._before = np.append(0.0, cumulative[:-1])
+        self._total = cumulative[-1:]
 
     def __call__(self, uniform: Floats) -> Ints:
         """Ids for uniform numbers in [0, 1)."""
-        target = uniform * self._cumulative[-1]
-        run = np.searchsorted(self._cumulative[:-1], target, side="right")
-        before = np.append(0.0, self._cumulative[:-1])[run]
-        within = ((target - before) / self._each[run]).astype(np.int64)
+        target = uniform * self._total
+        run = np.searchsorted(self._before, target, side="right") - 1
+        within = ((target - self._before[run]) / self._each[run]).astype(np.int64)
         index = self._starts[run] + np.minimum(within, self._counts[run] - 1)
         drawn: Ints = self.videos[index].astype(np.int64)
         return drawn

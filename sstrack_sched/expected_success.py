@@ -200,13 +200,14 @@ def _solve_chain(coupling: Floats, start: Floats, *, transposed: bool) -> Floats
     exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution in
     compiled code.
     """
+    if coupling.size <= 1:  # SciPy 1.6 takes the wrong band for a single equation
+        return start
     bands = np.ones((2, coupling.size))
     if transposed:
         bands[0, :] = -coupling.ravel()
         widths = (0, 1)
     else:
         bands[1, :-1] = -coupling.ravel()[1:]
-        bands[1, -1:] = 0
         widths = (1, 0)
     solution = solve_banded(widths, bands, start.ravel(), overwrite_ab=True, check_finite=False)
     return np.asarray(solution, dtype=np.float64).reshape(start.shape)

@@ -55,20 +55,18 @@ def plot_schedule(
         raise ValueError(f"labels must be {n_bins}, one a bin; got {len(names)}")
     n_rows = 2 if success is None else 3
     figure = Figure(figsize=(11, 3.4 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, 2, squeeze=False)
+    grid = figure.add_gridspec(n_rows, 2)
+    panel = figure.add_subplot
     epochs = np.array([record.epoch for record in history])
-    _heat_map(
-        axes[0, 0], "Sampling distribution Q", epochs + 1, names, _stack(history, "distribution")
-    )
-    _heat_map(axes[0, 1], "Loss weight", epochs + 1, names, _stack(history, "loss_weights"))
-    _draw_scalars(axes[1, 0], epochs, history)
-    _heat_map(
-        axes[1, 1], "Success rate in training", epochs, names, _stack(history, "success_rate")
-    )
+    in_force = epochs + 1
+    q, weights = _stack(history, "distribution"), _stack(history, "loss_weights")
+    _heat_map(panel(grid[0, 0]), "Sampling distribution Q", in_force, names, q)
+    _heat_map(panel(grid[0, 1]), "Loss weight", in_force, names, weights)
+    _draw_scalars(panel(grid[1, 0]), epochs, history)
+    rates = _stack(history, "success_rate")
+    _heat_map(panel(grid[1, 1]), "Success rate in training", epochs, names, rates)
     if success is not None:
-        for spare in axes[2]:
-            spare.remove()
-        _draw_success(figure.add_subplot(n_rows, 1, n_rows), names, success)
+        _draw_success(panel(grid[2, :]), names, success)
     if title:
         figure.suptitle(title)
     return figure

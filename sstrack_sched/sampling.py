@@ -228,9 +228,9 @@ class IntervalSampler:
         distribution : array_like of float, shape (n_bins,)
             Q: probability of each bin; 0 where not feasible; sums to 1 within 1e-6.
         epoch : int
-            In [0, 2**64).
+            In [0, 2**63).
         start, stop : int
-            ``0 <= start <= stop <= 2**63``.
+            ``0 <= start <= stop < 2**63``.
 
         Returns
         -------
@@ -243,9 +243,9 @@ class IntervalSampler:
             If an argument is out of range or a bin that is not feasible has probability.
         """
         q = self._checked_distribution(distribution)
-        epoch = _checks.integer("epoch", epoch, 0, 2**64 - 1)
-        start = _checks.integer("start", start, 0, 2**63)
-        stop = _checks.integer("stop", stop, start, 2**63)
+        epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
+        start = _checks.integer("start", start, 0, 2**63 - 1)
+        stop = _checks.integer("stop", stop, start, 2**63 - 1)
         columns = np.empty((4, stop - start), dtype=np.int64)
         for low in range(start, stop, _BLOCK):
             high = min(low + _BLOCK, stop)
@@ -278,9 +278,11 @@ class IntervalSampler:
         index = _checks.integer("pair.bin", pair.bin, 0, len(self.bins) - 1)
         if not self.feasible[index]:
             raise ValueError(f"pair.bin must be feasible; got {index}")
-        uniform = self._uniform(pair.epoch, pair.number, 1, attempt)
+        number = _checks.integer("pair.number", pair.number, 0, 2**63 - 1)
+        epoch = _checks.integer("pair.epoch", pair.epoch, 0, 2**63 - 1)
+        uniform = self._uniform(epoch, number, 1, attempt)
         video, template, search = (int(x[0]) for x in self._draw_in_bin(index, uniform[1:]))
-        return Pair(video, template, search, index, pair.number, pair.epoch)
+        return Pair(video, template, search, index, number, epoch)
 
     def _checked_distribution(self, distribution: ArrayLike) -> Floats:
         q = _checks.distribution("distribution", distribution, len(self.bins))

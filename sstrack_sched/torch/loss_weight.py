@@ -90,6 +90,6 @@ class LossWeight(torch.nn.Module):
         if source is not self._source:  # a step makes a new array
             self._source, self._tensors = source, {}
         if (device, dtype) not in self._tensors:
-            weights = torch.tensor(source.tolist(), dtype=dtype, device=device)
-            self._tensors[device, dtype] = weights
+            weights = torch.tensor(source.tolist(), dtype=dtype)
+            self._tensors[device, dtype] = weights.to(device, non_blocking=True)
         return self._tensors[device, dtype]

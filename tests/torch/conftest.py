@@ -1,0 +1,47 @@
+"""A small training set, a dataset of pairs and a loop's stand-in for a tracker."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from sstrack_sched import IntervalBins, VideoIndex  # noqa: E402 (torch is looked for first)
+from sstrack_sched.torch import Curriculum  # noqa: E402
+
+SAMPLES = 96
+EPOCHS = 4
+
+
+class PairDataset(torch.utils.data.Dataset):
+    """Hands back what it is asked for, as a tracker's dataset would with its crops."""
+
+    def __getitem__(self, pair):
+        return {"bin": pair.bin, "pair": torch.tensor(pair)}
+
+
+def make_curriculum(**options):
+    rng = np.random.default_rng(5)
+    lengths = rng.integers(20, 90, 12)
+    videos = VideoIndex(lengths, rng.random(lengths.sum()) < 0.8)
+    bins = IntervalBins(60, 15)
+    return Curriculum(videos, bins, EPOCHS, SAMPLES, **options)
+
+
+def iou_of(pairs):
+    """IoUs that depend on the pair alone: worse for long intervals, spread by its number."""
+    interval = (pairs[:, 2] - pairs[:, 1]).abs().double()
+    return (0.9 - 0.01 * interval + 0.05 * torch.sin(pairs[:, 4].double())).clamp(0, 1).float()
+
+
+def expected_pairs(curriculum, start=0):
+    """Pairs of the current epoch, straight from the core."""
+    scheduler = curriculum.scheduler
+    pairs = curriculum.interval_sampler.sample(
+        scheduler.distribution, scheduler.epoch, start, SAMPLES
+    )
+    return [tuple(pair) for pair in pairs]
+
+
+@pytest.fixture
+def curriculum():
+    return make_curriculum()

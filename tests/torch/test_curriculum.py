@@ -1,0 +1,259 @@
+"""Curriculum in a user's loop: the core's numbers, resumable at any batch."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.utils.data import DataLoader  # noqa: E402
+
+from sstrack_sched import (  # noqa: E402
+    IntervalBins,
+    SuccessAwareScheduler,
+    VideoIndex,
+    random_sampler_distribution,
+)
+from sstrack_sched.torch import Curriculum  # noqa: E402
+
+from .conftest import (  # noqa: E402
+    EPOCHS,
+    SAMPLES,
+    PairDataset,
+    expected_pairs,
+    iou_of,
+    make_curriculum,
+)
+
+
+def loader_of(curriculum, workers=0, **options):
+    if workers:
+        options.setdefault("persistent_workers", True)
+    return DataLoader(
+        PairDataset(), batch_size=10, sampler=curriculum.sampler, num_workers=workers, **options
+    )
+
+
+def train(curriculum, loader, stop_at=None):
+    """Epochs to the end; stops before batch `stop_at` of all, and returns the pairs consumed."""
+    consumed, batches = [], 0
+    while curriculum.scheduler.epoch < EPOCHS:
+        for batch in loader:
+            if batches == stop_at:
+                return consumed
+            losses = torch.ones(len(batch["bin"]), requires_grad=True)
+            curriculum.weigh(losses, batch["bin"]).mean().backward()
+            curriculum.record(iou_of(batch["pair"]), batch["bin"])
+            consumed += [tuple(pair.tolist()) for pair in batch["pair"]]
+            batches += 1
+        curriculum.step()
+    return consumed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    curriculum = make_curriculum()
+    consumed = train(curriculum, loader_of(curriculum))
+    return consumed, curriculum.scheduler.history
+
+
+def test_curriculum_defaults_are_the_exact_ones(curriculum):
+    sampler = curriculum.interval_sampler
+    expected = random_sampler_distribution(sampler.videos, sampler.bins)
+    assert np.array_equal(curriculum.scheduler.distribution, expected)
+    assert np.array_equal(curriculum.scheduler.feasible, sampler.feasible)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_curriculum_in_a_loop_equals_the_core(uninterrupted, workers):
+    core = make_curriculum()  # only its scheduler and sampler are used
+    scheduler = core.scheduler
+    expected = []
+    for _ in range(EPOCHS):
+        pairs = torch.tensor(expected_pairs(core))
+        expected += [tuple(pair.tolist()) for pair in pairs]
+        scheduler.step(iou_of(pairs).numpy(), pairs[:, 3].numpy())
+    curriculum = make_curriculum()
+    consumed = train(curriculum, loader_of(curriculum, workers))
+    assert consumed == expected == uninterrupted[0]
+    assert curriculum.scheduler.history == scheduler.history
+
+
+def through_json(state):
+    return json.loads(json.dumps(state))
+
+
+def through_torch(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("cut", [0, 3, 9, 10, 17, 39])
+@pytest.mark.parametrize("through", [through_json, through_torch])
+def test_curriculum_resumed_at_any_batch_goes_on_as_if_never_stopped(
+    uninterrupted, workers, cut, through
+):
+    first = make_curriculum()
+    head = train(first, loader_of(first, workers), stop_at=cut)  # workers have prefetched more
+    second = make_curriculum()
+    second.load_state_dict(through(first.state_dict()))
+    tail = train(second, loader_of(second, workers))
+    assert head + tail == uninterrupted[0]
+    assert second.scheduler.history == uninterrupted[1]
+
+
+def test_curriculum_saved_before_the_step_resumes_into_the_step(uninterrupted):
+    first = make_curriculum()
+    for batch in loader_of(first):
+        first.record(iou_of(batch["pair"]), batch["bin"])
+    second = make_curriculum()
+    second.load_state_dict(through_json(first.state_dict()))
+    assert list(second.sampler) == []
+    assert second.step().tolist() == uninterrupted[1][0].distribution.tolist()
+
+
+def test_curriculum_drop_last_is_no_shortfall(curriculum):
+    for batch in loader_of(curriculum, drop_last=True):
+        curriculum.record(iou_of(batch["pair"]), batch["bin"])
+    curriculum.step()
+    assert curriculum.scheduler.history[0].count.sum() == 90
+
+
+def record(curriculum, n):
+    pairs = torch.tensor(expected_pairs(curriculum))[:n]
+    for part in pairs.split(10):
+        curriculum.record(iou_of(part), part[:, 3])
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [(0, "got 0"), (80, "samples_per_epoch=96.*got 80.*sharded.*partial=True")],
+)
+def test_curriculum_shortfall_raises_and_loses_nothing(curriculum, n, message):
+    record(curriculum, n)
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match=message):
+        curriculum.step()
+    assert curriculum.state_dict() == before
+
+
+def test_curriculum_shortfall_passes_as_partial(curriculum):
+    record(curriculum, 80)
+    curriculum.step(partial=True)
+    assert curriculum.scheduler.history[0].count.sum() == 80
+
+
+def test_curriculum_too_many_samples_raise(curriculum):
+    record(curriculum, SAMPLES)
+    record(curriculum, 10)
+    with pytest.raises(ValueError, match="at most samples_per_epoch=96.*got 106"):
+        curriculum.step()
+
+
+def test_curriculum_invalid_iou_raises_then_can_be_discarded(curriculum):
+    record(curriculum, SAMPLES - 1)
+    curriculum.record(torch.tensor([float("nan")]), torch.tensor([2]))
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match="in batch 10, bin 2"):
+        curriculum.step()
+    assert curriculum.state_dict() == before
+    assert curriculum.discard_invalid() == 1
+    curriculum.step()
+    assert curriculum.scheduler.history[0].n_invalid == 1
+
+
+def test_curriculum_dropping_invalid_ious_counts_them():
+    curriculum = make_curriculum(on_invalid="drop")
+    record(curriculum, SAMPLES - 1)
+    curriculum.record(torch.tensor([float("nan")]), torch.tensor([2]))
+    with pytest.warns(RuntimeWarning, match="batch 10, bin 2"):
+        curriculum.step()
+    assert curriculum.scheduler.history[0].n_invalid == 1
+
+
+def test_curriculum_control_run_keeps_the_random_distribution():
+    curriculum = make_curriculum(update_epochs=())
+    start = curriculum.scheduler.distribution.tolist()
+    record(curriculum, SAMPLES)
+    assert curriculum.step().tolist() == start
+    assert curriculum.scheduler.loss_weights.tolist() == [1, 1, 1, 1]
+
+
+def other_videos():
+    return VideoIndex([50] * 12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 3}, "seed=3; got seed=0"),
+        ({"samples_per_epoch": 48}, "samples_per_epoch=48; got samples_per_epoch=96"),
+        ({"direction": "forward"}, "direction='forward'; got direction='both'"),
+        ({"videos": other_videos()}, "videos="),
+        ({"bins": IntervalBins(48, 12)}, "edges="),
+        ({"order": 3.0}, "order=3.0; got order=2.0"),
+        ({"total_epochs": 9}, "total_epochs=9; got total_epochs=4"),
+    ],
+)
+def test_curriculum_state_of_another_one_raises_and_changes_nothing(curriculum, change, message):
+    record(curriculum, SAMPLES)
+    curriculum.step()
+    sampler = curriculum.interval_sampler
+    options = {
+        "videos": sampler.videos,
+        "bins": sampler.bins,
+        "total_epochs": EPOCHS,
+        "samples_per_epoch": SAMPLES,
+        **change,
+    }
+    other = Curriculum(**options)
+    before = other.state_dict()
+    with pytest.raises(ValueError, match=message):
+        other.load_state_dict(curriculum.state_dict())
+    assert other.state_dict() == before
+
+
+def test_curriculum_slightly_changed_videos_load_with_a_warning(curriculum):
+    record(curriculum, SAMPLES)
+    curriculum.step()
+    sampler = curriculum.interval_sampler
+    lengths = sampler.videos.lengths.copy()
+    lengths[0] += 1
+    changed = Curriculum(VideoIndex(lengths), sampler.bins, EPOCHS, SAMPLES)
+    with pytest.warns(RuntimeWarning, match="other videos"):
+        changed.load_state_dict(curriculum.state_dict(), strict=False)
+    assert changed.scheduler.history == curriculum.scheduler.history
+    own = random_sampler_distribution(VideoIndex(lengths), sampler.bins)
+    assert np.array_equal(changed.scheduler.random_distribution, own)
+
+
+@pytest.mark.parametrize("name", ["version", "config", "scheduler", "recorder"])
+def test_curriculum_damaged_state_raises_and_changes_nothing(curriculum, name):
+    state = curriculum.state_dict()
+    del state[name]
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match=name):
+        curriculum.load_state_dict(state)
+    assert curriculum.state_dict() == before
+
+
+def test_curriculum_several_processes_are_refused_for_now():
+    curriculum = make_curriculum(rank=0, world_size=2)
+    with pytest.raises(NotImplementedError, match="world size of 2"):
+        curriculum.step()
+
+
+def test_curriculum_unknown_option_raises():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'ordre'"):
+        make_curriculum(ordre=2.0)
+
+
+def test_curriculum_scheduler_options_pass_through():
+    curriculum = make_curriculum(max_weight=1.5, normalize=True, threshold=0.5)
+    assert isinstance(curriculum.scheduler, SuccessAwareScheduler)
+    assert curriculum.scheduler.threshold == 0.5

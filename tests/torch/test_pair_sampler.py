@@ -1,0 +1,150 @@
+"""PairSampler against the core: its own share of the epoch's pairs, nothing else."""
+
+import itertools
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.utils.data import DataLoader, DistributedSampler  # noqa: E402
+
+from sstrack_sched import Pair  # noqa: E402
+from sstrack_sched.torch import PairSampler  # noqa: E402
+
+from .conftest import SAMPLES, PairDataset, expected_pairs, make_curriculum  # noqa: E402
+
+
+def sampler_of(curriculum, num_samples=SAMPLES, **place):
+    return PairSampler(curriculum.interval_sampler, curriculum.scheduler, num_samples, **place)
+
+
+def step(curriculum):
+    curriculum.scheduler.step([0.9, 0.7, 0.4, 0.1], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(("workers", "persistent"), [(0, False), (2, False), (2, True)])
+def test_pair_sampler_in_a_data_loader_follows_the_scheduler(curriculum, workers, persistent):
+    loader = DataLoader(
+        PairDataset(),
+        batch_size=10,
+        sampler=curriculum.sampler,
+        num_workers=workers,
+        persistent_workers=persistent,
+    )
+    seen = []
+    for _ in range(3):
+        expected = expected_pairs(curriculum)
+        got = [tuple(pair.tolist()) for batch in loader for pair in batch["pair"]]
+        assert got == expected
+        seen.append(curriculum.scheduler.distribution.tolist())
+        step(curriculum)
+    assert seen[0] != seen[1] != seen[2]  # or following them would prove nothing
+
+
+def test_pair_sampler_yields_pairs(curriculum):
+    first = next(iter(curriculum.sampler))
+    assert type(first) is Pair
+    assert first == expected_pairs(curriculum)[0]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_pair_sampler_any_world_size_splits_the_same_pairs(curriculum, world_size):
+    shares = [
+        list(sampler_of(curriculum, rank=rank, world_size=world_size)) for rank in range(world_size)
+    ]
+    assert {len(share) for share in shares} == {SAMPLES // world_size}
+    assert [tuple(p) for p in itertools.chain(*zip(*shares))] == expected_pairs(curriculum)
+    assert len(sampler_of(curriculum, rank=0, world_size=world_size)) == SAMPLES // world_size
+
+
+def test_pair_sampler_blocks_and_epochs_join_without_seams(curriculum, monkeypatch):
+    monkeypatch.setattr("sstrack_sched.torch.pair_sampler._BLOCK", 7)
+    for rank in range(3):
+        share = list(sampler_of(curriculum, rank=rank, world_size=3))
+        assert [tuple(p) for p in share] == expected_pairs(curriculum)[rank::3]
+
+
+@pytest.mark.parametrize("consumed", [1, 50, 95, 96])
+@pytest.mark.parametrize("world_size", [1, 2, 4, 5])
+def test_pair_sampler_resumed_splits_the_rest_to_within_one(curriculum, consumed, world_size):
+    shares = []
+    for rank in range(world_size):
+        sampler = sampler_of(curriculum, rank=rank, world_size=world_size)
+        sampler.resume(consumed)
+        shares.append([tuple(pair) for pair in sampler])
+    sizes = [len(share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    rest = sorted(itertools.chain(*shares), key=lambda pair: pair[4])
+    assert rest == expected_pairs(curriculum, consumed)
+
+
+def test_pair_sampler_resumed_starts_afresh_after_a_step(curriculum):
+    curriculum.sampler.resume(90)
+    assert len(list(curriculum.sampler)) == 6
+    step(curriculum)
+    assert [tuple(pair) for pair in curriculum.sampler] == expected_pairs(curriculum)
+
+
+def test_pair_sampler_started_iterator_keeps_its_distribution(curriculum):
+    expected = expected_pairs(curriculum)
+    iterator = iter(curriculum.sampler)
+    head = [next(iterator) for _ in range(5)]
+    step(curriculum)
+    assert [tuple(pair) for pair in head + list(iterator)] == expected
+
+
+def test_pair_sampler_iterator_state_goes_to_an_absolute_position(curriculum):
+    iterator = iter(curriculum.sampler)
+    for _ in range(13):
+        next(iterator)
+    state = iterator.state_dict()
+    curriculum.sampler.resume(13)  # both were restored: skip once, not twice
+    again = iter(curriculum.sampler)
+    again.load_state_dict(state)
+    assert [tuple(pair) for pair in again] == expected_pairs(curriculum, 13)
+
+
+def test_pair_sampler_iterator_state_of_another_epoch_raises(curriculum):
+    state = iter(curriculum.sampler).state_dict()
+    step(curriculum)
+    with pytest.raises(ValueError, match="epoch 1; got 0"):
+        iter(curriculum.sampler).load_state_dict(state)
+
+
+def test_pair_sampler_set_epoch_changes_nothing(curriculum):
+    before = list(curriculum.sampler)
+    curriculum.sampler.set_epoch(7)
+    assert list(curriculum.sampler) == before
+    assert isinstance(curriculum.sampler, DistributedSampler)
+
+
+def test_pair_sampler_world_size_that_does_not_divide_names_both_neighbours(curriculum):
+    sampler = sampler_of(curriculum, rank=0, world_size=7)
+    with pytest.raises(ValueError, match=r"num_samples.* 7.* 91 or 98; got 96"):
+        iter(sampler)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": 0}, "num_samples must be at least 1; got 0"),
+        ({"num_samples": 2.5}, "num_samples must be an integer; got 2.5"),
+        ({"rank": 2, "world_size": 2}, r"rank must be in \[0, 1\]; got 2"),
+        ({"rank": 0}, "rank and world_size go together"),
+        ({"rank": 0, "world_size": 0}, "world_size must be at least 1; got 0"),
+    ],
+)
+def test_pair_sampler_bad_argument_raises(curriculum, options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        sampler_of(curriculum, **{"num_samples": SAMPLES, **options})
+
+
+def test_pair_sampler_scheduler_of_other_bins_raises(curriculum):
+    from sstrack_sched import SuccessAwareScheduler
+
+    with pytest.raises(ValueError, match="scheduler must have 4 bins as the sampler has; got 3"):
+        PairSampler(curriculum.interval_sampler, SuccessAwareScheduler(3, 2), 10)
+
+
+def test_pair_sampler_seed_changes_the_pairs():
+    assert list(make_curriculum(seed=1).sampler) != list(make_curriculum(seed=2).sampler)
