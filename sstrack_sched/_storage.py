@@ -16,17 +16,12 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 
-def save_arrays(
-    folder: Path, name: str, key: str, arrays: Dict[str, NDArray[Any]], **facts: Any
-) -> None:
-    """Write arrays to ``<array>-<key>.npy`` and, last, ``<name>.json`` that lists them.
-
-    Files of another key stay, so that what mapped them keeps working.
-    """
+def save_arrays(folder: Path, name: str, key: str, arrays: Dict[str, NDArray[Any]]) -> None:
+    """Write arrays to ``<array>-<key>.npy`` and, last, ``<name>.json`` that lists them."""
     folder.mkdir(parents=True, exist_ok=True)
     for array_name, array in arrays.items():
         _write(folder / f"{array_name}-{key}.npy", partial(np.save, arr=array))
-    meta = {"format_version": FORMAT_VERSION, "key": key, "arrays": sorted(arrays), **facts}
+    meta = {"format_version": FORMAT_VERSION, "key": key, "arrays": sorted(arrays)}
     text = json.dumps(meta, indent=1).encode()
     _write(folder / f"{name}.json", lambda file: file.write(text))
 
@@ -58,12 +53,9 @@ def load_arrays(folder: Path, meta: Dict[str, Any], mmap: bool) -> Dict[str, NDA
     }
 
 
-def remove_others(folder: Path, key: str) -> None:
-    """Remove arrays of other keys, and tables made for them."""
-    for path in folder.glob("*.npy"):
-        if not path.stem.endswith(f"-{key}"):
-            path.unlink()
-    for path in folder.glob("tables-*.json"):
+def remove_key(folder: Path, key: str) -> None:
+    """Remove the files of a key; a process that has mapped them keeps them until it ends."""
+    for path in folder.glob(f"*-{key}*"):
         path.unlink()
 
 

@@ -183,8 +183,9 @@ class IntervalSampler:
 
     @property
     def _tables_key(self) -> str:
-        text = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        text = f"{self.bins!r} {self.direction}"
+        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        return f"{self.videos.fingerprint}-{digest}"
 
     def save_tables(self) -> None:
         """Save the eligibility tables beside the index: computed once, by one process.

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _checks
 from ._bits import MAX_BITS, RankedBits
-from ._storage import load_arrays, read_meta, remove_others, save_arrays
+from ._storage import load_arrays, read_meta, remove_key, save_arrays
 
 if TYPE_CHECKING:
     import os
@@ -222,13 +222,15 @@ class VideoIndex:
 
         Raises
         ------
-        OSError
-            If the folder cannot be made or written.
+        OSError, ValueError
+            If the folder cannot be made or written, or holds an ``index.json`` of something else.
         """
         folder = Path(path)
         key = self.fingerprint
-        save_arrays(folder, "index", key, self._arrays(), n_videos=len(self))
-        remove_others(folder, key)
+        older = read_meta(folder, "index")["key"] if (folder / "index.json").exists() else key
+        save_arrays(folder, "index", key, self._arrays())
+        if older != key:
+            remove_key(folder, older)  # eligibility tables, too
 
     @classmethod
     def load(cls, path: PathLike, mmap: bool = True) -> VideoIndex:
@@ -254,10 +256,6 @@ class VideoIndex:
         folder = Path(path)
         meta = read_meta(folder, "index")
         arrays = load_arrays(folder, meta, mmap)
-        if len(arrays["lengths"]) != meta["n_videos"]:
-            raise ValueError(
-                f"path must hold a whole index; {str(folder)!r} has other lengths than it says"
-            )
         self = cls.__new__(cls)
         bits = None
         if "visible_words" in arrays:
