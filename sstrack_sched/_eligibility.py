@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -116,7 +116,7 @@ class Eligibility:
     def __init__(self, videos: VideoIndex, bins: IntervalBins, both: bool) -> None:
         drawn = np.ones(len(videos), dtype=bool) if videos.weight is None else videos.weight > 0
         self.videos: List[NDArray[np.integer]] = []
-        self.templates: List[Optional[FullTemplates | MaskedTemplates]] = []
+        self.templates: List[Union[FullTemplates, MaskedTemplates, None]] = []
         n_templates: List[int] = []
         if bins.image_bin:
             self.videos.append(_ids(drawn & videos.is_image & first_frame_visible(videos)))
@@ -159,7 +159,7 @@ class Eligibility:
         return self
 
 
-def frame_range(videos: VideoIndex, ids: Ints | slice) -> Tuple[Ints, Ints]:
+def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints]:
     """First frame of videos and the one past their last, as the visibility bits count them.
 
     Where all is visible there are no bits, and every video's frames begin at 0.
@@ -187,7 +187,7 @@ def _ids(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
 
 def _templates(
     videos: VideoIndex, drawn: NDArray[np.bool_], lower: int, upper: int, both: bool
-) -> FullTemplates | MaskedTemplates:
+) -> Union[FullTemplates, MaskedTemplates]:
     """Frames that are visible and have a visible partner at a distance in ``[lower, upper)``."""
     if videos._visible_bits is None:
         return FullTemplates(lower, both)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -216,11 +216,14 @@ class SuccessAwareScheduler:
         TypeError, ValueError
             If a value is out of range or the shapes differ. Nothing is recorded then.
         """
+        self._add(self._recorded, ious, bins)
+
+    def _add(self, statistics: SuccessStatistics, ious: ArrayLike, bins: ArrayLike) -> None:
         ids = _checks.bin_ids("bins", bins, self.n_bins)
         if not self.feasible[ids].all():
             bad = _checks.first_bad(ids, ~self.feasible[ids])
             raise ValueError(f"bins must be feasible; got {bad}")
-        self._recorded.add(ious, bins)
+        statistics.add(ious, bins)
 
     def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
         """End the epoch: measure, schedule, go on to the next one.
@@ -266,18 +269,14 @@ class SuccessAwareScheduler:
             return ious
         if ious is None:
             raise TypeError(f"ious must be given where bins is; got None and bins {bins!r}")
-        before = self._recorded
-        self._recorded = before.copy()
-        try:
-            if bins is None:
-                self._record_by_bin(ious)
-            else:
-                self.record(ious, bins)
-            return self._recorded
-        finally:
-            self._recorded = before
+        statistics = self._recorded.copy()
+        if bins is None:
+            self._add_by_bin(statistics, ious)
+        else:
+            self._add(statistics, ious, bins)
+        return statistics
 
-    def _record_by_bin(self, ious: Any) -> None:
+    def _add_by_bin(self, statistics: SuccessStatistics, ious: Any) -> None:
         n_parts = len(ious) if hasattr(ious, "__len__") else ious
         if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
             raise ValueError(
@@ -291,9 +290,9 @@ class SuccessAwareScheduler:
                     f"got the number {part!r} at index {i}"
                 )
             if values.size:
-                self.record(values, np.full(values.shape, i))
+                self._add(statistics, values, np.full(values.shape, i))
 
-    def _measure(self, statistics: Any) -> tuple[EpochRecord, Floats]:
+    def _measure(self, statistics: Any) -> Tuple[EpochRecord, Floats]:
         """The record of this epoch, and the success rates that are measured so far."""
         count = np.array(statistics.count, dtype=np.int64)
         if count.shape != (self.n_bins,):

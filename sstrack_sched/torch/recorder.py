@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -163,7 +163,7 @@ class IoURecorder:
         self._invalid = [str(text) for text in state["invalid"]]
         self._n_discarded = int(state["n_discarded"])
 
-    def _fetch(self, n_bins: int | None) -> None:
+    def _fetch(self, n_bins: Optional[int]) -> None:
         """Move pending tensors to the host and sort out invalid IoUs."""
         if not self._pending:
             return
