@@ -38,14 +38,21 @@ def real(name: str, value: Any, minimum: float = -math.inf, *, strict: bool = Fa
         if isinstance(value, (str, bytes)):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number; got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be a number that a float holds; got {value!r}") from None
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
         rule = (
             "finite" if minimum == -math.inf else f"{'above' if strict else 'at least'} {minimum:g}"
         )
         raise ValueError(f"{name} must be {rule}; got {number}")
     return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
 
 
 def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
@@ -65,12 +72,22 @@ def integers(name: str, value: ArrayLike) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def reals(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return `value` as a new float64 array."""
+def array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return `value` as an array; nested lists of different lengths are refused."""
     try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of one shape; got {value!r}") from None
+
+
+def reals(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return `value` as a new float64 array; complex numbers and strings are refused."""
+    try:
+        if np.asarray(value).dtype.kind in "cSUmMV":
+            raise TypeError
         return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must hold real numbers; got {value!r}") from error
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must hold real numbers; got {value!r}") from None
 
 
 def first_bad(array: NDArray[Any], bad: NDArray[np.bool_]) -> str:
@@ -117,10 +134,16 @@ def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> N
 
 
 def mask(name: str, value: ArrayLike, shape: Tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return a boolean mask of the given shape; 0/1 integers count as booleans."""
-    array = np.asarray(value)
+    """Return a boolean mask of the given shape."""
+    array = booleans(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
+    return array
+
+
+def booleans(name: str, value: ArrayLike) -> NDArray[np.bool_]:
+    """Return `value` as a new boolean array; 0/1 integers count as booleans."""
+    array = np.asarray(value)
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(f"{name} must be boolean; got dtype {array.dtype}")
     bad = (array != 0) & (array != 1)
@@ -139,6 +162,13 @@ def keys(name: str, value: Any, expected: Iterable[str]) -> None:
             f"{name} must have the keys {sorted(expected)}; "
             f"missing or unknown: {sorted(map(str, wrong))}"
         )
+
+
+def normalized(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights scaled to sum 1; by the largest first, so that no sum over- or underflows."""
+    scaled = weight / weight.max()
+    shares: NDArray[np.float64] = scaled / scaled.sum()
+    return shares
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -47,7 +47,7 @@ class WeightedDraw:
             change = np.ones(len(weight), dtype=bool)
             np.not_equal(weight[1:], weight[:-1], out=change[1:])
             self._starts = np.flatnonzero(change)
-            self._each = weight[self._starts]
+            self._each = weight[self._starts] / weight.max(initial=0.0)
         self._counts = np.diff(self._starts, append=len(videos))
         cumulative = np.cumsum(self._each * self._counts)
         self._before = np.append(0.0, cumulative[:-1])

@@ -75,7 +75,7 @@ def random_sampler_distribution(
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
     weight = np.ones(len(videos)) if videos.weight is None else videos.weight
-    weight = weight / weight.sum()
+    weight = _checks.normalized(weight)
     share = np.zeros(len(bins))
     if bins.image_bin:
         share[0] = weight[videos.is_image & first_frame_visible(videos)].sum()

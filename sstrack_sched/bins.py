@@ -11,6 +11,9 @@ from . import _checks
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+MAX_INTERVAL = 2**31 - 1
+"""Longest interval, and longest video, in frames."""
+
 
 class IntervalBins:
     """Half-open bins ``[lower, upper)`` of the interval, equally spaced.
@@ -67,8 +70,8 @@ class IntervalBins:
     __slots__ = ("edges", "image_bin", "lower", "upper")
 
     def __init__(self, max_interval: int, spacing: int, image_bin: bool = False) -> None:
-        stop = _checks.integer("max_interval", max_interval, 1)
-        step = _checks.integer("spacing", spacing, 1)
+        stop = _checks.integer("max_interval", max_interval, 1, MAX_INTERVAL)
+        step = _checks.integer("spacing", spacing, 1, MAX_INTERVAL)
         self._set(np.append(np.arange(0, stop, step), stop), image_bin)
 
     @classmethod
@@ -101,8 +104,11 @@ class IntervalBins:
             raise ValueError(
                 f"edges must be at least two numbers in one row; got shape {array.shape}"
             )
-        if array[0] < 0:
-            raise ValueError(f"edges must not be negative; got {array[0]} at index 0")
+        if array[0] < 0 or array[-1] > MAX_INTERVAL:
+            raise ValueError(
+                f"edges must be in [0, {MAX_INTERVAL}]; got {array[0]} at the start and "
+                f"{array[-1]} at the end"
+            )
         falls = np.flatnonzero(np.diff(array) <= 0)
         if len(falls):
             i = int(falls[0])
@@ -114,17 +120,15 @@ class IntervalBins:
         return self
 
     def _set(self, edges: NDArray[np.int64], image_bin: bool) -> None:
-        if not isinstance(image_bin, (bool, np.bool_)):
-            raise TypeError(f"image_bin must be True or False; got {image_bin!r}")
-        first = [0] if image_bin else []
+        has_images = _checks.flag("image_bin", image_bin)
         values = {
             "edges": edges,
-            "lower": np.append(first, edges[:-1]),
-            "upper": np.append([1] if image_bin else [], edges[1:]),
+            "lower": np.insert(edges[:-1], 0, [0] * has_images),
+            "upper": np.insert(edges[1:], 0, [1] * has_images),
         }
         for name, value in values.items():
             object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
-        object.__setattr__(self, "image_bin", bool(image_bin))
+        object.__setattr__(self, "image_bin", has_images)
 
     def assign(
         self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False
@@ -149,7 +153,8 @@ class IntervalBins:
             If an interval is not an integer or lies outside every bin, or an image has an interval
             other than 0 or no bin.
         """
-        intervals, images = _checks.integers("interval", interval), np.asarray(is_image, dtype=bool)
+        intervals = _checks.integers("interval", interval)
+        images = _checks.booleans("is_image", is_image)
         try:
             intervals, images = np.broadcast_arrays(intervals, images)
         except ValueError:

@@ -275,6 +275,8 @@ class IntervalSampler:
         TypeError, ValueError
             If the attempt is out of range or the bin is not feasible.
         """
+        if not isinstance(pair, Pair):
+            raise TypeError(f"pair must be a Pair; got {pair!r}")
         attempt = _checks.integer("attempt", attempt, 1, 2**64 - 1)
         index = _checks.integer("pair.bin", pair.bin, 0, len(self.bins) - 1)
         if not self.feasible[index]:

@@ -136,7 +136,7 @@ def loss_weights(
     with np.errstate(over="ignore"):
         np.divide(random, interval, out=weights, where=interval > 0)
     weights = np.clip(weights, 1.0, cap)
-    if normalize:
+    if _checks.flag("normalize", normalize):
         weights /= (interval * weights).sum(axis=-1, keepdims=True)
     return weights
 

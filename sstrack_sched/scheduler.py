@@ -174,9 +174,7 @@ class SuccessAwareScheduler:
         )
         self._update_epochs = _checked_update_epochs(update_epochs)
         self._max_weight = None if max_weight is None else _checks.real("max_weight", max_weight, 1)
-        if not isinstance(normalize, (bool, np.bool_)):
-            raise TypeError(f"normalize must be True or False; got {normalize!r}")
-        self._normalize = bool(normalize)
+        self._normalize = _checks.flag("normalize", normalize)
 
         nothing = np.full(self.n_bins, np.nan)
         rule = self._threshold_rule
@@ -294,21 +292,11 @@ class SuccessAwareScheduler:
 
     def _measure(self, statistics: Any) -> Tuple[EpochRecord, Floats]:
         """The record of this epoch, and the success rates that are measured so far."""
-        count = np.array(statistics.count, dtype=np.int64)
-        if count.shape != (self.n_bins,):
-            raise ValueError(f"ious must have counts of shape ({self.n_bins},); got {count.shape}")
-        if not count.any():
-            raise ValueError(
-                f"ious must be recorded before step; got no IoU in epoch {self.epoch} "
-                f"({statistics.n_invalid} invalid)"
-            )
-        if (count[~self.feasible] > 0).any():
-            bad = _checks.first_bad(count, (count > 0) & ~self.feasible)
-            raise ValueError(f"ious must be of feasible bins; got a count of {bad}")
-        mean_iou = float(statistics.mean_iou)
+        count, mean_iou = self._checked_counts(statistics)
         rule = self._threshold_rule
         threshold = mean_iou if isinstance(rule, str) else rule
-        rate = np.array(statistics.success_rate(threshold), dtype=np.float64)
+        rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
+        self._check_rate("success_rate of ious", rate, count > 0)
         measured = np.where(count > 0, rate, self._measured)
         measured[~self.feasible] = np.nan
         p = _fill_from_neighbours(measured, self.feasible)
@@ -327,12 +315,37 @@ class SuccessAwareScheduler:
             success_rate=_checks.frozen(p),
             count=_checks.frozen(count),
             mean_iou=mean_iou,
-            n_invalid=int(statistics.n_invalid),
+            n_invalid=_checks.integer("n_invalid of ious", statistics.n_invalid, 0),
             distribution=_checks.frozen(q),
             loss_weights=_checks.frozen(weights),
             expected_success=float(expected_success(p[self.feasible], d)),
         )
         return record, measured
+
+    def _checked_counts(self, statistics: Any) -> Tuple[NDArray[np.int64], float]:
+        count = _checks.integers("count of ious", statistics.count)
+        if count.shape != (self.n_bins,):
+            raise ValueError(f"count of ious must have shape ({self.n_bins},); got {count.shape}")
+        if not count.any():
+            raise ValueError(
+                f"ious must be recorded before step; got no IoU in epoch {self.epoch} "
+                f"({statistics.n_invalid} invalid)"
+            )
+        bad = (count < 0) | ((count > 0) & ~self.feasible)
+        if bad.any():
+            raise ValueError(
+                "count of ious must not be negative, and 0 in bins that are not feasible; "
+                f"got {_checks.first_bad(count, bad)}"
+            )
+        mean_iou = _checks.reals("mean_iou of ious", statistics.mean_iou)
+        _checks.in_unit_interval("mean_iou of ious", mean_iou)
+        return count, float(mean_iou)
+
+    def _check_rate(self, name: str, rate: Floats, known: NDArray[np.bool_]) -> None:
+        """Refuse success rates of another shape, or outside [0, 1] where they are known."""
+        if rate.shape != (self.n_bins,):
+            raise ValueError(f"{name} must have shape ({self.n_bins},); got {rate.shape}")
+        _checks.in_unit_interval(name, np.where(known, rate, 0.0))
 
     def _commit(self, record: EpochRecord, measured: Floats) -> None:
         self.epoch = record.epoch + 1
@@ -388,17 +401,28 @@ class SuccessAwareScheduler:
             If it is of another version or configuration, or damaged. Nothing changes then.
         """
         self._check_state(state)
-        history = [EpochRecord.from_dict(values) for values in state["history"]]
-        if any(record.distribution.shape != (self.n_bins,) for record in history):
-            raise ValueError(f"state must have a history of {self.n_bins} bins; got other shapes")
-        recorded = SuccessStatistics(self.n_bins)
-        recorded.load_state_dict(state["recorded"])
-        measured = _unplain("measured", state["measured"])
-        fresh = _like(self)
-        if history:
-            fresh._commit(history[-1], measured)
-        fresh._history, fresh._recorded = history, recorded
+        fresh = SuccessAwareScheduler(**self._config())
+        try:
+            fresh._load(state)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"state must be whole; got a damaged one: {error}") from error
         self.__dict__.update(fresh.__dict__)
+
+    def _load(self, state: Dict[str, Any]) -> None:
+        measured = _unplain("measured", state["measured"])
+        self._check_rate("measured", measured, ~np.isnan(measured))
+        for i, values in enumerate(state["history"]):
+            record = EpochRecord.from_dict(values)
+            _checks.integer("epoch", record.epoch, i, i)
+            _checks.distribution("distribution", record.distribution, self.n_bins)
+            self._check_rate("success_rate", record.success_rate, self.feasible)
+            for name in ("count", "loss_weights"):
+                if getattr(record, name).shape != (self.n_bins,):
+                    raise ValueError(f"{name} must have shape ({self.n_bins},)")
+            self._history.append(record)
+        if self._history:
+            self._commit(self._history[-1], measured)
+        self._recorded.load_state_dict(state["recorded"])
 
     def _check_state(self, state: Any) -> None:
         names = ("version", "config", "measured", "history", "recorded")
@@ -413,11 +437,6 @@ class SuccessAwareScheduler:
                 raise ValueError(
                     f"state must be of a scheduler with {name}={own!r}; got {name}={saved!r}"
                 )
-
-
-def _like(scheduler: SuccessAwareScheduler) -> SuccessAwareScheduler:
-    """A new scheduler of the same configuration, before its first step."""
-    return SuccessAwareScheduler(**scheduler._config())
 
 
 def _fill_from_neighbours(measured: Floats, feasible: NDArray[np.bool_]) -> Floats:
@@ -474,7 +493,7 @@ def _checked_update_epochs(epochs: Any) -> Optional[FrozenSet[int]]:
 def _same(own: Any, saved: Any) -> bool:
     """Equal, or equal lists of numbers but for the rounding of another machine."""
     if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
-        return all(abs(a - b) <= _MATCH for a, b in zip(own, saved))
+        return all(b is not None and abs(a - b) <= _MATCH for a, b in zip(own, saved))
     return bool(own == saved)
 
 

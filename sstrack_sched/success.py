@@ -84,7 +84,7 @@ class SuccessStatistics:
             If shapes differ, an IoU is NaN or out of range, a bin is out of range, or the samples
             exceed 2**31. Nothing is recorded then.
         """
-        values = np.asarray(ious)
+        values = _checks.array("ious", ious)
         ids = _checks.bin_ids("bins", bins, self.n_bins).ravel()
         if values.shape != np.shape(bins):
             raise ValueError(

@@ -11,6 +11,7 @@ import numpy as np
 from . import _checks
 from ._bits import MAX_BITS, RankedBits
 from ._storage import load_arrays, read_meta, remove_key, save_arrays
+from .bins import MAX_INTERVAL
 
 if TYPE_CHECKING:
     import os
@@ -182,16 +183,17 @@ class VideoIndex:
                 raise TypeError(f"indices must hold VideoIndex objects; got {part!r}")
         weight = None
         if dataset_weights is not None:
-            shares = _checked_weight("dataset_weights", dataset_weights, len(parts))
-            weights = [_ones_if_none(part) for part in parts]
-            weight = np.concatenate(
-                [own * (share / shares.sum() / own.sum()) for own, share in zip(weights, shares)]
+            shares = _checks.normalized(
+                _checked_weight("dataset_weights", dataset_weights, len(parts))
             )
+            weights = [_checks.normalized(_ones_if_none(part)) for part in parts]
+            weight = np.concatenate([own * share for own, share in zip(weights, shares)])
         elif any(part.weight is not None for part in parts):
             weight = np.concatenate([_ones_if_none(part) for part in parts])
         bits = None
         if any(part._visible_bits is not None for part in parts):
             masks = [part.visible for part in parts]
+            _check_n_frames(sum(part.n_frames for part in parts))
             bits = RankedBits.pack(
                 np.concatenate(
                     [
@@ -289,8 +291,11 @@ def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(
             f"lengths must be one number a video, at least one; got shape {array.shape}"
         )
-    if (array < 1).any():
-        raise ValueError(f"lengths must be at least 1; got {_checks.first_bad(array, array < 1)}")
+    bad = (array < 1) | (array > MAX_INTERVAL)
+    if bad.any():
+        raise ValueError(
+            f"lengths must be in [1, {MAX_INTERVAL}]; got {_checks.first_bad(array, bad)}"
+        )
     return array
 
 
@@ -311,8 +316,7 @@ def _checked_weight(name: str, weight: ArrayLike, size: int) -> NDArray[np.float
 def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
     """All masks in one array, whichever way they were given."""
     n_frames = int(lengths.sum())
-    if n_frames > MAX_BITS:
-        raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
+    _check_n_frames(n_frames)
     if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
         return _checks.mask("visible", visible, (n_frames,))
     if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
@@ -328,6 +332,11 @@ def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
             for i, (mask, length) in enumerate(zip(masks, lengths.tolist()))
         ]
     )
+
+
+def _check_n_frames(n_frames: int) -> None:
+    if n_frames > MAX_BITS:
+        raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
 
 
 def _ones_if_none(part: VideoIndex) -> NDArray[np.float64]:
