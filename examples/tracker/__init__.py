@@ -1,0 +1,1 @@
+"""A small single-object tracker trained with sampling intervals scheduled by success."""

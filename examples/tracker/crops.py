@@ -1,0 +1,269 @@
+"""Square crops around the target, and the changes that training makes to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Tuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Box = NDArray[np.float64]
+MIN_CROP = 4.0  # pixels of the frame; less than this shows nothing
+
+
+class CropError(ValueError):
+    """A pair that no crop can be made of."""
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """Sizes of crops and strengths of their changes.
+
+    Parameters
+    ----------
+    template_size, search_size : int
+        Sides of the two crops, in pixels.
+    template_factor, search_factor : float
+        Side of the cut square over the square root of the box's area.
+    centre_jitter : float
+        The search crop's centre moves by up to half of this, times the square root of the box's
+        area, in x and y.
+    scale_jitter : float
+        Standard deviation of the logarithm of the factors on width and height that set the search
+        crop's size.
+    flip, grey : float
+        Probability of mirroring both crops, and of taking the colour out of both.
+    brightness : float
+        Each crop's brightness is multiplied by up to 1 plus or minus this.
+
+    Raises
+    ------
+    ValueError
+        If a size or factor is not positive, a strength negative or a probability outside [0, 1].
+    """
+
+    template_size: int = 64
+    search_size: int = 128
+    template_factor: float = 2.0
+    search_factor: float = 4.0
+    centre_jitter: float = 3.0
+    scale_jitter: float = 0.25
+    flip: float = 0.5
+    grey: float = 0.05
+    brightness: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("template_size", "search_size", "template_factor", "search_factor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
+        for name in ("centre_jitter", "scale_jitter"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
+        for name in ("flip", "grey", "brightness"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of a frame: its left and top edge and its side, in pixels of the frame."""
+
+    left: float
+    top: float
+    side: float
+
+    def normalise(self, box: Box) -> NDArray[np.float32]:
+        """A box of the frame as centre x, centre y, width, height in units of the square, (4,)."""
+        left, top, width, height = box
+        centre = (left + width / 2 - self.left, top + height / 2 - self.top)
+        return np.array([*centre, width, height], dtype=np.float32) / np.float32(self.side)
+
+
+def square_around(
+    box: Box, factor: float, *, shift: Tuple[float, float] = (0.0, 0.0), scale: float = 1.0
+) -> Square:
+    """The square to cut for a box.
+
+    Parameters
+    ----------
+    box : ndarray of float, shape (4,)
+        Left, top, width, height in pixels.
+    factor : float
+        Side over the square root of the box's area.
+    shift : tuple of float
+        How far the centre moves, in square roots of the area (after scaling).
+    scale : float
+        Another factor on the side.
+
+    Returns
+    -------
+    Square
+
+    Raises
+    ------
+    CropError
+        If the box is empty or not finite, or the square is smaller than 4 pixels.
+    """
+    left, top, width, height = (float(value) for value in box)
+    area = width * height
+    if not (np.isfinite([left, top, area]).all() and width > 0 and height > 0):
+        raise CropError(f"box {box.tolist()} is empty or not finite")
+    unit = float(np.sqrt(area)) * scale
+    side = unit * factor
+    if side < MIN_CROP:
+        raise CropError(f"box {box.tolist()} gives a crop of {side:.2f} pixels, under {MIN_CROP:g}")
+    centre = (left + width / 2 + shift[0] * unit, top + height / 2 + shift[1] * unit)
+    return Square(centre[0] - side / 2, centre[1] - side / 2, side)
+
+
+def cut(picture: Picture, square: Square, size: int) -> Picture:
+    """Cut a square out of a picture and resize it; what lies outside gets the mean colour.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (h, w, 3)
+        The frame.
+    square : Square
+        Where; edges may lie between pixels and outside the picture.
+    size : int
+        Side of the result, in pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+
+    Raises
+    ------
+    CropError
+        If the square and the picture have no pixel in common.
+    """
+    height, width = picture.shape[:2]
+    left, top, side = square.left, square.top, square.side
+    if left >= width or top >= height or left + side <= 0 or top + side <= 0:
+        raise CropError(
+            f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside "
+            f"a {width} x {height} picture"
+        )
+    mean = cv2.mean(picture)[:3]
+    near, square = _shrink(picture, square, max(1, int(side / size)))
+    step = square.side / size
+    # OpenCV puts the centre of the first pixel at 0, here it is at one half.
+    inverse = np.array(
+        [
+            [step, 0.0, square.left + step / 2 - 0.5],
+            [0.0, step, square.top + step / 2 - 0.5],
+        ]
+    )
+    return _uint8(
+        cv2.warpAffine(
+            near,
+            inverse,
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=mean,
+        )
+    )
+
+
+def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Square]:
+    """Average blocks of factor x factor pixels: bilinear sampling alone would skip some."""
+    if factor == 1:
+        return picture, square
+    height, width = picture.shape[:2]
+    corner = np.array([square.left, square.top])
+    # Only what the square needs, in whole blocks, and one block more for what is interpolated.
+    low = np.maximum(np.floor(corner / factor).astype(int) - 1, 0) * factor
+    high = (np.ceil((corner + square.side) / factor).astype(int) + 1) * factor
+    near = picture[low[1] : min(high[1], height), low[0] : min(high[0], width)]
+    whole = [factor * (-(-length // factor)) for length in near.shape[:2]]
+    padding = (0, whole[0] - near.shape[0], 0, whole[1] - near.shape[1])
+    near = _uint8(cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE))
+    small = cv2.resize(near, (whole[1] // factor, whole[0] // factor), interpolation=cv2.INTER_AREA)
+    left, top = (corner - low) / factor
+    return _uint8(small), Square(float(left), float(top), square.side / factor)
+
+
+def _uint8(picture: Any) -> Picture:
+    return np.asarray(picture, dtype=np.uint8)  # OpenCV's stubs allow more types than come back
+
+
+@dataclass(frozen=True)
+class Change:
+    """What training does to one pair, drawn beforehand.
+
+    Parameters
+    ----------
+    shift : tuple of float
+        Of the search crop's centre, in square roots of the target's (jittered) area.
+    scale : float
+        Factor on the search crop's side.
+    flip, grey : bool
+        Mirror both crops; take the colour out of both.
+    brightness : tuple of float
+        Factors on template and search.
+    """
+
+    shift: Tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    flip: bool = False
+    grey: bool = False
+    brightness: Tuple[float, float] = (1.0, 1.0)
+
+
+def crop_pair(
+    template: Tuple[Picture, Box],
+    search: Tuple[Picture, Box],
+    config: CropConfig,
+    change: Change = Change(),
+) -> Tuple[Picture, Picture, NDArray[np.float32]]:
+    """The two crops of a pair, and where the target is in the second.
+
+    Parameters
+    ----------
+    template, search : tuple of (ndarray, ndarray)
+        Frame (h, w, 3) uint8 and box (4,) in pixels.
+    config : CropConfig
+        Sizes and factors.
+    change : Change, optional
+        What to alter; nothing by default.
+
+    Returns
+    -------
+    template : ndarray of uint8, shape (template_size, template_size, 3)
+    search : ndarray of uint8, shape (search_size, search_size, 3)
+    box : ndarray of float32, shape (4,)
+        Centre x, centre y, width, height over the search crop's side; the centre is in [0, 1].
+
+    Raises
+    ------
+    CropError
+        If a box is degenerate, a crop outside its frame, or the target's centre outside the
+        search crop.
+    """
+    first = square_around(template[1], config.template_factor)
+    second = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
+    box = second.normalise(search[1])
+    if not (box[:2] >= 0).all() or not (box[:2] < 1).all():
+        raise CropError(f"the target's centre {box[:2].tolist()} is outside the search crop")
+    crops = [
+        cut(template[0], first, config.template_size),
+        cut(search[0], second, config.search_size),
+    ]
+    if change.flip:
+        crops = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
+        box = np.array([1 - box[0], *box[1:]], dtype=np.float32)
+    if change.grey:
+        crops = [_without_colour(crop) for crop in crops]
+    first_crop, second_crop = (
+        _uint8(cv2.convertScaleAbs(crop, alpha=gain))
+        for crop, gain in zip(crops, change.brightness)
+    )
+    return first_crop, second_crop, box
+
+
+def _without_colour(crop: Picture) -> Picture:
+    return _uint8(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))

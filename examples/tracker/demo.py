@@ -1,0 +1,133 @@
+"""Train a small tracker three ways and compare: ``python -m examples.tracker.demo``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from sstrack_sched import IntervalBins
+
+from .comparison import compare, write_results
+from .config import TrainConfig
+from .evaluate import EvalConfig, HeldOutPairs
+from .frames import FrameStore
+from .intervals import fit_bins
+from .report import summary
+from .sequences import Sequence
+from .train import load_videos
+
+QUICK: Dict[str, Any] = {
+    "epochs": 2,
+    "samples_per_epoch": 32,
+    "batch_size": 8,
+    "n_videos": 3,
+    "warmup_steps": 1,
+}
+# Settings of the runs that have an option here, with words for --help.
+OPTIONS = {
+    "data": "folder of sequences (GOT-10k, OTB or LaSOT layout); default: rendered videos",
+    "epochs": "epochs of each run",
+    "samples_per_epoch": "pairs an epoch",
+    "max_interval": "M, in frames",
+    "spacing": "m, in frames",
+    "seed": "of weights, pairs and crops",
+    "num_workers": "processes that read frames; changes nothing but speed",
+}
+
+
+def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(prog="python -m examples.tracker.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder")
+    for name, words in OPTIONS.items():
+        default = getattr(TrainConfig(), name)
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=type(default), default=default, help=words)
+    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
+    return parser.parse_args(arguments)
+
+
+def configure(options: argparse.Namespace) -> Tuple[TrainConfig, EvalConfig, int]:
+    """Settings of the runs, of the evaluation, and the number of rendered held-out videos."""
+    config = TrainConfig(**{name: getattr(options, name) for name in OPTIONS})
+    if options.quick:
+        return replace(config, **QUICK), EvalConfig(pairs_per_bin=8), 3
+    return config, EvalConfig(), 40
+
+
+def fit(
+    config: TrainConfig, train_videos: List[Sequence], test_videos: List[Sequence]
+) -> TrainConfig:
+    """Settings with intervals that the videos can fill; says so where they change."""
+    asked = (config.max_interval, config.spacing)
+    found = fit_bins(train_videos, test_videos, *asked)
+    if found != asked:
+        print(f"the videos are short: M = {found[0]} in bins of m = {found[1]} frames")
+    return replace(config, max_interval=found[0], spacing=found[1])
+
+
+def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> bool:
+    """Train, test, print and write everything.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Settings of the runs.
+    questions : EvalConfig
+        Settings of the evaluation.
+    n_test : int
+        Rendered held-out videos, where there is no folder of real ones.
+    out : Path
+        Run folder.
+
+    Returns
+    -------
+    bool
+        False if Ctrl-C stopped it.
+    """
+    train_videos, test_videos = load_videos(config, n_test=n_test)
+    source = f"sequences in {config.data}" if config.data else "videos rendered from photographs"
+    print(f"{source}: {len(train_videos)} to train on, {len(test_videos)} to report on")
+    config = fit(config, train_videos, test_videos)
+    bins = IntervalBins(config.max_interval, config.spacing)
+    held_out = HeldOutPairs(FrameStore(test_videos), bins, config.crops, questions)
+    print(f"three runs of {config.epochs} epochs x {config.samples_per_epoch} pairs, same weights")
+    evaluations = compare(config, FrameStore(train_videos), held_out, out)
+    if evaluations is None:
+        return False
+    middle = held_out.middle()
+    write_results(evaluations, config, bins.labels, middle, out)
+    print(summary(evaluations, bins.labels, middle))
+    return True
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        0 when done, 1 where the data cannot be used, 130 when interrupted.
+    """
+    start = time.monotonic()
+    options = parse(arguments)
+    try:
+        finished = run(*configure(options), options.out)
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if not finished:
+        return 130
+    seconds = time.monotonic() - start
+    print(f"{seconds:.0f} s; histories, pictures and checkpoints are in {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""How well a tracker finds the target again, by interval, on videos that it was not trained on.
+
+This measures pairs: one template, one search crop around the target. Tracking through whole videos
+is another matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+
+from sstrack_sched import IntervalBins, IntervalSampler
+
+from .crops import CropConfig
+from .dataset import PairDataset
+from .frames import FrameStore
+from .losses import box_iou
+from .model import normalise
+from .sequences import video_index
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """What is asked of a tracker.
+
+    Parameters
+    ----------
+    pairs_per_bin : int
+        As many for every interval bin.
+    threshold : float
+        Success is an IoU above this.
+    shift : float
+        The search crop's centre is off the target's by up to this, times the square root of the
+        box's area, in x and y: the same for a pair whoever is asked.
+    seed : int
+        Of the pairs and shifts.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    pairs_per_bin: int = 200
+    threshold: float = 0.5
+    shift: float = 1.0
+    seed: int = 2025
+
+    def __post_init__(self) -> None:
+        if self.pairs_per_bin < 1:
+            raise ValueError(f"pairs_per_bin must be at least 1; got {self.pairs_per_bin}")
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold must be in [0, 1); got {self.threshold}")
+        if not 0 <= self.shift < 2:
+            raise ValueError(f"shift must be in [0, 2), half the search crop; got {self.shift}")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Overlaps of one tracker on the held-out pairs.
+
+    Parameters
+    ----------
+    iou : ndarray of float, shape (n_pairs,)
+        Overlap of each pair.
+    bin, video : ndarray of int, shape (n_pairs,)
+        Interval bin and video of each pair.
+    n_bins : int
+        Number of bins.
+    threshold : float
+        Of success.
+    """
+
+    iou: Floats
+    bin: NDArray[np.int64]
+    video: NDArray[np.int64]
+    n_bins: int
+    threshold: float
+
+    @property
+    def success(self) -> Floats:
+        """1 where the overlap is above the threshold, else 0; shape (n_pairs,)."""
+        return (self.iou > self.threshold).astype(np.float64)
+
+    def by_bin(self, values: Floats) -> Floats:
+        """Mean in each bin, shape (n_bins,); NaN where a bin has no pair."""
+        return np.array([_mean(values[self.bin == i]) for i in range(self.n_bins)])
+
+    def error_by_bin(self, values: Floats) -> Floats:
+        """Standard error of each bin's mean, shape (n_bins,)."""
+        chosen = [self.bin == i for i in range(self.n_bins)]
+        return np.array([clustered_error(values[rows], self.video[rows]) for rows in chosen])
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def clustered_error(values: Floats, clusters: NDArray[np.int64]) -> float:
+    """Standard error of a mean when values of one video are alike.
+
+    Deviations are summed over each video before they are squared, so that many pairs of one video
+    do not count as many independent ones.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        What is averaged.
+    clusters : ndarray of int, shape (n,)
+        Video of each.
+
+    Returns
+    -------
+    float
+        NaN with fewer than two videos.
+    """
+    names = np.unique(clusters)
+    if len(names) < 2:
+        return float("nan")
+    deviation = values - values.mean()
+    sums = np.array([deviation[clusters == name].sum() for name in names])
+    return float(np.sqrt((sums**2).sum() * len(names) / (len(names) - 1)) / len(values))
+
+
+class HeldOutPairs:
+    """Crops to test trackers on: the same for each of them.
+
+    Parameters
+    ----------
+    store : FrameStore
+        Videos to report on.
+    bins : IntervalBins
+        Intervals; bins that the videos cannot fill are left out.
+    crops : CropConfig
+        Sizes of crops; its jitter does not count.
+    config : EvalConfig, optional
+        What is asked.
+
+    Raises
+    ------
+    ValueError
+        If the videos have no pair of any bin.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        bins: IntervalBins,
+        crops: CropConfig,
+        config: EvalConfig = EvalConfig(),
+    ) -> None:
+        self.bins, self.config = bins, config
+        sampler = IntervalSampler(
+            video_index(store.sequences), bins, direction="forward", seed=config.seed
+        )
+        still = CropConfig(
+            crops.template_size,
+            crops.search_size,
+            crops.template_factor,
+            crops.search_factor,
+            centre_jitter=2 * config.shift,
+        )
+        dataset = PairDataset(store, sampler, still, seed=config.seed, augment=False)
+        items = []
+        for i in np.flatnonzero(sampler.feasible):
+            only = np.eye(len(bins))[i]
+            # One epoch a bin, so that pairs of two bins share no random number.
+            items += [
+                dataset[pair] for pair in sampler.sample(only, int(i), 0, config.pairs_per_bin)
+            ]
+        batch = default_collate(items)
+        self.template: Tensor = batch["template"]
+        self.search: Tensor = batch["search"]
+        self.box: Tensor = batch["box"]
+        self._bin, self._video = batch["bin"].numpy(), batch["video"].numpy()
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+    def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Evaluation:
+        """Ask a tracker for all pairs.
+
+        Parameters
+        ----------
+        model : nn.Module
+            As `ConvSmall`; left in the mode that it is in.
+        batch_size : int, default=64
+            Pairs at a time.
+
+        Returns
+        -------
+        Evaluation
+        """
+        device = next(model.parameters()).device
+        training = model.training
+        model.eval()
+        boxes: List[Tensor] = []
+        with torch.no_grad():
+            for start in range(0, len(self), batch_size):
+                rows = slice(start, start + batch_size)
+                template, search = self.template[rows].to(device), self.search[rows].to(device)
+                outputs = model(normalise(template), normalise(search))
+                boxes.append(outputs["boxes"].cpu())
+        model.train(training)
+        return self._judge(torch.cat(boxes))
+
+    def middle(self) -> Evaluation:
+        """What no tracker should be below: always answer a square in the middle, target-sized."""
+        side = 1.0 / 4.0  # the search crop is four times as wide as the target
+        return self._judge(torch.tensor([[0.5, 0.5, side, side]]).expand(len(self), 4))
+
+    def _judge(self, boxes: Tensor) -> Evaluation:
+        iou = box_iou(boxes, self.box).double().numpy()
+        return Evaluation(iou, self._bin, self._video, len(self.bins), self.config.threshold)

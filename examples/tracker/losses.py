@@ -1,0 +1,180 @@
+"""Losses and overlap, one number a sample, so that each sample can be weighted.
+
+Boxes here are centre x, centre y, width, height, in units of the search crop's side.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+import torch
+from torch import Tensor
+
+from .model import boxes_at
+
+GIOU_WEIGHT, L1_WEIGHT, FOCAL_WEIGHT = 2.0, 5.0, 1.0
+MIN_OVERLAP = 0.7  # a box shifted by the heat map's radius still overlaps the target by this
+
+
+def corners(boxes: Tensor) -> Tensor:
+    """Left, top, right, bottom of boxes (..., 4); a negative width or height counts as none."""
+    centre, size = boxes[..., :2], boxes[..., 2:].clamp(min=0)
+    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
+
+
+def _areas(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    """Intersection, union and hull of boxes given by corners, each (B,)."""
+    area = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1)
+    low, high = torch.max(first[:, :2], second[:, :2]), torch.min(first[:, 2:], second[:, 2:])
+    intersection = (high - low).clamp(min=0).prod(dim=1)
+    hull = (torch.max(first[:, 2:], second[:, 2:]) - torch.min(first[:, :2], second[:, :2])).prod(
+        dim=1
+    )
+    return intersection, area - intersection, hull
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """part / whole, and 0 where the whole is nothing; gradients stay finite there too."""
+    empty = whole <= 0
+    return torch.where(
+        empty, torch.zeros_like(part), part / torch.where(empty, torch.ones_like(whole), whole)
+    )
+
+
+def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
+    """Overlap of boxes, one by one.
+
+    Parameters
+    ----------
+    predicted, target : Tensor, shape (B, 4)
+        Centre x, centre y, width, height.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        In [0, 1]; 0 where both boxes are empty.
+    """
+    intersection, union, _ = _areas(corners(predicted), corners(target))
+    return _ratio(intersection, union).clamp(0, 1)
+
+
+def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """1 - generalised IoU [1]_, one number a sample.
+
+    Parameters
+    ----------
+    predicted, target : Tensor, shape (B, 4)
+        Centre x, centre y, width, height.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        In [0, 2].
+
+    References
+    ----------
+    .. [1] Rezatofighi et al., Generalized intersection over union, CVPR 2019.
+    """
+    intersection, union, hull = _areas(corners(predicted), corners(target))
+    return 1 - _ratio(intersection, union) + _ratio(hull - union, hull)
+
+
+def target_cells(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Flat cell (B,) of a height x width map in which each box's centre lies."""
+    column = (boxes[:, 0] * width).long().clamp(0, width - 1)
+    row = (boxes[:, 1] * height).long().clamp(0, height - 1)
+    return row * width + column
+
+
+def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
+    """What the score map should be: 1 in the centre's cell, a Gaussian around it.
+
+    The Gaussian's radius is a third of how far a box can shift along both axes and still overlap
+    the target by 0.7, at least one third of a cell.
+
+    Parameters
+    ----------
+    boxes : Tensor, shape (B, 4)
+        Centre x, centre y, width, height.
+    height, width : int
+        Of the map, in cells.
+
+    Returns
+    -------
+    Tensor, shape (B, height, width)
+        In [0, 1].
+    """
+    cells = target_cells(boxes, height, width)
+    column, row = cells % width, torch.div(cells, width, rounding_mode="floor")
+    wide, high = boxes[:, 2].clamp(min=0) * width, boxes[:, 3].clamp(min=0) * height
+    sigma = (shift_radius(wide, high) / 3).clamp(min=1 / 3)
+    x = torch.arange(width, device=boxes.device)[None, None, :] - column[:, None, None]
+    y = torch.arange(height, device=boxes.device)[None, :, None] - row[:, None, None]
+    return torch.exp(-(x**2 + y**2) / (2 * sigma[:, None, None] ** 2))
+
+
+def shift_radius(wide: Tensor, high: Tensor) -> Tensor:
+    """Shift r along both axes at which equal boxes overlap by 0.7.
+
+    (w - r)(h - r) = k w h with k = 2 o / (1 + o), o = 0.7: the smaller root.
+    """
+    kept = 2 * MIN_OVERLAP / (1 + MIN_OVERLAP)
+    total = wide + high
+    return (total - torch.sqrt((total**2 - 4 * (1 - kept) * wide * high).clamp(min=0))) / 2
+
+
+def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
+    """Focal loss of a score map against a heat map [1]_, one number a sample.
+
+    Parameters
+    ----------
+    score_map : Tensor, shape (B, 1, h, w)
+        Scores in (0, 1).
+    heat : Tensor, shape (B, h, w)
+        In [0, 1]; exactly one cell a sample is 1.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+        Summed over cells. (There is one target a sample, so its mean over targets is this.)
+
+    References
+    ----------
+    .. [1] Law and Deng, CornerNet, ECCV 2018, equation 1, with alpha 2 and beta 4.
+    """
+    score = score_map.squeeze(1).clamp(1e-4, 1 - 1e-4)
+    at_centre = torch.log(score) * (1 - score) ** 2
+    elsewhere = torch.log(1 - score) * score**2 * (1 - heat) ** 4
+    return -torch.where(heat == 1, at_centre, elsewhere).flatten(1).sum(dim=1)
+
+
+def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
+    """Loss and overlap of each sample.
+
+    2 GIoU + 5 L1 + focal. Size and offset are learned in the cell where the target is, wherever the
+    score is highest, so that they get a useful gradient from the first step; the overlap is that
+    of the box which the tracker would answer.
+
+    Parameters
+    ----------
+    outputs : dict of str to Tensor
+        What `ConvSmall` returns.
+    target : Tensor, shape (B, 4)
+        Centre x, centre y, width, height over the search crop's side.
+
+    Returns
+    -------
+    loss : Tensor, shape (B,)
+        With gradient.
+    iou : Tensor, shape (B,)
+        In [0, 1], without gradient.
+    """
+    height, width = outputs["score_map"].shape[-2:]
+    cells = target_cells(target, height, width)
+    boxes = boxes_at(cells, outputs["offset_map"], outputs["size_map"])
+    loss = (
+        GIOU_WEIGHT * giou_loss(boxes, target)
+        + L1_WEIGHT * (boxes - target).abs().mean(dim=1)
+        + FOCAL_WEIGHT * focal_loss(outputs["score_map"], heat_map(target, height, width))
+    )
+    return loss, box_iou(outputs["boxes"].detach(), target)

@@ -1,0 +1,174 @@
+"""The comparison of three runs, and the numbers that it reports."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from examples.tracker import report
+from examples.tracker.crops import CropConfig
+from examples.tracker.demo import main
+from examples.tracker.evaluate import EvalConfig, Evaluation, HeldOutPairs, clustered_error
+from examples.tracker.frames import FrameStore
+from examples.tracker.intervals import fit_bins
+from examples.tracker.model import ConvSmall
+from sstrack_sched import IntervalBins
+
+from .conftest import ROOT, moving_square, run_module
+
+MODES = ("random", "scheduled", "weighted")
+
+
+def parse_table(text):
+    """Rows of the printed table as a dict: label -> list of cells."""
+    rows = [
+        [cell.strip() for cell in line.split("|")]
+        for line in text.splitlines()
+        if line.count("|") == 4
+    ]
+    assert rows[0] == ["interval", "pairs", *MODES]
+    return {row[0]: row[1:] for row in rows[1:]}
+
+
+def check_run(folder, text, n_bins):
+    results = json.loads((folder / "results.json").read_text())
+    assert (folder / "schedule.png").stat().st_size > 5000
+    table = parse_table(text)
+    assert len(results["bins"]) == n_bins
+    for k, mode in enumerate(MODES):
+        history = json.loads((folder / mode / "history.json").read_text())
+        assert len(history) == results["settings"]["epochs"]
+        assert sum(history[0]["count"]) == results["settings"]["samples_per_epoch"]
+        assert (folder / mode / "schedule.png").stat().st_size > 5000
+        state = torch.load(folder / mode / "checkpoint.pt", weights_only=True)
+        ConvSmall().load_state_dict(state["model"])
+        for i, label in enumerate(results["bins"]):
+            mean = 100 * results["held_out"][mode]["success"][i]
+            assert float(table[label][k + 1].split("±")[0]) == pytest.approx(mean, abs=0.051)
+    assert set(table) == {*results["bins"], "mean", "mean IoU"}
+
+
+def test_demo_quick_writes_all_files_and_the_table_parses(tmp_path):
+    status, out, err = run_module("demo", "--quick", "--out", tmp_path)
+    assert status == 0, err
+    check_run(tmp_path, out, 7)
+    again = tmp_path / "again"
+    assert main(["--quick", "--out", str(again)]) == 0
+    assert (again / "results.json").read_text() == (tmp_path / "results.json").read_text()
+
+
+def test_demo_real_sequences_run(tmp_path):
+    folder = ROOT.parent / "shared" / "data" / "sequences"
+    if not folder.is_dir():
+        pytest.skip("no shared data beside the repository")
+    status, out, err = run_module("demo", "--quick", "--data", folder, "--out", tmp_path)
+    assert status == 0, err
+    assert "13 to train on, 8 to report on" in out
+    check_run(tmp_path, out, 7)
+
+
+def test_demo_folder_missing_exits_with_an_error(tmp_path):
+    status, _, err = run_module(
+        "demo", "--quick", "--data", tmp_path / "nowhere", "--out", tmp_path
+    )
+    assert status == 1
+    assert "error: no folder" in err
+
+
+def test_fit_bins_short_videos_give_shorter_intervals():
+    def fitted(n_train, n_test, *asked):
+        return fit_bins([moving_square("a", n_train)], [moving_square("b", n_test)], *asked)
+
+    assert fitted(60, 70, 50, 10) == (50, 10)
+    assert fitted(60, 25, 50, 10) == (25, 10)
+    assert fitted(60, 8, 200, 30) == (8, 4)
+    assert fitted(2, 8, 200, 30) == (2, 1)
+    with pytest.raises(ValueError, match="at least two visible frames"):
+        fitted(1, 8, 200, 30)
+
+
+def test_fit_bins_all_bins_can_be_filled_in_both_splits():
+    from examples.tracker.sequences import Sequence, video_index
+    from sstrack_sched import IntervalSampler
+
+    square = moving_square("gap", 60)
+    visible = np.zeros(60, dtype=bool)
+    visible[[0, 1, 2, 59]] = True  # nothing at 3 to 56 frames
+    gap = Sequence("gap", square.frames, square.boxes, visible)
+    found = fit_bins([square], [gap], 50, 10)
+    assert IntervalSampler(
+        video_index([gap]), IntervalBins(*found), direction="forward"
+    ).feasible.all()
+
+
+def test_held_out_pairs_are_equal_in_number_and_the_same_each_time(squares):
+    bins, questions = IntervalBins(30, 10), EvalConfig(pairs_per_bin=12)
+    first, second = (
+        HeldOutPairs(FrameStore(squares), bins, CropConfig(), questions) for _ in range(2)
+    )
+    for name in ("template", "search", "box"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+    evaluation = first.middle()
+    assert np.bincount(evaluation.bin).tolist() == [12, 12, 12]
+    shift = (first.box[:, :2] - 0.5) * 4  # in target sizes: the crop is four of them wide
+    assert shift.abs().max() <= 1.0
+    assert shift.abs().max() > 0.8
+    torch.testing.assert_close(first.box[:, 2:], torch.full((36, 2), 0.25))
+
+
+def test_evaluate_perfect_and_hopeless_models_get_all_and_none(squares):
+    held_out = HeldOutPairs(
+        FrameStore(squares), IntervalBins(30, 10), CropConfig(), EvalConfig(pairs_per_bin=5)
+    )
+
+    class Oracle(torch.nn.Module):
+        def __init__(self, boxes):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+            self.boxes, self.seen = boxes, 0
+
+        def forward(self, template, search):
+            assert not self.training
+            self.seen += len(template)
+            return {"boxes": self.boxes[self.seen - len(template) : self.seen]}
+
+    oracle = Oracle(held_out.box)
+    evaluation = held_out.evaluate(oracle, batch_size=4)
+    assert oracle.training
+    np.testing.assert_allclose(evaluation.by_bin(evaluation.iou), 1, rtol=1e-6)
+    assert held_out.evaluate(Oracle(held_out.box + 5), batch_size=4).success.sum() == 0
+
+
+def test_clustered_error_matches_both_ends():
+    rng = np.random.default_rng(0)
+    values = rng.random(400)
+    alone = np.arange(400)
+    assert clustered_error(values, alone) == pytest.approx(values.std(ddof=1) / 20)
+    copies = np.repeat(rng.random(20), 20)  # 20 videos of 20 equal values are 20 values
+    groups = np.repeat(np.arange(20), 20)
+    assert clustered_error(copies, groups) == pytest.approx(copies[::20].std(ddof=1) / np.sqrt(20))
+    assert np.isnan(clustered_error(values, np.zeros(400, dtype=int)))
+
+
+def test_report_differences_are_paired():
+    bins, videos = np.zeros(4, dtype=int), np.array([0, 0, 1, 1])
+    random = Evaluation(np.array([0.9, 0.1, 0.9, 0.1]), bins, videos, 2, 0.5)
+    better = Evaluation(np.array([0.9, 0.6, 0.9, 0.6]), bins, videos, 2, 0.5)
+    found = report.differences({"random": random, "better": better}, "random")
+    assert found == {"better": {"difference": 0.5, "standard_error": 0.0}}
+    text = report.table(
+        {"random": random, "scheduled": better, "weighted": better}, ["[0, 5)", "[5, 9)"]
+    )
+    table = parse_table(text)
+    assert table["[0, 5)"] == ["4", "50.0 ± 0.0", "100.0 ± 0.0", "100.0 ± 0.0"]
+    assert table["[5, 9)"] == ["0", "-", "-", "-"]
+    assert report.numbers({"random": random})["random"]["success"] == [0.5, None]
+
+
+@pytest.mark.parametrize("values", [{"pairs_per_bin": 0}, {"threshold": 1.0}, {"shift": 2.0}])
+def test_eval_config_bad_value_is_named(values):
+    with pytest.raises(ValueError, match=f"{next(iter(values))} must be"):
+        EvalConfig(**values)
