@@ -118,9 +118,7 @@ def main():
     for scheme, values in q.items():
         print(f"{scheme:<11}" + "".join(f"{value:>12.4f}" for value in values))
     print("lineage    " + "".join(f"{value:>12.4f}" for value in peer_q))
-    print(
-        f"({N_PEER_PAIRS} pairs of the lineage: {distance:.3f} total variation from q^R forward)"
-    )
+    print(f"({N_PEER_PAIRS} pairs of the lineage: {distance:.3f} total variation from q^R forward)")
     if options.json:
         figures = {
             "machine": platform.processor() or platform.machine(),

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from torch.utils.data import DataLoader
@@ -24,6 +24,17 @@ from .model import ConvSmall, normalise
 from .sequences import video_index
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.json"
+
+
+def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
+    """Factor on the learning rate by step: a linear warm-up, then a cosine down to 2 %."""
+    total = config.epochs * config.steps_per_epoch
+
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
+        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
+
+    return factor
 
 
 class Trainer:
@@ -51,7 +62,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+        self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, warm_cosine(config))
         options: Dict[str, Any] = {"update_epochs": ()} if config.mode == "random" else {}
         self.bins = IntervalBins(config.max_interval, config.spacing)
         self.curriculum = Curriculum(
@@ -63,16 +74,8 @@ class Trainer:
             order=config.order,
             **options,
         )
-        dataset = PairDataset(
+        self.dataset = PairDataset(
             store, self.curriculum.interval_sampler, config.crops, seed=config.seed
-        )
-        self.loader: DataLoader[Item] = DataLoader(
-            dataset,
-            batch_size=config.batch_size,
-            sampler=self.curriculum.sampler,
-            num_workers=config.num_workers,
-            persistent_workers=config.num_workers > 0,
-            worker_init_fn=start_worker,
         )
 
     @property
@@ -110,6 +113,7 @@ class Trainer:
             If the loss is not finite.
         """
         self.model.train()
+        loader = self._loader()  # as a local it ends its workers when this returns, at once
         total = self.config.epochs * self.config.steps_per_epoch
         last = math.inf if max_steps is None else self.rates.last_epoch + max_steps
         bar = tqdm(
@@ -122,7 +126,7 @@ class Trainer:
         with Interrupt() as interrupt, bar:
             while not self.finished:
                 losses = []
-                for batch in self.loader:
+                for batch in loader:
                     losses.append(self._step(batch))
                     bar.update()
                     if interrupt.requested or self.rates.last_epoch >= last:
@@ -133,6 +137,16 @@ class Trainer:
                 if progress:
                     bar.write(self._line(losses), file=sys.stderr)
         return True
+
+    def _loader(self) -> DataLoader[Item]:
+        return DataLoader(
+            self.dataset,
+            batch_size=self.config.batch_size,
+            sampler=self.curriculum.sampler,
+            num_workers=self.config.num_workers,
+            persistent_workers=self.config.num_workers > 0,
+            worker_init_fn=start_worker,
+        )
 
     def _step(self, batch: Item) -> float:
         """One optimiser step; returns the mean loss before weighting."""
@@ -154,12 +168,6 @@ class Trainer:
         self.rates.step()
         self.curriculum.record(iou, bins)
         return mean
-
-    def _rate(self, step: int) -> float:
-        """Factor on the learning rate: a linear warm-up, then a cosine to 2 %."""
-        total = self.config.epochs * self.config.steps_per_epoch
-        warm = min(1.0, (step + 1) / (self.config.warmup_steps + 1))
-        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
 
     def _line(self, losses: List[float]) -> str:
         record = self.history[-1]

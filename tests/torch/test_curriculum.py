@@ -154,7 +154,7 @@ def test_curriculum_shortfall_passes_as_partial(curriculum):
 def test_curriculum_too_many_samples_raise(curriculum):
     record(curriculum, SAMPLES)
     record(curriculum, 10)
-    with pytest.raises(ValueError, match="at most samples_per_epoch=96.*got 106"):
+    with pytest.raises(ValueError, match=r"at most samples_per_epoch=96.*got 106"):
         curriculum.step()
 
 
