@@ -62,7 +62,22 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; arguments and errors as for `scaling_ratio`.
+    """Pruning ratio of each bin, ``P = max(s, 0)`` with the scaling ratio s.
+
+    Parameters
+    ----------
+    q_random, q_interval : array_like of float, shape (..., n_bins)
+        q^R and q^I; each sums to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        P, in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `scaling_ratio`.
 
     Examples
     --------
@@ -73,7 +88,22 @@ def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio ``E = s - P``, at most 0; arguments and errors as for `scaling_ratio`.
+    """Enhancement ratio of each bin, ``E = s - P`` with the scaling and pruning ratios.
+
+    Parameters
+    ----------
+    q_random, q_interval : array_like of float, shape (..., n_bins)
+        q^R and q^I; each sums to 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_bins)
+        E, at most 0; -inf where q^R = 0 and q^I > 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `scaling_ratio`.
 
     Examples
     --------

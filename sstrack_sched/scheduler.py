@@ -63,12 +63,27 @@ class EpochRecord:
     expected_success: float
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain Python values that JSON takes: lists for arrays, None for NaN."""
+        """Plain Python values that JSON takes.
+
+        Returns
+        -------
+        dict
+            The fields: lists for arrays, None for NaN.
+        """
         return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> EpochRecord:
         """Inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+            What `to_dict` returned.
+
+        Returns
+        -------
+        EpochRecord
 
         Raises
         ------

@@ -128,7 +128,22 @@ class SuccessStatistics:
         return rate
 
     def successes(self, threshold: float) -> Ints:
-        """Successful samples in each bin, int64, shape (n_bins,); see `success_rate`."""
+        """Successful samples in each bin.
+
+        Parameters
+        ----------
+        threshold : float
+            As for `success_rate`.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_bins,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the threshold is not in [0, 1].
+        """
         tau = _checks.real("threshold", threshold)
         limit = int(_quantise("threshold", np.asarray(tau)))
         if tau == self.mean_iou:  # above the mean itself, which the float may have rounded
@@ -159,13 +174,25 @@ class SuccessStatistics:
         self.n_invalid += other.n_invalid
 
     def copy(self) -> SuccessStatistics:
-        """Return an independent copy."""
+        """Return an independent copy.
+
+        Returns
+        -------
+        SuccessStatistics
+        """
         twin = SuccessStatistics(self.n_bins)
         twin.merge(self)
         return twin
 
     def state_dict(self) -> Dict[str, Any]:
-        """Plain Python state: the sorted quantised IoUs of each bin, as base64 of int64."""
+        """Plain Python state that JSON takes, the same whatever the order of addition.
+
+        Returns
+        -------
+        dict
+            ``n_bins``, ``n_invalid``, and ``ious``: the sorted quantised IoUs of each bin, int64
+            little-endian in base64.
+        """
         quantised, ids = self.samples()
         order = np.lexsort((quantised, ids))
         by_bin = np.split(quantised[order].astype("<i8"), np.cumsum(self._count)[:-1])
@@ -178,9 +205,14 @@ class SuccessStatistics:
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         """Take over what `state_dict` returned.
 
+        Parameters
+        ----------
+        state : dict
+            Of as many bins.
+
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If it is of another number of bins, or damaged; nothing changes then.
         """
         _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "ious"))

@@ -120,11 +120,30 @@ class Curriculum:
         return self.sampler.num_samples
 
     def record(self, ious: Any, bins: Any) -> None:
-        """Take in the IoUs (B,) and bins (B,) of a batch; see `IoURecorder.record`."""
+        """Take in a batch, without waiting for the device.
+
+        Parameters
+        ----------
+        ious : Tensor of float, shape (B,)
+            IoU of each sample, in [0, 1].
+        bins : Tensor of int, shape (B,)
+            Bin of each sample.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the shapes or types do not fit. Values are checked at `step`.
+        """
         self.recorder.record(ious, bins)
 
     def discard_invalid(self) -> int:
-        """Leave out the invalid IoUs recorded so far; see `IoURecorder.discard_invalid`."""
+        """Leave out the invalid IoUs recorded so far, so that `step` can go on.
+
+        Returns
+        -------
+        int
+            How many there were; the epoch's record counts them.
+        """
         return self.recorder.discard_invalid()
 
     def step(self, *, partial: bool = False) -> NDArray[np.float64]:

@@ -83,7 +83,18 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         self._consumed = (0, 0)  # epoch, pairs of it that all processes together have consumed
 
     def resume(self, consumed: int) -> None:
-        """Let the next iterator of the current epoch begin after its first `consumed` pairs."""
+        """Let iterators of the current epoch begin after its first pairs.
+
+        Parameters
+        ----------
+        consumed : int
+            Pairs that all processes together have consumed, in [0, num_samples].
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is out of range.
+        """
         consumed = _checks.integer("consumed", consumed, 0, self.num_samples)
         self._consumed = (self.scheduler.epoch, consumed)
 

@@ -122,9 +122,12 @@ class IoURecorder:
         return self._valid_statistics(n_bins)
 
     def discard_invalid(self) -> int:
-        """Leave the invalid IoUs recorded so far out; returns how many.
+        """Leave out the invalid IoUs recorded so far.
 
-        They stay counted in the statistics' ``n_invalid``.
+        Returns
+        -------
+        int
+            How many; they stay counted in the statistics' ``n_invalid``.
         """
         self._fetch(None)
         n_invalid = len(self._invalid)
@@ -133,7 +136,22 @@ class IoURecorder:
         return n_invalid
 
     def state_dict(self, n_bins: int) -> Dict[str, Any]:
-        """Plain Python state of the epoch so far; moves the tensors to the host."""
+        """Plain Python state of the epoch so far, for JSON; moves the tensors to the host.
+
+        Parameters
+        ----------
+        n_bins : int
+            Number of bins.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If a bin is out of range.
+        """
         self._fetch(n_bins)
         return {
             "n_recorded": self.n_recorded,
@@ -147,11 +165,18 @@ class IoURecorder:
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         """Take over what `state_dict` returned.
 
+        Parameters
+        ----------
+        state : dict
+            Of a recorder, in the middle of an epoch or not.
+
         Raises
         ------
         ValueError
             If the state is damaged. Nothing changes then.
         """
+        names = ("n_recorded", "n_batches", "largest_batch", "statistics", "invalid", "n_discarded")
+        _checks.keys("state of the recorder", state, names)
         saved = SuccessStatistics(state["statistics"]["n_bins"])
         saved.load_state_dict(state["statistics"])
         self.clear()
