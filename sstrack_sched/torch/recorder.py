@@ -196,7 +196,8 @@ class IoURecorder:
         sizes = [len(part) for part in ious]
         # 4 eps of the dtype that the IoUs came in, as SuccessStatistics allows.
         slack = np.repeat([4 * torch.finfo(part.dtype).eps for part in ious], sizes)
-        values = _to_host(ious, torch.float64 if ious[0].dtype is torch.float64 else torch.float32)
+        double = any(part.dtype is torch.float64 for part in ious)
+        values = _to_host(ious, torch.float64 if double else torch.float32)
         ids = _to_host(bins, torch.int64)
         batch = np.repeat(batches, sizes)
         outside = (ids < 0) | (ids >= (np.inf if n_bins is None else n_bins))
