@@ -119,6 +119,6 @@ def _draw_success(axes: Axes, names: Sequence[str], success: Mapping[str, ArrayL
     axes.set(
         title="Success on held-out videos", xlabel="interval bin (frames)", ylabel="success rate"
     )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
     axes.legend()
