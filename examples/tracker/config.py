@@ -57,7 +57,7 @@ class TrainConfig:
     mode: str = "weighted"
     data: str = ""
     n_videos: int = 32
-    epochs: int = 16
+    epochs: int = 14
     samples_per_epoch: int = 640
     batch_size: int = 32
     learning_rate: float = 1e-3
