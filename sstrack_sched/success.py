@@ -138,6 +138,7 @@ class SuccessStatistics:
         Returns
         -------
         ndarray of int64, shape (n_bins,)
+            Never NaN: 0 where a bin has no sample.
 
         Raises
         ------
@@ -179,6 +180,7 @@ class SuccessStatistics:
         Returns
         -------
         SuccessStatistics
+            With the same samples.
         """
         twin = SuccessStatistics(self.n_bins)
         twin.merge(self)

@@ -146,6 +146,7 @@ class IoURecorder:
         Returns
         -------
         dict
+            For `load_state_dict`.
 
         Raises
         ------
