@@ -231,11 +231,26 @@ class SuccessAwareScheduler:
         """
         self._add(self._recorded, ious, bins)
 
-    def _add(self, statistics: SuccessStatistics, ious: ArrayLike, bins: ArrayLike) -> None:
+    def check_bins(self, bins: ArrayLike) -> None:
+        """Refuse bins that `record` would refuse.
+
+        Parameters
+        ----------
+        bins : array_like of int, any shape
+            Bins of samples.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a bin is no integer, out of range or not feasible.
+        """
         ids = _checks.bin_ids("bins", bins, self.n_bins)
         if not self.feasible[ids].all():
             bad = _checks.first_bad(ids, ~self.feasible[ids])
             raise ValueError(f"bins must be feasible; got {bad}")
+
+    def _add(self, statistics: SuccessStatistics, ious: ArrayLike, bins: ArrayLike) -> None:
+        self.check_bins(bins)
         statistics.add(ious, bins)
 
     def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:

@@ -7,12 +7,12 @@ import warnings
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .. import _checks
-from ..baseline import random_sampler_distribution
+from ..baseline import SCHEMES, random_sampler_distribution
 from ..sampling import IntervalSampler
 from ..scheduler import SuccessAwareScheduler
 from .loss_weight import LossWeight
 from .pair_sampler import PairSampler, process_rank
-from .recorder import IoURecorder
+from .recorder import IoURecorder, as_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,8 +97,11 @@ class Curriculum:
         world_size: Optional[int] = None,
         **scheduler_options: Any,
     ) -> None:
+        _checks.integer("samples_per_epoch", samples_per_epoch, 1)
+        _checks.choice("scheme", scheme, SCHEMES)
         self.interval_sampler = IntervalSampler(videos, bins, direction=direction, seed=seed)
-        scheduler_options.setdefault("feasible", self.interval_sampler.feasible)
+        if scheduler_options.get("feasible") is None:
+            scheduler_options["feasible"] = self.interval_sampler.feasible
         if scheduler_options.get("random_distribution") is None:
             q_random = random_sampler_distribution(videos, bins, scheme)
             scheduler_options["random_distribution"] = q_random
@@ -132,9 +135,22 @@ class Curriculum:
         Raises
         ------
         TypeError, ValueError
-            If the shapes or types do not fit. Values are checked at `step`.
+            If the shapes or types do not fit, a bin (on the CPU) is out of range or not feasible,
+            or more is recorded than the epoch has. Nothing is recorded then. IoUs, and bins on
+            other devices, are checked at `step`.
         """
-        self.recorder.record(ious, bins)
+        ids = as_ids(bins)
+        if ids.device.type == "cpu":  # elsewhere looking at the values would wait for the device
+            self.scheduler.check_bins(ids.numpy())
+        total = self.recorder.n_recorded + ids.numel()
+        if total > self.samples_per_epoch:
+            raise ValueError(
+                f"ious must be at most samples_per_epoch={self.samples_per_epoch} an epoch; got "
+                f"{total}: was step() forgotten, or a batch recorded twice?"
+            )
+        self.recorder.record(ious, ids)
+        # What was recorded is consumed: an iterator that starts anew goes on from here.
+        self.sampler.resume(total, step_due=True)
 
     def discard_invalid(self) -> int:
         """Leave out the invalid IoUs recorded so far, so that `step` can go on.
@@ -144,7 +160,7 @@ class Curriculum:
         int
             How many there were; the epoch's record counts them.
         """
-        return self.recorder.discard_invalid()
+        return self.recorder.discard_invalid(self.scheduler.n_bins)
 
     def step(self, *, partial: bool = False) -> NDArray[np.float64]:
         """End the epoch; see `SuccessAwareScheduler.step`.
@@ -187,17 +203,12 @@ class Curriculum:
 
     def _check_count(self, partial: bool) -> None:
         recorded, expected = self.recorder.n_recorded, self.samples_per_epoch
-        if recorded > expected:
+        batch = max(self.recorder.largest_batch, 1)
+        if expected - recorded >= batch and not _checks.flag("partial", partial):
             raise ValueError(
-                f"at most samples_per_epoch={expected} samples must be recorded before step(); "
-                f"got {recorded}: was a batch recorded twice, or step() forgotten?"
-            )
-        if expected - recorded >= max(self.recorder.largest_batch, 1) and not partial:
-            raise ValueError(
-                f"samples_per_epoch={expected} samples must be recorded before step(), "
-                f"less than a batch fewer with drop_last; got {recorded}: "
-                "were batches not recorded, or has a framework sharded the sampler again? "
-                "step(partial=True) accepts it"
+                f"samples_per_epoch={expected} samples must be recorded before step(), less than a "
+                f"batch ({batch}) fewer with drop_last; got {recorded}: were batches not recorded, "
+                "or has a framework sharded the sampler again? step(partial=True) accepts it"
             )
 
     def _config(self) -> Dict[str, Any]:
@@ -222,6 +233,8 @@ class Curriculum:
         dict
             For `load_state_dict` of a curriculum made with the same arguments.
         """
+        if self.recorder.n_recorded:
+            self._refuse_several_processes("state_dict in the middle of an epoch")
         return {
             "version": STATE_VERSION,
             "config": self._config(),
@@ -254,7 +267,7 @@ class Curriculum:
             "state['recorder']['n_recorded']", recorder.n_recorded, 0, self.samples_per_epoch
         )
         self.scheduler.load_state_dict(scheduler_state)
-        self.recorder = recorder
+        self.recorder.__dict__.update(recorder.__dict__)
         self.sampler.resume(recorder.n_recorded)
 
     def _checked_config(self, state: Dict[str, Any], strict: bool) -> Dict[str, Any]:
@@ -266,7 +279,7 @@ class Curriculum:
             saved = state["config"][name]
             if saved == own:
                 continue
-            if name != "videos" or strict:
+            if name != "videos" or _checks.flag("strict", strict):
                 raise ValueError(
                     f"state must be of a curriculum with {name}={own!r}; got {name}={saved!r}"
                 )

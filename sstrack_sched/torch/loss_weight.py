@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .. import _checks
+from .recorder import as_ids
 
 
 class LossWeight(torch.nn.Module):
@@ -39,14 +40,15 @@ class LossWeight(torch.nn.Module):
         self._scheduler = scheduler
         if not hasattr(scheduler, "loss_weights"):
             self._fixed = _checks.reals("scheduler", scheduler)
-            if self._fixed.ndim != 1 or not (self._fixed >= 0).all():
+            good = np.isfinite(self._fixed) & (self._fixed >= 0)
+            if self._fixed.ndim != 1 or not self._fixed.size or not good.all():
                 raise ValueError(
                     f"scheduler must have loss_weights or be one weight a bin; got {scheduler!r}"
                 )
         self._source: Any = None
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
-    def forward(self, losses: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
+    def forward(self, losses: Any, bins: Any) -> torch.Tensor:
         """Weighted losses.
 
         Parameters
@@ -67,23 +69,28 @@ class LossWeight(torch.nn.Module):
             If the losses are reduced, the shapes do not match, or (on the CPU) a bin is out of
             range.
         """
+        if not isinstance(losses, torch.Tensor):
+            raise TypeError(f"losses must be a Tensor of per-sample losses; got {losses!r}")
         if losses.dim() == 0:
             raise ValueError(
                 "losses must be per sample, shape (B, ...); got a reduced (scalar) loss: "
                 "use reduction='none' and take the mean after weighing"
             )
-        bins = torch.as_tensor(bins)
+        if not losses.is_floating_point():
+            raise TypeError(f"losses must be of a floating point dtype; got {losses.dtype}")
+        bins = as_ids(bins)
         if bins.shape != losses.shape[:1]:
             raise ValueError(
                 f"bins must have shape ({losses.shape[0]},), one a sample; got {tuple(bins.shape)}"
             )
-        if bins.is_floating_point() or bins.dtype is torch.bool:
-            raise TypeError(f"bins must be of an integer dtype; got {bins.dtype}")
-        weights = self._weights_on(losses.device, losses.dtype)
+        # Half precision would round a weight, the same way for every sample of its bin.
+        dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
+        weights = self._weights_on(losses.device, dtype)
         if bins.device.type == "cpu":  # elsewhere looking at the values would wait for the device
             _checks.bin_ids("bins", bins.numpy(), len(weights))
         of_sample = weights[bins.to(losses.device, torch.int64, non_blocking=True)]
-        return losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
+        weighted = losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
+        return weighted.to(losses.dtype)
 
     def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         source = self._scheduler.loss_weights if self._fixed is None else self._fixed

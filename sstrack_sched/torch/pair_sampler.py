@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Tuple
+import warnings
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import torch.distributed as dist
 from torch.utils.data.distributed import DistributedSampler
 
 from .. import _checks
-from ..sampling import Pair
-
-if TYPE_CHECKING:
-    from ..sampling import IntervalSampler
-    from ..scheduler import SuccessAwareScheduler
+from ..sampling import IntervalSampler, Pair
+from ..scheduler import SuccessAwareScheduler
 
 _BLOCK = 1 << 12  # pairs drawn at a time, each rank
 
@@ -66,10 +64,19 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         rank: Optional[int] = None,
         world_size: Optional[int] = None,
     ) -> None:
+        if not isinstance(sampler, IntervalSampler):
+            raise TypeError(f"sampler must be an IntervalSampler; got {sampler!r}")
+        if not isinstance(scheduler, SuccessAwareScheduler):
+            raise TypeError(f"scheduler must be a SuccessAwareScheduler; got {scheduler!r}")
         if len(sampler.bins) != scheduler.n_bins:
             raise ValueError(
                 f"scheduler must have {len(sampler.bins)} bins as the sampler has; "
                 f"got {scheduler.n_bins}"
+            )
+        if (scheduler.feasible & ~sampler.feasible).any():
+            raise ValueError(
+                "scheduler must have no more feasible bins than the sampler, "
+                f"{sampler.feasible.tolist()}; got {scheduler.feasible.tolist()}"
             )
         if (rank is None) != (world_size is None):
             raise ValueError(f"rank and world_size go together; got {rank} and {world_size}")
@@ -81,14 +88,17 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         self.num_samples = _checks.integer("num_samples", num_samples, 1)
         self._place = (rank, world_size)
         self._consumed = (0, 0)  # epoch, pairs of it that all processes together have consumed
+        self._step_due = False
 
-    def resume(self, consumed: int) -> None:
+    def resume(self, consumed: int, *, step_due: bool = False) -> None:
         """Let iterators of the current epoch begin after its first pairs.
 
         Parameters
         ----------
         consumed : int
             Pairs that all processes together have consumed, in [0, num_samples].
+        step_due : bool, default=False
+            Warn if an iterator starts when all are consumed: the scheduler should have stepped.
 
         Raises
         ------
@@ -97,6 +107,7 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         """
         consumed = _checks.integer("consumed", consumed, 0, self.num_samples)
         self._consumed = (self.scheduler.epoch, consumed)
+        self._step_due = step_due
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
@@ -109,6 +120,12 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         epoch, consumed = self._consumed
         start = consumed if epoch == self.scheduler.epoch else 0
         rank, world_size = process_rank(*self._place)
+        if start == self.num_samples and self._step_due:
+            warnings.warn(
+                f"all {start} pairs of epoch {epoch} are consumed: step() comes before the next",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         spare = self.num_samples % world_size
         if spare and not start:
             raise ValueError(
@@ -152,8 +169,14 @@ class _PairIterator:
         return {"epoch": self._epoch, "next": self._next}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to an absolute position, wherever the iterator began."""
-        if state["epoch"] != self._epoch:
+        """Go to an absolute position, wherever the iterator began.
+
+        The position in an earlier epoch is that of a loader which had ended it when it was saved:
+        the scheduler has stepped since, and this epoch starts where it starts.
+        """
+        _checks.keys("state", state, ("epoch", "next"))
+        if _checks.integer("state's epoch", state["epoch"], 0) > self._epoch:
             raise ValueError(f"state must be of epoch {self._epoch}; got {state['epoch']}")
-        self._next = _checks.integer("state['next']", state["next"], 0)
-        self._block = iter(())
+        position = _checks.integer("state's next", state["next"], 0)
+        if state["epoch"] == self._epoch:
+            self._next, self._block = position, iter(())

@@ -14,6 +14,35 @@ from ..success import SCALE, SuccessStatistics
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_COUNTS = ("n_recorded", "n_batches", "largest_batch", "n_discarded")
+
+
+def as_ious(ious: Any) -> torch.Tensor:
+    """A detached tensor of floats; Python's and NumPy's keep their precision."""
+    tensor = _as_tensor("ious", ious).detach()
+    if not tensor.is_floating_point():
+        raise TypeError(f"ious must be of a floating point dtype; got {tensor.dtype}")
+    return tensor
+
+
+def as_ids(bins: Any) -> torch.Tensor:
+    """A tensor of integers."""
+    tensor = _as_tensor("bins", bins)
+    if tensor.numel() == 0:
+        return tensor.long()
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool:
+        raise TypeError(f"bins must be of an integer dtype; got {tensor.dtype}")
+    return tensor
+
+
+def _as_tensor(name: str, value: Any) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value
+    array = np.array(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be a Tensor or an array of numbers; got {value!r}")
+    return torch.from_numpy(array)
+
 
 class IoURecorder:
     """Collect the IoU and bin of every training sample of an epoch.
@@ -71,16 +100,12 @@ class IoURecorder:
             If the shapes differ or the types do not fit. Values are checked when the statistics are
             taken.
         """
-        ious, bins = torch.as_tensor(ious).detach(), torch.as_tensor(bins)
+        ious, bins = as_ious(ious), as_ids(bins)
         if ious.dim() == 0 or ious.shape != bins.shape:
             raise ValueError(
                 "ious must be one number a sample, in the shape of bins; "
                 f"got shapes {tuple(ious.shape)} and {tuple(bins.shape)}"
             )
-        if not ious.is_floating_point():
-            raise TypeError(f"ious must be of a floating point dtype; got {ious.dtype}")
-        if bins.is_floating_point() or bins.is_complex() or bins.dtype is torch.bool:
-            raise TypeError(f"bins must be of an integer dtype; got {bins.dtype}")
         if ious.numel():
             self._pending.append(
                 (self._n_batches, ious.reshape(-1).clone(), bins.reshape(-1).clone())
@@ -121,15 +146,20 @@ class IoURecorder:
             )
         return self._valid_statistics(n_bins)
 
-    def discard_invalid(self) -> int:
+    def discard_invalid(self, n_bins: Optional[int] = None) -> int:
         """Leave out the invalid IoUs recorded so far.
+
+        Parameters
+        ----------
+        n_bins : int, optional
+            Number of bins, to check the samples' bins against.
 
         Returns
         -------
         int
             How many; they stay counted in the statistics' ``n_invalid``.
         """
-        self._fetch(None)
+        self._fetch(n_bins)
         n_invalid = len(self._invalid)
         self._n_discarded += n_invalid
         self._invalid = []
@@ -173,21 +203,29 @@ class IoURecorder:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the state is damaged. Nothing changes then.
         """
         names = ("n_recorded", "n_batches", "largest_batch", "statistics", "invalid", "n_discarded")
         _checks.keys("state of the recorder", state, names)
+        _checks.keys("state of statistics", state["statistics"], ("n_bins", "n_invalid", "ious"))
         saved = SuccessStatistics(state["statistics"]["n_bins"])
         saved.load_state_dict(state["statistics"])
+        whole = {name: _checks.integer(name, state[name], 0) for name in names if name in _COUNTS}
+        invalid = state["invalid"]
+        if not isinstance(invalid, list) or not all(isinstance(text, str) for text in invalid):
+            raise TypeError(f"state's invalid must be a list of str; got {invalid!r}")
+        n_samples = int(saved.count.sum()) + len(invalid) + whole["n_discarded"]
+        if whole["n_recorded"] != n_samples or whole["largest_batch"] > n_samples:
+            raise ValueError(
+                f"state must count the {n_samples} samples that it holds; got {whole}"
+            )
         self.clear()
-        self.n_recorded = int(state["n_recorded"])
-        self.largest_batch = int(state["largest_batch"])
-        self._n_batches = int(state["n_batches"])
+        self.n_recorded, self.largest_batch = whole["n_recorded"], whole["largest_batch"]
+        self._n_batches, self._n_discarded = whole["n_batches"], whole["n_discarded"]
         quantised, bins = saved.samples()
         self._valid = [(quantised / SCALE, bins)]
-        self._invalid = [str(text) for text in state["invalid"]]
-        self._n_discarded = int(state["n_discarded"])
+        self._invalid = list(invalid)
 
     def _fetch(self, n_bins: Optional[int]) -> None:
         """Move pending tensors to the host and sort out invalid IoUs."""
@@ -204,11 +242,13 @@ class IoURecorder:
         outside = (ids < 0) | (ids >= (np.inf if n_bins is None else n_bins))
         if outside.any():
             i = int(np.argmax(outside))
-            raise ValueError(f"bins must be in [0, {n_bins}); got {ids[i]} in batch {batch[i]}")
+            rule = "at least 0" if n_bins is None else f"in [0, {n_bins})"
+            raise ValueError(f"bins must be {rule}; got {ids[i]} in batch {batch[i]}")
         with np.errstate(invalid="ignore"):
             valid = (values >= -slack) & (values <= 1 + slack)
         self._invalid += [
-            f"{values[i]} in batch {batch[i]}, bin {ids[i]}" for i in np.flatnonzero(~valid)
+            f"{values[i]}{' (GIoU?)' if values[i] < 0 else ''} in batch {batch[i]}, bin {ids[i]}"
+            for i in np.flatnonzero(~valid)
         ]
         self._valid.append((values[valid].clip(0, 1).astype(np.float64), ids[valid]))
         self._pending = []

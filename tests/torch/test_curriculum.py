@@ -1,8 +1,10 @@
 """Curriculum in a user's loop: the core's numbers, resumable at any batch."""
 
+import copy
 import inspect
 import io
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -153,9 +155,92 @@ def test_curriculum_shortfall_passes_as_partial(curriculum):
 
 def test_curriculum_too_many_samples_raise(curriculum):
     record(curriculum, SAMPLES)
-    record(curriculum, 10)
-    with pytest.raises(ValueError, match=r"at most samples_per_epoch=96.*got 106"):
-        curriculum.step()
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match=r"at most samples_per_epoch=96.*got 106.*step\(\)"):
+        record(curriculum, 10)
+    assert curriculum.state_dict() == before
+    curriculum.step()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_curriculum_loop_broken_off_goes_on_where_it_was(uninterrupted, workers):
+    """What was recorded is consumed, whatever became of the iterator."""
+    curriculum = make_curriculum()
+    loader = loader_of(curriculum, workers)
+    consumed = []
+    for stop in (3, 2, 99):
+        for number, batch in enumerate(loader):
+            if number == stop:
+                break
+            curriculum.record(iou_of(batch["pair"]), batch["bin"])
+            consumed += [tuple(pair.tolist()) for pair in batch["pair"]]
+    assert consumed == uninterrupted[0][:SAMPLES]
+    curriculum.step()
+    assert curriculum.scheduler.history[0] == uninterrupted[1][0]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+def test_curriculum_copied_in_mid_epoch_goes_on_by_itself(uninterrupted, copied):
+    first = make_curriculum()
+    head = train(first, loader_of(first), stop_at=4)
+    second = copied(first)
+    assert head + train(second, loader_of(second)) == uninterrupted[0]
+    assert first.recorder.n_recorded == 40
+    assert second.scheduler.history == uninterrupted[1]
+
+
+def test_curriculum_step_forgotten_warns(curriculum):
+    record(curriculum, SAMPLES)
+    with pytest.warns(RuntimeWarning, match=r"all 96 pairs of epoch 0 are consumed: step\(\)"):
+        assert list(curriculum.sampler) == []
+
+
+@pytest.mark.parametrize(
+    ("bins", "message"),
+    [
+        ([0, 4], r"bins must be in \[0, 4\); got 4 at index 1"),
+        ([-1, 0], r"bins must be in \[0, 4\); got -1 at index 0"),
+    ],
+)
+def test_curriculum_bad_bin_raises_at_once(curriculum, bins, message):
+    record(curriculum, 20)
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match=message):
+        curriculum.record([0.5, 0.5], bins)
+    assert curriculum.state_dict() == before
+
+
+def test_curriculum_infeasible_bin_raises_at_once():
+    curriculum = Curriculum(VideoIndex([20] * 3), IntervalBins(60, 15), 4, 8, feasible=None)
+    assert curriculum.scheduler.feasible.tolist() == [True, True, False, False]
+    with pytest.raises(ValueError, match="bins must be feasible; got 2"):
+        curriculum.record([0.5], [2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples_per_epoch": 0}, "samples_per_epoch must be at least 1; got 0"),
+        ({"samples_per_epoch": 2.5}, "samples_per_epoch must be an integer; got 2.5"),
+        ({"scheme": "x", "random_distribution": [0.25] * 4}, "scheme must be one of"),
+        ({"direction": "x"}, "direction must be one of"),
+        ({"on_invalid": "x"}, "on_invalid must be one of"),
+        ({"feasible": [True] * 3}, "feasible must have shape"),
+    ],
+)
+def test_curriculum_bad_argument_raises(options, message):
+    arguments = {"samples_per_epoch": SAMPLES, **options}
+    with pytest.raises((TypeError, ValueError), match=message):
+        Curriculum(VideoIndex([80] * 3), IntervalBins(60, 15), EPOCHS, **arguments)
+
+
+def test_curriculum_flag_that_is_none_raises(curriculum):
+    record(curriculum, 20)
+    other = Curriculum(other_videos(), curriculum.interval_sampler.bins, EPOCHS, SAMPLES)
+    with pytest.raises(TypeError, match="partial must be True or False; got 'no'"):
+        curriculum.step(partial="no")
+    with pytest.raises(TypeError, match="strict must be True or False; got 'no'"):
+        other.load_state_dict(curriculum.state_dict(), strict="no")
 
 
 def test_curriculum_invalid_iou_raises_then_can_be_discarded(curriculum):

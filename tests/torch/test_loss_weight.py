@@ -15,9 +15,20 @@ def test_loss_weight_each_sample_gets_its_bin_s(shape, dtype):
     losses, bins = torch.rand(shape).to(dtype), torch.tensor([2, 0, 1, 1, 2])
     weighted = LossWeight(weights)(losses, bins)
     expected = torch.stack([loss * weights[b] for loss, b in zip(losses, bins.tolist())])
+    expected = expected.to(dtype)
     assert weighted.shape == losses.shape
     assert weighted.dtype == dtype
     assert torch.equal(weighted, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_loss_weight_half_precision_does_not_round_the_weight(dtype):
+    """1.003 is 1 in bfloat16, and 1e6 is infinite in float16."""
+    losses = torch.tensor([1000.0, 0.0], dtype=dtype)
+    weighted = LossWeight([1.005, 1e6])(losses, torch.tensor([0, 1]))
+    assert weighted.dtype == dtype
+    assert weighted[0] == (losses[0].double() * 1.005).to(dtype)
+    assert weighted[1] == 0
 
 
 def test_loss_weight_gradient_is_the_weight():
@@ -52,6 +63,9 @@ def test_loss_weight_adds_nothing_to_a_model_s_state():
         (torch.rand(2), torch.tensor([0, 2]), r"bins must be in \[0, 2\); got 2 at index 1"),
         (torch.rand(2), torch.tensor([0, -1]), r"bins must be in \[0, 2\); got -1 at index 1"),
         (torch.rand(2), torch.tensor([0.0, 1.0]), "bins must be of an integer dtype"),
+        (torch.ones(2, dtype=torch.long), torch.tensor([0, 1]), "losses must be of a floating"),
+        (0.3, torch.tensor([0]), "losses must be a Tensor of per-sample losses; got 0.3"),
+        (torch.rand(2), None, "bins must be a Tensor or an array of numbers; got None"),
     ],
 )
 def test_loss_weight_bad_batch_raises(losses, bins, message):
@@ -59,7 +73,9 @@ def test_loss_weight_bad_batch_raises(losses, bins, message):
         LossWeight([1.0, 2.0])(losses, bins)
 
 
-@pytest.mark.parametrize("bad", [3.0, [[1.0]], [-1.0, 2.0], [float("nan")], "weights"])
+@pytest.mark.parametrize(
+    "bad", [3.0, [[1.0]], [], [-1.0, 2.0], [float("nan")], [float("inf")], "weights"]
+)
 def test_loss_weight_bad_weights_raise(bad):
     with pytest.raises((TypeError, ValueError), match="scheduler must"):
         LossWeight(bad)

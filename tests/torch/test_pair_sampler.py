@@ -104,11 +104,32 @@ def test_pair_sampler_iterator_state_goes_to_an_absolute_position(curriculum):
     assert [tuple(pair) for pair in again] == expected_pairs(curriculum, 13)
 
 
-def test_pair_sampler_iterator_state_of_another_epoch_raises(curriculum):
-    state = iter(curriculum.sampler).state_dict()
+def test_pair_sampler_iterator_state_of_an_ended_epoch_starts_the_next(curriculum):
+    """A stateful loader saved after the step still holds the iterator that it ended."""
+    iterator = iter(curriculum.sampler)
+    for _ in range(90):  # as with drop_last
+        next(iterator)
+    state = iterator.state_dict()
     step(curriculum)
-    with pytest.raises(ValueError, match="epoch 1; got 0"):
-        iter(curriculum.sampler).load_state_dict(state)
+    again = iter(curriculum.sampler)
+    again.load_state_dict(state)
+    assert [tuple(pair) for pair in again] == expected_pairs(curriculum)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"epoch": 1, "next": 0}, "epoch 0; got 1"),
+        ({"epoch": 0}, "next"),
+        ({"epoch": 0, "next": -1}, "next must be at least 0; got -1"),
+        (None, "state must be a dict"),
+    ],
+)
+def test_pair_sampler_iterator_state_that_does_not_fit_raises(curriculum, state, message):
+    iterator = iter(curriculum.sampler)
+    with pytest.raises((TypeError, ValueError), match=message):
+        iterator.load_state_dict(state)
+    assert [tuple(pair) for pair in iterator] == expected_pairs(curriculum)
 
 
 def test_pair_sampler_set_epoch_changes_nothing(curriculum):
@@ -144,6 +165,21 @@ def test_pair_sampler_scheduler_of_other_bins_raises(curriculum):
 
     with pytest.raises(ValueError, match="scheduler must have 4 bins as the sampler has; got 3"):
         PairSampler(curriculum.interval_sampler, SuccessAwareScheduler(3, 2), 10)
+
+
+def test_pair_sampler_scheduler_of_wider_feasible_bins_raises():
+    from sstrack_sched import IntervalBins, IntervalSampler, SuccessAwareScheduler, VideoIndex
+
+    sampler = IntervalSampler(VideoIndex([20] * 3), IntervalBins(60, 15))
+    with pytest.raises(ValueError, match="scheduler must have no more feasible bins"):
+        PairSampler(sampler, SuccessAwareScheduler(4, 2), 10)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_pair_sampler_of_something_else_raises(curriculum, swap):
+    parts = (curriculum.scheduler, curriculum.interval_sampler) if swap else (None, None)
+    with pytest.raises(TypeError, match="sampler must be an IntervalSampler"):
+        PairSampler(*parts, 10)
 
 
 def test_pair_sampler_seed_changes_the_pairs():

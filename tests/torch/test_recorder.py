@@ -121,6 +121,8 @@ def test_recorder_bin_out_of_range_raises_and_names_the_batch():
             "ious must be of a float",
         ),
         (torch.rand(3), torch.zeros(3), "bins must be of an integer dtype; got torch.float32"),
+        (None, torch.zeros(3), "ious must be a Tensor or an array of numbers; got None"),
+        (torch.rand(1), ["a"], "bins must be a Tensor or an array of numbers"),
     ],
 )
 def test_recorder_bad_batch_raises_and_changes_nothing(ious, bins, message):
@@ -130,6 +132,47 @@ def test_recorder_bad_batch_raises_and_changes_nothing(ious, bins, message):
     with pytest.raises((TypeError, ValueError), match=message):
         recorder.record(ious, bins)
     assert recorder.state_dict(1) == before
+
+
+def test_recorder_negative_iou_asks_for_giou():
+    recorder = IoURecorder()
+    recorder.record(torch.tensor([-0.5]), torch.tensor([0]))
+    with pytest.raises(ValueError, match=r"GIoU\?"):
+        recorder.statistics(1)
+
+
+def test_recorder_lists_and_arrays_keep_their_precision():
+    recorder, expected = IoURecorder(), SuccessStatistics(2)
+    frozen = np.array([0.3, 0.55])
+    frozen.setflags(write=False)
+    recorder.record([0.55, 0.1], [0, 1])
+    recorder.record(frozen, np.array([1, 0], dtype=np.uint8))
+    recorder.record([], [])
+    expected.add([0.55, 0.1, 0.3, 0.55], [0, 1, 1, 0])
+    assert same(recorder.statistics(2), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_recorded", 7),
+        ("n_recorded", 2.5),
+        ("n_discarded", -1),
+        ("largest_batch", 10**6),
+        ("n_batches", None),
+        ("invalid", "zz"),
+        ("invalid", [1]),
+        ("statistics", {}),
+        ("statistics", None),
+    ],
+)
+def test_recorder_damaged_state_raises_and_changes_nothing(name, value):
+    recorder = IoURecorder()
+    recorder.record(torch.tensor([0.5, 0.6]), torch.tensor([0, 1]))
+    before = recorder.state_dict(2)
+    with pytest.raises((TypeError, ValueError), match="state|" + name):
+        recorder.load_state_dict({**before, name: value})
+    assert recorder.state_dict(2) == before
 
 
 def test_recorder_on_invalid_unknown_raises():
