@@ -217,9 +217,7 @@ class IoURecorder:
             raise TypeError(f"state's invalid must be a list of str; got {invalid!r}")
         n_samples = int(saved.count.sum()) + len(invalid) + whole["n_discarded"]
         if whole["n_recorded"] != n_samples or whole["largest_batch"] > n_samples:
-            raise ValueError(
-                f"state must count the {n_samples} samples that it holds; got {whole}"
-            )
+            raise ValueError(f"state must count the {n_samples} samples that it holds; got {whole}")
         self.clear()
         self.n_recorded, self.largest_batch = whole["n_recorded"], whole["largest_batch"]
         self._n_batches, self._n_discarded = whole["n_batches"], whole["n_discarded"]
