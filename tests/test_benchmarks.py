@@ -1,4 +1,4 @@
-"""The benchmark scripts run and print what they promise; no figure is checked, for clocks differ."""
+"""The benchmark scripts run and print what they promise; no figure is checked: clocks differ."""
 
 import json
 import runpy
