@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
@@ -300,6 +301,33 @@ class SuccessAwareScheduler:
         if rate.shape != (self.n_bins,):
             raise ValueError(f"{name} must have shape ({self.n_bins},); got {rate.shape}")
         _checks.in_unit_interval(name, np.where(known, rate, 0.0))
+
+    def adopt(self, distribution: ArrayLike, weights: ArrayLike) -> None:
+        """Replace what the last step set, by the same of another process.
+
+        Two machines may round differently; all processes then take one's numbers.
+
+        Parameters
+        ----------
+        distribution, weights : array_like of float, shape (n_bins,)
+            Q and loss weights.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If Q is no distribution, or there was no step yet.
+        """
+        if not self._history:
+            raise ValueError("distribution can be adopted after a step; got none yet")
+        record = replace(
+            self._history[-1],
+            distribution=_checks.frozen(
+                _checks.distribution("distribution", distribution, self.n_bins)
+            ),
+            loss_weights=_checks.frozen(_checks.reals("weights", weights)),
+        )
+        self._history[-1] = record
+        self._commit(record, self._measured)
 
     def _commit(self, record: EpochRecord, measured: Floats) -> None:
         self.epoch = record.epoch + 1

@@ -145,10 +145,21 @@ class SuccessStatistics:
         TypeError, ValueError
             If the threshold is not in [0, 1].
         """
-        tau = _checks.real("threshold", threshold)
-        limit = int(_quantise("threshold", np.asarray(tau)))
-        if tau == self.mean_iou:  # above the mean itself, which the float may have rounded
-            limit = self._sum // int(self._count.sum())
+        if threshold == self.mean_iou:  # above the mean itself, which the float may have rounded
+            return self.successes_above(self._sum // int(self._count.sum()))
+        return self.successes_above(self.limit(threshold))
+
+    @property
+    def iou_sum(self) -> int:
+        """Sum of the quantised IoUs."""
+        return self._sum
+
+    def limit(self, threshold: float) -> int:
+        """Largest quantised IoU that is no success at a threshold in [0, 1]."""
+        return int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
+
+    def successes_above(self, limit: int) -> Ints:
+        """Samples of each bin with a quantised IoU above a limit, int64, shape (n_bins,)."""
         quantised, ids = self.samples()
         successes: Ints = np.bincount(ids[quantised > limit], minlength=self.n_bins)
         return successes

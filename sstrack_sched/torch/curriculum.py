@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import copy
+import json
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
+
+import numpy as np
 
 from .. import _checks
 from ..baseline import SCHEMES, random_sampler_distribution
 from ..sampling import IntervalSampler
 from ..scheduler import SuccessAwareScheduler
+from ..success import SuccessStatistics
 from .loss_weight import LossWeight
 from .pair_sampler import PairSampler, process_rank
+from .processes import (
+    Totals,
+    all_agree,
+    gather_objects,
+    group_rank,
+    group_size,
+    is_distributed,
+    of_first_process,
+)
 from .recorder import IoURecorder, as_ids
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ..bins import IntervalBins
@@ -116,6 +128,10 @@ class Curriculum:
         self.recorder = IoURecorder(on_invalid)
         self.weigh = LossWeight(self.scheduler)
         self._place = (rank, world_size)
+        # Of the epoch's part before a restart; every process holds it, the first one counts it.
+        self._resumed = IoURecorder(on_invalid)
+        self._gathered: Optional[Dict[str, Any]] = None  # by `synchronize`, until more is recorded
+        self._agreed = False
 
     @property
     def samples_per_epoch(self) -> int:
@@ -142,15 +158,19 @@ class Curriculum:
         ids = as_ids(bins)
         if ids.device.type == "cpu":  # elsewhere looking at the values would wait for the device
             self.scheduler.check_bins(ids.numpy())
-        total = self.recorder.n_recorded + ids.numel()
+        own = self.recorder.n_recorded + ids.numel()
+        total = self._resumed.n_recorded + own
         if total > self.samples_per_epoch:
             raise ValueError(
                 f"ious must be at most samples_per_epoch={self.samples_per_epoch} an epoch; got "
                 f"{total}: was step() forgotten, or a batch recorded twice?"
             )
         self.recorder.record(ious, ids)
-        # What was recorded is consumed: an iterator that starts anew goes on from here.
-        self.sampler.resume(total, step_due=True)
+        self._gathered = None
+        # What was recorded is consumed: an iterator that starts anew goes on from here. The other
+        # processes record as much.
+        consumed = self._resumed.n_recorded + own * self._world_size()
+        self.sampler.resume(min(consumed, self.samples_per_epoch), step_due=True)
 
     def discard_invalid(self) -> int:
         """Leave out the invalid IoUs recorded so far, so that `step` can go on.
@@ -160,7 +180,9 @@ class Curriculum:
         int
             How many there were; the epoch's record counts them.
         """
-        return self.recorder.discard_invalid(self.scheduler.n_bins)
+        n_bins = self.scheduler.n_bins
+        self._gathered = None
+        return self.recorder.discard_invalid(n_bins) + self._resumed.discard_invalid(n_bins)
 
     def step(self, *, partial: bool = False) -> NDArray[np.float64]:
         """End the epoch; see `SuccessAwareScheduler.step`.
@@ -181,30 +203,103 @@ class Curriculum:
             If the number of recorded samples is not that of the epoch, or an IoU is invalid.
             Nothing changes then.
         """
-        self._refuse_several_processes("step")
-        self._check_count(partial)
-        distribution = self.scheduler.step(self.recorder.statistics(self.scheduler.n_bins))
-        self.recorder.clear()
-        return distribution
+        _checks.flag("partial", partial)
+        self._check_group()
+        totals = self._totals()
+        self._check_count(totals.facts["recorded"], totals.facts["batch"], partial)
+        distribution = self.scheduler.step(totals)
+        if is_distributed():  # machines may round differently; the first one's numbers count
+            numbers = np.stack([distribution, self.scheduler.loss_weights])
+            self.scheduler.adopt(*of_first_process(numbers))
+        self._clear()
+        return self.scheduler.distribution
 
     def synchronize(self) -> None:
-        """Gather what the processes hold, before `state_dict` in the middle of an epoch.
+        """Gather what all processes hold, before `state_dict` in the middle of an epoch.
 
-        With a single process there is nothing to gather.
+        Collective: every process calls it, after the same batch. A single process has nothing to
+        gather.
+
+        Raises
+        ------
+        ValueError
+            If the processes have not recorded alike, or a bin is out of range.
         """
-        self._refuse_several_processes("synchronize")
-
-    def _refuse_several_processes(self, name: str) -> None:
-        world_size = process_rank(*self._place)[1]
-        if world_size > 1:
-            raise NotImplementedError(
-                f"{name} works in a single process so far; got a world size of {world_size}"
+        self._check_group()
+        states = gather_objects(self.recorder.state_dict(self.scheduler.n_bins))
+        counts = [state["n_recorded"] for state in states]
+        total = self._resumed.n_recorded + sum(counts)
+        if len(set(counts)) > 1 and total != self.samples_per_epoch:
+            raise ValueError(
+                "synchronize must be called after the same batch in every process; got "
+                f"{counts} samples recorded, by rank"
             )
+        self._gathered = self._merged(states)
 
-    def _check_count(self, partial: bool) -> None:
-        recorded, expected = self.recorder.n_recorded, self.samples_per_epoch
-        batch = max(self.recorder.largest_batch, 1)
-        if expected - recorded >= batch and not _checks.flag("partial", partial):
+    def _clear(self) -> None:
+        self.recorder.clear()
+        self._resumed.clear()
+        self._gathered = None
+
+    def _world_size(self) -> int:
+        return max(process_rank(*self._place)[1], group_size())
+
+    def _check_group(self) -> None:
+        """Refuse a world size without a process group, and processes that disagree (once)."""
+        if self._world_size() > group_size():
+            raise RuntimeError(
+                f"world_size must be that of the torch.distributed process group, {group_size()}; "
+                f"got {self._world_size()}"
+            )
+        if not self._agreed:
+            about = {**self._config(), **self.scheduler.state_dict()["config"]}
+            del about["random_distribution"]  # follows from the rest, but for its last bits
+            about["epoch"] = self.scheduler.epoch
+            if not all_agree(json.dumps(about)):
+                found = gather_objects(about)
+                differing = {
+                    name: [other[name] for other in found]
+                    for name in about
+                    if any(other[name] != about[name] for other in found)
+                }
+                raise ValueError(
+                    f"all processes must have the same videos and configuration; got {differing}"
+                )
+            self._agreed = True
+
+    def _totals(self) -> Totals:
+        """Statistics over all processes. An error in one of them is raised in all."""
+        n_bins = self.scheduler.n_bins
+        local, failure = SuccessStatistics(n_bins), ""
+        first = group_rank() == 0
+        try:
+            recorded = self.recorder.statistics(n_bins)
+            if first:
+                recorded.merge(self._resumed.statistics(n_bins))
+            local = recorded
+        except ValueError as error:
+            failure = str(error)
+        facts = {
+            "failed": int(failure != ""),
+            "recorded": self.recorder.n_recorded + first * self._resumed.n_recorded,
+            "batch": self.recorder.largest_batch,
+        }
+        totals = Totals(local, facts)
+        if totals.facts["failed"]:
+            failures = gather_objects(failure)
+            texts = [f"rank {rank}: {text}" for rank, text in enumerate(failures) if text]
+            raise ValueError("; ".join(texts) if is_distributed() else failure)
+        totals.facts["batch"] = max(totals.facts["batch"], self._resumed.largest_batch)
+        return totals
+
+    def _check_count(self, recorded: int, batch: int, partial: bool) -> None:
+        expected, batch = self.samples_per_epoch, max(batch, 1)
+        if recorded > expected:
+            raise ValueError(
+                f"at most samples_per_epoch={expected} samples must be recorded before step(), by "
+                f"all processes together; got {recorded}"
+            )
+        if expected - recorded >= batch and not partial:
             raise ValueError(
                 f"samples_per_epoch={expected} samples must be recorded before step(), less than a "
                 f"batch ({batch}) fewer with drop_last; got {recorded}: were batches not recorded, "
@@ -227,20 +322,46 @@ class Curriculum:
         """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
 
         What `record` has seen is what training has consumed, whatever workers have prefetched.
+        It never communicates, so one process alone may call it: with several processes in the
+        middle of an epoch, all call `synchronize` first.
 
         Returns
         -------
         dict
-            For `load_state_dict` of a curriculum made with the same arguments.
+            For `load_state_dict` of a curriculum made with the same arguments, at any world size.
+
+        Raises
+        ------
+        RuntimeError
+            If there are several processes and more was recorded since `synchronize`.
         """
-        if self.recorder.n_recorded:
-            self._refuse_several_processes("state_dict in the middle of an epoch")
         return {
             "version": STATE_VERSION,
             "config": self._config(),
             "scheduler": self.scheduler.state_dict(),
-            "recorder": self.recorder.state_dict(self.scheduler.n_bins),
+            "recorder": self._recorder_state(),
         }
+
+    def _recorder_state(self) -> Dict[str, Any]:
+        if self._gathered is not None:
+            return self._gathered
+        if self.recorder.n_recorded and self._world_size() > 1:
+            raise RuntimeError(
+                "synchronize() must be called on all processes before state_dict() in the middle "
+                f"of an epoch; got {self.recorder.n_recorded} samples recorded since"
+            )
+        return self._merged([self.recorder.state_dict(self.scheduler.n_bins)])
+
+    def _merged(self, states: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
+        """State of one recorder that holds the resumed part and the given states."""
+        n_bins = self.scheduler.n_bins
+        merged = IoURecorder(self.recorder.on_invalid)
+        merged.load_state_dict(self._resumed.state_dict(n_bins))
+        for state in states:
+            part = IoURecorder(self.recorder.on_invalid)
+            part.load_state_dict(state)
+            merged.absorb(part)
+        return merged.state_dict(n_bins)
 
     def load_state_dict(self, state: Any, strict: bool = True) -> None:
         """Go on from where `state_dict` was called: new iterators skip what was consumed.
@@ -267,7 +388,9 @@ class Curriculum:
             "state['recorder']['n_recorded']", recorder.n_recorded, 0, self.samples_per_epoch
         )
         self.scheduler.load_state_dict(scheduler_state)
-        self.recorder.__dict__.update(recorder.__dict__)
+        self._clear()
+        self._resumed = recorder
+        self._agreed = False
         self.sampler.resume(recorder.n_recorded)
 
     def _checked_config(self, state: Dict[str, Any], strict: bool) -> Dict[str, Any]:

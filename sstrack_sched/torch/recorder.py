@@ -225,6 +225,22 @@ class IoURecorder:
         self._valid = [(quantised / SCALE, bins)]
         self._invalid = list(invalid)
 
+    def absorb(self, other: IoURecorder) -> None:
+        """Take in what another recorder holds, of the same epoch.
+
+        Parameters
+        ----------
+        other : IoURecorder
+            Stays as it is, but for moving its tensors to the host.
+        """
+        other._fetch(None)
+        self.n_recorded += other.n_recorded
+        self.largest_batch += other.largest_batch  # a batch of each process
+        self._n_batches = max(self._n_batches, other._n_batches)
+        self._valid = self._valid + other._valid
+        self._invalid = self._invalid + other._invalid
+        self._n_discarded += other._n_discarded
+
     def _fetch(self, n_bins: Optional[int]) -> None:
         """Move pending tensors to the host and sort out invalid IoUs."""
         if not self._pending:

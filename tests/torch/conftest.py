@@ -19,9 +19,11 @@ class PairDataset(torch.utils.data.Dataset):
         return {"bin": pair.bin, "pair": torch.tensor(pair)}
 
 
-def make_curriculum(**options):
+def make_curriculum(*, length=None, **options):
     rng = np.random.default_rng(5)
     lengths = rng.integers(20, 90, 12)
+    if length is not None:
+        lengths[0] = length
     videos = VideoIndex(lengths, rng.random(lengths.sum()) < 0.8)
     bins = IntervalBins(60, 15)
     return Curriculum(videos, bins, EPOCHS, SAMPLES, **options)
@@ -40,6 +42,30 @@ def expected_pairs(curriculum, start=0):
         scheduler.distribution, scheduler.epoch, start, SAMPLES
     )
     return [tuple(pair) for pair in pairs]
+
+
+def loader_of(curriculum, workers=0, **options):
+    if workers:
+        options.setdefault("persistent_workers", True)
+    return torch.utils.data.DataLoader(
+        PairDataset(), batch_size=10, sampler=curriculum.sampler, num_workers=workers, **options
+    )
+
+
+def train(curriculum, loader, stop_at=None):
+    """Epochs to the end; stops before batch `stop_at` of all, and returns the pairs consumed."""
+    consumed, batches = [], 0
+    while curriculum.scheduler.epoch < EPOCHS:
+        for batch in loader:
+            if batches == stop_at:
+                return consumed
+            losses = torch.ones(len(batch["bin"]), requires_grad=True)
+            curriculum.weigh(losses, batch["bin"]).mean().backward()
+            curriculum.record(iou_of(batch["pair"]), batch["bin"])
+            consumed += [tuple(pair.tolist()) for pair in batch["pair"]]
+            batches += 1
+        curriculum.step()
+    return consumed
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.utils.data import DataLoader  # noqa: E402
 
 from sstrack_sched import (  # noqa: E402
     IntervalBins,
@@ -24,35 +23,12 @@ from sstrack_sched.torch import Curriculum  # noqa: E402
 from .conftest import (  # noqa: E402
     EPOCHS,
     SAMPLES,
-    PairDataset,
     expected_pairs,
     iou_of,
+    loader_of,
     make_curriculum,
+    train,
 )
-
-
-def loader_of(curriculum, workers=0, **options):
-    if workers:
-        options.setdefault("persistent_workers", True)
-    return DataLoader(
-        PairDataset(), batch_size=10, sampler=curriculum.sampler, num_workers=workers, **options
-    )
-
-
-def train(curriculum, loader, stop_at=None):
-    """Epochs to the end; stops before batch `stop_at` of all, and returns the pairs consumed."""
-    consumed, batches = [], 0
-    while curriculum.scheduler.epoch < EPOCHS:
-        for batch in loader:
-            if batches == stop_at:
-                return consumed
-            losses = torch.ones(len(batch["bin"]), requires_grad=True)
-            curriculum.weigh(losses, batch["bin"]).mean().backward()
-            curriculum.record(iou_of(batch["pair"]), batch["bin"])
-            consumed += [tuple(pair.tolist()) for pair in batch["pair"]]
-            batches += 1
-        curriculum.step()
-    return consumed
 
 
 @pytest.fixture(scope="module")
@@ -330,9 +306,9 @@ def test_curriculum_damaged_state_raises_and_changes_nothing(curriculum, name):
     assert curriculum.state_dict() == before
 
 
-def test_curriculum_several_processes_are_refused_for_now():
+def test_curriculum_world_size_without_a_process_group_raises():
     curriculum = make_curriculum(rank=0, world_size=2)
-    with pytest.raises(NotImplementedError, match="world size of 2"):
+    with pytest.raises(RuntimeError, match=r"torch\.distributed process group, 1; got 2"):
         curriculum.step()
 
 
