@@ -18,7 +18,6 @@ from .loss_weight import LossWeight
 from .pair_sampler import PairSampler, process_rank
 from .processes import (
     Totals,
-    all_agree,
     gather_objects,
     group_rank,
     group_size,
@@ -114,7 +113,8 @@ class Curriculum:
         self.interval_sampler = IntervalSampler(videos, bins, direction=direction, seed=seed)
         if scheduler_options.get("feasible") is None:
             scheduler_options["feasible"] = self.interval_sampler.feasible
-        if scheduler_options.get("random_distribution") is None:
+        default = scheduler_options.get("random_distribution") is None
+        if default:
             q_random = random_sampler_distribution(videos, bins, scheme)
             scheduler_options["random_distribution"] = q_random
         self.scheduler = SuccessAwareScheduler(len(bins), total_epochs, **scheduler_options)
@@ -131,7 +131,8 @@ class Curriculum:
         # Of the epoch's part before a restart; every process holds it, the first one counts it.
         self._resumed = IoURecorder(on_invalid)
         self._gathered: Optional[Dict[str, Any]] = None  # by `synchronize`, until more is recorded
-        self._agreed = False
+        self._recorded_by = 1  # world size when the epoch's samples were recorded
+        self._random_rule = scheme if default else self.scheduler.random_distribution.tolist()
 
     @property
     def samples_per_epoch(self) -> int:
@@ -167,6 +168,7 @@ class Curriculum:
             )
         self.recorder.record(ious, ids)
         self._gathered = None
+        self._recorded_by = max(self._recorded_by, self._world_size())
         # What was recorded is consumed: an iterator that starts anew goes on from here. The other
         # processes record as much.
         consumed = self._resumed.n_recorded + own * self._world_size()
@@ -182,7 +184,8 @@ class Curriculum:
         """
         n_bins = self.scheduler.n_bins
         self._gathered = None
-        return self.recorder.discard_invalid(n_bins) + self._resumed.discard_invalid(n_bins)
+        n_resumed = self._resumed.discard_invalid(n_bins)  # every process holds them
+        return self.recorder.discard_invalid(n_bins) + (n_resumed if group_rank() == 0 else 0)
 
     def step(self, *, partial: bool = False) -> NDArray[np.float64]:
         """End the epoch; see `SuccessAwareScheduler.step`.
@@ -199,19 +202,25 @@ class Curriculum:
 
         Raises
         ------
-        ValueError
-            If the number of recorded samples is not that of the epoch, or an IoU is invalid.
-            Nothing changes then.
+        RuntimeError
+            If there is a world size and no process group.
+        TypeError, ValueError
+            If the number of recorded samples is not that of the epoch, an IoU is invalid, or the
+            processes have different configurations. With several processes all raise, a ValueError
+            that says what was wrong where. Nothing changes then.
+
+        Notes
+        -----
+        Collective: every process calls it. Two small all-reduces and a broadcast.
         """
-        _checks.flag("partial", partial)
-        self._check_group()
-        totals = self._totals()
-        self._check_count(totals.facts["recorded"], totals.facts["batch"], partial)
+        totals = self._totals(partial)
+        everywhere = totals.facts["partial"] == group_size()
+        self._check_count(totals.facts["recorded"], totals.facts["batch"], everywhere)
         distribution = self.scheduler.step(totals)
+        self._clear()
         if is_distributed():  # machines may round differently; the first one's numbers count
             numbers = np.stack([distribution, self.scheduler.loss_weights])
             self.scheduler.adopt(*of_first_process(numbers))
-        self._clear()
         return self.scheduler.distribution
 
     def synchronize(self) -> None:
@@ -222,73 +231,93 @@ class Curriculum:
 
         Raises
         ------
+        RuntimeError
+            If there is a world size and no process group.
         ValueError
-            If the processes have not recorded alike, or a bin is out of range.
+            If the processes have not recorded alike or have different configurations, or a bin is
+            out of range; all raise then.
         """
-        self._check_group()
-        states = gather_objects(self.recorder.state_dict(self.scheduler.n_bins))
+        state, error = None, None
+        try:
+            self._check_place()
+            state = self.recorder.state_dict(self.scheduler.n_bins)
+        except Exception as failure:  # noqa: BLE001 (the others would wait for ever)
+            error = failure
+        found = gather_objects((state, self._about(), _text_of(error)))
+        states, abouts, texts = zip(*found)
+        _raise_together(error, texts)
+        _raise_disagreement(abouts)
+        self._check_even(states)
+        self._gathered = self._merged(states)
+
+    def _check_even(self, states: Sequence[Dict[str, Any]]) -> None:
+        """Refuse states of different numbers of samples, but at the end of the epoch."""
         counts = [state["n_recorded"] for state in states]
-        total = self._resumed.n_recorded + sum(counts)
-        if len(set(counts)) > 1 and total != self.samples_per_epoch:
+        left = self.samples_per_epoch - self._resumed.n_recorded - sum(counts)
+        if len(set(counts)) > 1 and left >= max(1, sum(state["largest_batch"] for state in states)):
             raise ValueError(
                 "synchronize must be called after the same batch in every process; got "
                 f"{counts} samples recorded, by rank"
             )
-        self._gathered = self._merged(states)
 
     def _clear(self) -> None:
         self.recorder.clear()
         self._resumed.clear()
         self._gathered = None
+        self._recorded_by = 1
 
     def _world_size(self) -> int:
         return max(process_rank(*self._place)[1], group_size())
 
-    def _check_group(self) -> None:
-        """Refuse a world size without a process group, and processes that disagree (once)."""
-        if self._world_size() > group_size():
+    def _check_place(self) -> None:
+        """Refuse a rank and world size that do not fit the process group."""
+        place, group = process_rank(*self._place), (group_rank(), group_size())
+        if not is_distributed() and place[1] > 1:
             raise RuntimeError(
-                f"world_size must be that of the torch.distributed process group, {group_size()}; "
-                f"got {self._world_size()}"
+                "world_size must be 1 where there is no torch.distributed process group; "
+                f"got {place[1]}"
             )
-        if not self._agreed:
-            about = {**self._config(), **self.scheduler.state_dict()["config"]}
-            del about["random_distribution"]  # follows from the rest, but for its last bits
-            about["epoch"] = self.scheduler.epoch
-            if not all_agree(json.dumps(about)):
-                found = gather_objects(about)
-                differing = {
-                    name: [other[name] for other in found]
-                    for name in about
-                    if any(other[name] != about[name] for other in found)
-                }
-                raise ValueError(
-                    f"all processes must have the same videos and configuration; got {differing}"
-                )
-            self._agreed = True
+        if place not in (group, (0, 1)):
+            raise ValueError(
+                f"rank and world_size must be the process group's, {group}, or (0, 1) where a "
+                f"framework shards; got {place}"
+            )
 
-    def _totals(self) -> Totals:
+    def _about(self) -> Dict[str, Any]:
+        """What all processes must agree on."""
+        about = {**self._config(), **self.scheduler.state_dict()["config"]}
+        about["random_distribution"] = self._random_rule
+        about["epoch"] = self.scheduler.epoch
+        about["resumed"] = self._resumed.n_recorded
+        if self.scheduler.epoch:  # before the first step machines may differ in the last bits
+            about["distribution"] = self.scheduler.distribution.tolist()
+        return about
+
+    def _totals(self, partial: bool) -> Totals:
         """Statistics over all processes. An error in one of them is raised in all."""
-        n_bins = self.scheduler.n_bins
-        local, failure = SuccessStatistics(n_bins), ""
+        local, error = SuccessStatistics(self.scheduler.n_bins), None
         first = group_rank() == 0
         try:
-            recorded = self.recorder.statistics(n_bins)
+            _checks.flag("partial", partial)
+            self._check_place()
+            recorded = self.recorder.statistics(self.scheduler.n_bins)
             if first:
-                recorded.merge(self._resumed.statistics(n_bins))
+                recorded.merge(self._resumed.statistics(self.scheduler.n_bins))
             local = recorded
-        except ValueError as error:
-            failure = str(error)
+        except Exception as failure:  # noqa: BLE001 (the others would wait for ever)
+            error = failure
         facts = {
-            "failed": int(failure != ""),
+            "failed": int(error is not None),
+            "partial": int(partial is True),
             "recorded": self.recorder.n_recorded + first * self._resumed.n_recorded,
             "batch": self.recorder.largest_batch,
         }
-        totals = Totals(local, facts)
+        about = self._about()
+        totals = Totals(local, json.dumps(about), facts)
         if totals.facts["failed"]:
-            failures = gather_objects(failure)
-            texts = [f"rank {rank}: {text}" for rank, text in enumerate(failures) if text]
-            raise ValueError("; ".join(texts) if is_distributed() else failure)
+            _raise_together(error, gather_objects(_text_of(error)))
+        if not totals.agree:
+            _raise_disagreement(gather_objects(about))
         totals.facts["batch"] = max(totals.facts["batch"], self._resumed.largest_batch)
         return totals
 
@@ -344,8 +373,8 @@ class Curriculum:
 
     def _recorder_state(self) -> Dict[str, Any]:
         if self._gathered is not None:
-            return self._gathered
-        if self.recorder.n_recorded and self._world_size() > 1:
+            return copy.deepcopy(self._gathered)
+        if self.recorder.n_recorded and self._recorded_by > 1:
             raise RuntimeError(
                 "synchronize() must be called on all processes before state_dict() in the middle "
                 f"of an epoch; got {self.recorder.n_recorded} samples recorded since"
@@ -361,6 +390,8 @@ class Curriculum:
             part = IoURecorder(self.recorder.on_invalid)
             part.load_state_dict(state)
             merged.absorb(part)
+        batch = sum(state["largest_batch"] for state in states)  # one of each process
+        merged.largest_batch = max(self._resumed.largest_batch, batch)
         return merged.state_dict(n_bins)
 
     def load_state_dict(self, state: Any, strict: bool = True) -> None:
@@ -390,7 +421,7 @@ class Curriculum:
         self.scheduler.load_state_dict(scheduler_state)
         self._clear()
         self._resumed = recorder
-        self._agreed = False
+        self.recorder.count_batches_from(recorder)
         self.sampler.resume(recorder.n_recorded)
 
     def _checked_config(self, state: Dict[str, Any], strict: bool) -> Dict[str, Any]:
@@ -415,3 +446,31 @@ class Curriculum:
             q_random = self.scheduler.random_distribution.tolist()
             scheduler_state["config"]["random_distribution"] = q_random
         return scheduler_state
+
+
+def _text_of(error: Optional[Exception]) -> str:
+    return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+def _raise_together(error: Optional[Exception], texts: Sequence[str]) -> None:
+    """Raise in every process if there is an error in any; `texts` by rank."""
+    if error is not None and not is_distributed():
+        raise error
+    wrong = [f"rank {rank}: {text}" for rank, text in enumerate(texts) if text]
+    if wrong:
+        raise ValueError("; ".join(wrong)) from error
+
+
+def _raise_disagreement(abouts: Sequence[Dict[str, Any]]) -> None:
+    """Raise if the processes differ in what they must agree on."""
+    names = sorted({name for about in abouts for name in about})
+    differing = {
+        name: [about.get(name) for about in abouts]
+        for name in names
+        if any(about.get(name) != abouts[0].get(name) for about in abouts)
+    }
+    if differing:
+        raise ValueError(
+            "all processes must have the same configuration, videos and epoch; got, by rank, "
+            f"{differing}"
+        )

@@ -120,9 +120,10 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         epoch, consumed = self._consumed
         start = consumed if epoch == self.scheduler.epoch else 0
         rank, world_size = process_rank(*self._place)
-        if start == self.num_samples and self._step_due:
+        if start + rank >= self.num_samples and self._step_due:
             warnings.warn(
-                f"all {start} pairs of epoch {epoch} are consumed: step() comes before the next",
+                f"all {self.num_samples} pairs of epoch {epoch} are consumed: step() comes before "
+                "the next",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _WORD = 2**32
-_PART = 2**24  # squares of less, summed over 2**15 processes, fit in int64
+_ROOM = 1024  # bins are padded to a multiple: processes that disagree still send as much
 
 
 def is_distributed() -> bool:
@@ -62,20 +62,24 @@ def gather_objects(value: Any) -> List[Any]:
     return values
 
 
-def all_agree(text: str) -> bool:
-    """Whether the text is the same on every process: one all-reduce of its hash.
+def _hash_parts(text: str) -> List[int]:
+    """Three numbers that stand for a text, and their squares."""
+    digest = hashlib.blake2b(text.encode(), digest_size=9).digest()
+    parts = [int.from_bytes(digest[i : i + 3], "little") for i in (0, 3, 6)]
+    return [*parts, *[part**2 for part in parts]]  # 48 bits: sums of 2**15 fit in int64
+
+
+def _same_everywhere(sums: Sequence[int]) -> bool:
+    """Whether all processes hashed the same text, from the sums of `_hash_parts`.
 
     By Cauchy and Schwarz ``size * sum(x ** 2) == sum(x) ** 2`` only where all x are equal.
     """
-    digest = hashlib.blake2b(text.encode(), digest_size=9).digest()
-    parts = [int.from_bytes(digest[i : i + 3], "little") % _PART for i in (0, 3, 6)]
-    sums = sum_over_processes([*parts, *[part**2 for part in parts]])
     return all(group_size() * square == total**2 for total, square in zip(sums[:3], sums[3:]))
 
 
 def _device() -> torch.device:
     """Where the backend's tensors live."""
-    if dist.get_backend() == "nccl":
+    if "gloo" not in dist.get_backend() and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
 
@@ -90,6 +94,8 @@ class Totals:
     ----------
     local : SuccessStatistics
         This process's samples.
+    agreed : str
+        What must be the same in all processes.
     facts : dict of str to int
         More to sum.
 
@@ -100,16 +106,29 @@ class Totals:
     n_invalid : int
     facts : dict of str to int
         Sums.
+    agree : bool
+        Whether `agreed` is the same in all processes; else nothing here has a meaning but
+        ``facts``.
     """
 
-    def __init__(self, local: SuccessStatistics, facts: Dict[str, int]) -> None:
+    def __init__(self, local: SuccessStatistics, agreed: str, facts: Dict[str, int]) -> None:
         self._local = local
         high, low = divmod(local.iou_sum, _WORD)
-        low, high, self.n_invalid, *rest = sum_over_processes(
-            [low, high, local.n_invalid, *facts.values(), *local.count.tolist()]
+        sums = sum_over_processes(
+            [
+                *_hash_parts(agreed),
+                *facts.values(),
+                low,
+                high,
+                local.n_invalid,
+                *local.count.tolist(),
+                *[0] * (-local.n_bins % _ROOM),
+            ]
         )
-        self.facts = dict(zip(facts, rest))
-        self.count = np.array(rest[len(facts) :], dtype=np.int64)
+        self.agree = _same_everywhere(sums[:6])
+        self.facts = dict(zip(facts, sums[6:]))
+        low, high, self.n_invalid, *count = sums[6 + len(facts) :]
+        self.count = np.array(count[: local.n_bins], dtype=np.int64)
         self._iou_sum = high * _WORD + low
         self._n_samples = int(self.count.sum())
         self.mean_iou = self._iou_sum / (self._n_samples * SCALE) if self._n_samples else np.nan

@@ -235,11 +235,21 @@ class IoURecorder:
         """
         other._fetch(None)
         self.n_recorded += other.n_recorded
-        self.largest_batch += other.largest_batch  # a batch of each process
+        self.largest_batch = max(self.largest_batch, other.largest_batch)
         self._n_batches = max(self._n_batches, other._n_batches)
         self._valid = self._valid + other._valid
         self._invalid = self._invalid + other._invalid
         self._n_discarded += other._n_discarded
+
+    def count_batches_from(self, other: IoURecorder) -> None:
+        """Number batches on from another recorder's, so that messages count from the epoch's start.
+
+        Parameters
+        ----------
+        other : IoURecorder
+            Of the part of the epoch before.
+        """
+        self._n_batches = other._n_batches
 
     def _fetch(self, n_bins: Optional[int]) -> None:
         """Move pending tensors to the host and sort out invalid IoUs."""

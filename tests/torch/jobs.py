@@ -1,6 +1,7 @@
 """What each process of tests/torch/test_processes.py does; spawned, so in a module of its own."""
 
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -18,7 +19,8 @@ def run(rank, world_size, folder, names):
         result = globals()[name](rank, world_size, Path(folder))
         path = Path(folder, f"{name}-{world_size}-{rank}.json")
         path.write_text(json.dumps(result), encoding="utf-8")
-    dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def finished(curriculum, consumed):
@@ -84,6 +86,64 @@ def uneven(rank, world_size, folder):
         if not (rank and number > 1):
             curriculum.record(iou_of(batch["pair"]), batch["bin"])
     return [message_of(ValueError, curriculum.synchronize), message_of(ValueError, curriculum.step)]
+
+
+def misused(rank, world_size, folder):
+    """What one process does wrong is raised in all, and no process waits."""
+    found = {}
+
+    def attempt(name, curriculum, function):
+        found[name] = message_of((ValueError, RuntimeWarning), function)
+
+    for name in ("partial", "warning", "bin", "place", "scheme", "resumed"):
+        options = {}
+        if name == "warning":
+            options = {"on_invalid": "drop"}
+        if name == "place":
+            options = {"rank": 0, "world_size": world_size}
+        if name == "scheme":
+            options = {"scheme": ("forward", "causal")[rank]}
+        curriculum = make_curriculum(**options)
+        batch = next(iter(loader_of(curriculum)))
+        curriculum.record(iou_of(batch["pair"]), batch["bin"])
+        if name == "partial":
+            attempt(name, curriculum, lambda c=curriculum: c.step(partial=rank == 1))
+        elif name == "bin":  # as on a device, where record() does not look
+            curriculum.recorder.record([0.5], [99 if rank else 0])
+            attempt(name, curriculum, curriculum.synchronize)
+        elif name == "warning":
+            curriculum.recorder.record([float("nan") if rank else 0.5], [0])
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
+        else:
+            if name == "resumed" and rank:
+                saved = make_curriculum()
+                saved.recorder.record([0.5], [0])
+                curriculum.load_state_dict(saved.state_dict())
+            attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
+    return found
+
+
+def loaded_alone(rank, world_size, folder):
+    """One process loads its own state between epochs; the run goes on."""
+    curriculum = make_curriculum()
+    for epoch in range(2):
+        for batch in loader_of(curriculum):
+            curriculum.record(iou_of(batch["pair"]), batch["bin"])
+        curriculum.step()
+        if rank == epoch == 0:
+            curriculum.load_state_dict(curriculum.state_dict())
+    return finished(curriculum, [])
+
+
+def destroyed(rank, world_size, folder):
+    """The process group is gone before the state is asked for."""
+    curriculum = make_curriculum()
+    batch = next(iter(loader_of(curriculum)))
+    curriculum.record(iou_of(batch["pair"]), batch["bin"])
+    dist.destroy_process_group()
+    return message_of(RuntimeError, curriculum.state_dict)
 
 
 def message_of(exception, function):

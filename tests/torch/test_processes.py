@@ -24,7 +24,16 @@ def folder(tmp_path_factory):
     """Results of all jobs, at 2 and then at 3 processes; the second go on from the first's save."""
     path = tmp_path_factory.mktemp("processes")
     plan = {
-        2: ["whole", "interrupted", "invalid", "disagreeing", "uneven"],
+        2: [
+            "whole",
+            "interrupted",
+            "invalid",
+            "disagreeing",
+            "uneven",
+            "misused",
+            "loaded_alone",
+            "destroyed",
+        ],
         3: ["whole", "resumed"],
     }
     for world_size, names in plan.items():
@@ -93,3 +102,29 @@ def test_processes_that_recorded_unevenly_raise_in_all(folder):
     for synchronize, step in results_of(folder, 2, "uneven"):
         assert "[48, 20] samples recorded" in synchronize
         assert "got 68" in step
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("partial", "got 20"),
+        ("warning", "rank 1: RuntimeWarning: left out invalid IoUs: nan in batch 1, bin 0"),
+        ("bin", "rank 1: ValueError: bins must be in [0, 4); got 99 in batch 1"),
+        ("place", "rank 1: ValueError: rank and world_size must be the process group's, (1, 2)"),
+        ("scheme", "{'random_distribution': ['forward', 'causal']}"),
+        ("resumed", "{'resumed': [0, 1]}"),
+    ],
+)
+def test_processes_what_one_does_wrong_raises_in_all(folder, name, text):
+    for found in results_of(folder, 2, "misused"):
+        assert text in found[name]
+
+
+def test_processes_state_loaded_by_one_between_epochs_goes_on(folder, alone):
+    for result in results_of(folder, 2, "loaded_alone"):
+        assert result["history"] == alone["history"][:2]
+
+
+def test_processes_state_after_the_group_has_ended_still_needs_synchronize(folder):
+    for message in results_of(folder, 2, "destroyed"):
+        assert "synchronize() must be called" in message
