@@ -329,7 +329,7 @@ def test_curriculum_batches_are_numbered_from_the_epoch_s_start(curriculum):
 def test_curriculum_world_size_without_a_process_group_raises():
     curriculum = make_curriculum(rank=0, world_size=2)
     with pytest.raises(
-        RuntimeError, match="world_size must be 1 where there is no .* group; got 2"
+        RuntimeError, match=r"world_size must be 1 where there is no .* group; got 2"
     ):
         curriculum.step()
 

@@ -1,0 +1,162 @@
+"""Pairs per second on one core against the number of videos, with and without visibility masks.
+
+Videos are made up at the sizes of LaSOT, TrackingNet and GOT-10k, then more of the same mixture up
+to 10^7. Batches of 60,000 pairs (an epoch of OSTrack), every bin as likely, from an index and
+tables opened from disk; weights uniform, one a dataset, or each video its own. The peer, in the
+same run and taking turns, is torch's WeightedRandomSampler over the same videos and weights. It
+draws a video only, no bin and no frames, and refuses more than 2^24 videos.
+
+"build" computes and saves index and tables; "open" maps files that were just written.
+
+    python benchmarks/sampling.py [--quick] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import WeightedRandomSampler
+
+from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
+
+BINS = IntervalBins(200, 30)
+DATASETS = {"LaSOT": (1_120, 2_500), "TrackingNet": (30_132, 470), "GOT-10k": (9_335, 150)}
+N_VIDEOS = sum(count for count, _ in DATASETS.values())
+N_ROUNDS = 7
+# Number of videos, masks
+CASES = ((N_VIDEOS, False), (N_VIDEOS, True), (10**5, False), (10**6, False), (10**7, False))
+WEIGHTS = ("uniform", "dataset", "own")
+QUICK_CASES = ((1_000, False), (1_000, True), (10_000, False))
+
+COLUMNS = {  # title, width, format
+    "videos": ("videos", 10, ","),
+    "masks": ("masks", 7, ""),
+    "weights": ("weights", 9, ""),
+    "pairs_per_second": ("pairs/s", 12, ",.0f"),
+    "torch_samples_per_second": ("torch/s", 12, ",.0f"),
+    "build_seconds": ("build s", 9, ".3f"),
+    "open_index_ms": ("open index ms", 15, ".2f"),
+    "open_sampler_ms": ("open sampler ms", 17, ".2f"),
+    "index_mb": ("index MB", 10, ".2f"),
+    "tables_mb": ("tables MB", 11, ".2f"),
+}
+
+
+def made_up(n_videos, masks):
+    """Lengths, visible and own weights of each dataset, in proportion to the real sizes."""
+    rng = np.random.default_rng(0)
+    counts, means = np.array(list(DATASETS.values())).T
+    ends = np.round(counts.cumsum() * (n_videos / N_VIDEOS)).astype(int)
+    parts = []
+    for n, mean in zip(np.diff(ends, prepend=0), means):
+        lengths = np.maximum(mean * rng.lognormal(-0.08, 0.4, n), 30).astype(np.int64)
+        visible = None
+        if masks:
+            absent = rng.random(lengths.sum()) < 0.001  # each begins an absence of 40 frames
+            visible = np.convolve(absent, np.ones(40), mode="same") == 0
+        parts.append((lengths, visible, rng.uniform(0.5, 1.5, n)))
+    return parts
+
+
+def build(parts, weights, folder):
+    """Index and eligibility tables, computed and saved."""
+    indices = [
+        VideoIndex(lengths, visible, weight=own if weights == "own" else None)
+        for lengths, visible, own in parts
+    ]
+    dataset_weights = (1, 1, 1) if weights == "dataset" else None
+    videos = VideoIndex.concatenate(indices, dataset_weights)
+    videos.save(folder)
+    IntervalSampler(VideoIndex.load(folder), BINS).save_tables()
+
+
+def timed(function):
+    """Result and seconds."""
+    start = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - start
+
+
+def fastest(*functions, n_rounds=3):
+    """Results and seconds of the fastest call of each function; the functions take turns."""
+    rounds = [[timed(function) for function in functions] for _ in range(n_rounds)]
+    return [min(calls, key=lambda call: call[1]) for calls in zip(*rounds)]
+
+
+def megabytes(paths):
+    """Size of files."""
+    return sum(path.stat().st_size for path in paths) / 1e6
+
+
+def measure(n_videos, masks, weights, n_pairs):
+    """One row of the table."""
+    parts = made_up(n_videos, masks)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _, build_seconds = timed(lambda: build(parts, weights, folder))
+        names = ("lengths-*", "is_image-*", "weight-*", "visible_*", "index.json")
+        index_files = {path for pattern in names for path in folder.glob(pattern)}
+        table_files = set(folder.iterdir()) - index_files
+        videos, open_index = fastest(lambda: VideoIndex.load(folder))[0]
+        sampler, open_sampler = fastest(lambda: IntervalSampler(videos, BINS))[0]
+        weight = np.ones(n_videos) if videos.weight is None else np.array(videos.weight)
+        peer = WeightedRandomSampler(torch.from_numpy(weight), n_pairs)
+        q = sampler.feasible / sampler.feasible.sum()
+        epochs = iter(range(N_ROUNDS))  # new pairs each round: nothing is in the cache already
+        (_, ours), (_, theirs) = fastest(
+            lambda: sampler.sample(q, next(epochs), 0, n_pairs),
+            lambda: list(peer),
+            n_rounds=N_ROUNDS,
+        )
+        return {
+            "videos": n_videos,
+            "masks": "yes" if masks else "no",
+            "weights": weights,
+            "pairs_per_second": n_pairs / ours,
+            "torch_samples_per_second": n_pairs / theirs,
+            "build_seconds": build_seconds,
+            "open_index_ms": open_index * 1e3,
+            "open_sampler_ms": open_sampler * 1e3,
+            "index_mb": megabytes(index_files),
+            "tables_mb": megabytes(table_files),
+        }
+
+
+def main():
+    """Measure, print the table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    n_pairs = 2_000 if options.quick else 60_000
+    print(f"batches of {n_pairs} pairs, fastest of {N_ROUNDS}, one core\n")
+    print("".join(f"{title:>{width}}" for title, width, _ in COLUMNS.values()))
+    rows = []
+    for n_videos, masks in QUICK_CASES if options.quick else CASES:
+        for weights in WEIGHTS:
+            rows.append(measure(n_videos, masks, weights, n_pairs))
+            cells = [f"{rows[-1][n]:>{w}{form}}" for n, (_, w, form) in COLUMNS.items()]
+            print("".join(cells), flush=True)
+    print("\ntorch/s: videos only, no frames; torch refuses more than 2^24 videos")
+    if options.json:
+        figures = {
+            "machine": platform.processor() or platform.machine(),
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "n_pairs": n_pairs,
+            "rows": rows,
+        }
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
