@@ -23,6 +23,9 @@ from .processes import (
     group_size,
     is_distributed,
     of_first_process,
+    raise_disagreement,
+    raise_together,
+    text_of,
 )
 from .recorder import IoURecorder, as_ids
 
@@ -243,10 +246,10 @@ class Curriculum:
             state = self.recorder.state_dict(self.scheduler.n_bins)
         except Exception as failure:  # noqa: BLE001 (the others would wait for ever)
             error = failure
-        found = gather_objects((state, self._about(), _text_of(error)))
+        found = gather_objects((state, self._about(), text_of(error)))
         states, abouts, texts = zip(*found)
-        _raise_together(error, texts)
-        _raise_disagreement(abouts)
+        raise_together(error, texts)
+        raise_disagreement(abouts)
         self._check_even(states)
         self._gathered = self._merged(states)
 
@@ -315,9 +318,9 @@ class Curriculum:
         about = self._about()
         totals = Totals(local, json.dumps(about), facts)
         if totals.facts["failed"]:
-            _raise_together(error, gather_objects(_text_of(error)))
+            raise_together(error, gather_objects(text_of(error)))
         if not totals.agree:
-            _raise_disagreement(gather_objects(about))
+            raise_disagreement(gather_objects(about))
         totals.facts["batch"] = max(totals.facts["batch"], self._resumed.largest_batch)
         return totals
 
@@ -446,31 +449,3 @@ class Curriculum:
             q_random = self.scheduler.random_distribution.tolist()
             scheduler_state["config"]["random_distribution"] = q_random
         return scheduler_state
-
-
-def _text_of(error: Optional[Exception]) -> str:
-    return "" if error is None else f"{type(error).__name__}: {error}"
-
-
-def _raise_together(error: Optional[Exception], texts: Sequence[str]) -> None:
-    """Raise in every process if there is an error in any; `texts` by rank."""
-    if error is not None and not is_distributed():
-        raise error
-    wrong = [f"rank {rank}: {text}" for rank, text in enumerate(texts) if text]
-    if wrong:
-        raise ValueError("; ".join(wrong)) from error
-
-
-def _raise_disagreement(abouts: Sequence[Dict[str, Any]]) -> None:
-    """Raise if the processes differ in what they must agree on."""
-    names = sorted({name for about in abouts for name in about})
-    differing = {
-        name: [about.get(name) for about in abouts]
-        for name in names
-        if any(about.get(name) != abouts[0].get(name) for about in abouts)
-    }
-    if differing:
-        raise ValueError(
-            "all processes must have the same configuration, videos and epoch; got, by rank, "
-            f"{differing}"
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -143,3 +143,32 @@ class Totals:
         rate = np.full(len(self.count), np.nan)
         np.divide(successes, self.count, out=rate, where=self.count > 0)
         return rate
+
+
+def text_of(error: Optional[Exception]) -> str:
+    """What `raise_together` of the other processes says of an error; empty for none."""
+    return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+def raise_together(error: Optional[Exception], texts: Sequence[str]) -> None:
+    """Raise in every process if there is an error in any; `texts` by rank."""
+    if error is not None and not is_distributed():
+        raise error
+    wrong = [f"rank {rank}: {text}" for rank, text in enumerate(texts) if text]
+    if wrong:
+        raise ValueError("; ".join(wrong)) from error
+
+
+def raise_disagreement(abouts: Sequence[Dict[str, Any]]) -> None:
+    """Raise if the processes differ in what they must agree on."""
+    names = sorted({name for about in abouts for name in about})
+    differing = {
+        name: [about.get(name) for about in abouts]
+        for name in names
+        if any(about.get(name) != abouts[0].get(name) for about in abouts)
+    }
+    if differing:
+        raise ValueError(
+            "all processes must have the same configuration, videos and epoch; got, by rank, "
+            f"{differing}"
+        )
