@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -14,7 +15,13 @@ def run(rank, world_size, folder, names):
     """One process of a gloo group: the jobs by name, each one's result in a JSON file."""
     torch.set_num_threads(1)
     store = Path(folder, f"store-{world_size}-{'-'.join(names)}").as_uri()
-    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world_size)
+    dist.init_process_group(
+        "gloo",
+        init_method=store,
+        rank=rank,
+        world_size=world_size,
+        timeout=timedelta(seconds=120),  # a process that waits for ever is a failure, not a hang
+    )
     for name in names:
         result = globals()[name](rank, world_size, Path(folder))
         path = Path(folder, f"{name}-{world_size}-{rank}.json")

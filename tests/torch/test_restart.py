@@ -43,7 +43,7 @@ if __name__ == "__main__":
                 draft = path.with_suffix(".draft")
                 draft.write_text(json.dumps(curriculum.state_dict()))
                 draft.replace(path)
-                time.sleep(0.02)
+                time.sleep(0.1)
         curriculum.step()
     draft.write_text(json.dumps(curriculum.state_dict()))
     draft.replace(path)
