@@ -19,7 +19,7 @@ MAX_ATTEMPTS = 8
 Item = Dict[str, Any]
 
 
-class PairDataset(Dataset):  # type: ignore[type-arg]
+class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
     """Crops of pairs: ``dataset[pair]`` for the pairs of an `IntervalSampler`.
 
     Parameters

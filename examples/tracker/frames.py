@@ -89,7 +89,7 @@ class FrameStore:
         return {"sequences": self.sequences, "limit": self.limit}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(state["sequences"], state["limit"])  # type: ignore[misc]
+        self.__init__(state["sequences"], state["limit"])  # type: ignore[misc]  # unpickled: starts afresh
 
 
 def read_picture(path: str) -> NDArray[np.uint8]:

@@ -298,10 +298,10 @@ class Curriculum:
 
     def _totals(self, partial: bool) -> Totals:
         """Statistics over all processes. An error in one of them is raised in all."""
-        local, error = SuccessStatistics(self.scheduler.n_bins), None
+        local, allowed, error = SuccessStatistics(self.scheduler.n_bins), False, None
         first = group_rank() == 0
         try:
-            _checks.flag("partial", partial)
+            allowed = _checks.flag("partial", partial)
             self._check_place()
             recorded = self.recorder.statistics(self.scheduler.n_bins)
             if first:
@@ -311,7 +311,7 @@ class Curriculum:
             error = failure
         facts = {
             "failed": int(error is not None),
-            "partial": int(partial is True),
+            "partial": int(allowed),
             "recorded": self.recorder.n_recorded + first * self._resumed.n_recorded,
             "batch": self.recorder.largest_batch,
         }

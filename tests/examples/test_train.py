@@ -155,7 +155,7 @@ def test_checkpoint_missing_or_foreign_is_named(tmp_path):
 
 def test_interrupt_first_asks_second_raises():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:  # noqa: PT012 (it is the block)
         assert not interrupt.requested
         signal.raise_signal(signal.SIGINT)
         assert interrupt.requested
