@@ -21,46 +21,84 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_BLOCK = 1 << 20  # frames worked on at a time
+_BLOCK = 1 << 20  # frames or videos worked on at a time
+_FEW_RUNS = 16  # so many are searched as fast as a guide finds one
+_GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
 
 
 class WeightedDraw:
     """Draw one of some videos by weight.
 
     Runs of equal weight are kept, not weights: one run for uniform weights, one a dataset for a
-    mixture, so that a draw is a division and not a search through all videos.
+    mixture; a draw finds the run, and a division the video in it. Where most videos have a weight
+    of their own, each is a run. A guide table finds the run: cut [0, 1) into as many parts as there
+    are runs, and most parts begin in the run that is sought, or next to it.
 
-    Parameters
+    Attributes
     ----------
     videos : ndarray of int, shape (n,)
         The ids to draw from.
-    weight : ndarray of float64, shape (n,), optional
-        Relative probabilities, above 0. Default: uniform.
     """
 
-    def __init__(self, videos: NDArray[np.integer], weight: Optional[Floats] = None) -> None:
-        self.videos = videos
+    def __init__(self, arrays: Dict[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.videos: NDArray[np.integer] = arrays["videos"]
+        self._before = arrays["before"]  # weight before each run, and the sum of all
+        self._total = self._before[-1:]
+        self._guide = arrays.get("guide")  # the run in which each part begins
+        self._starts = arrays.get("starts")  # of each run, and the number of videos
+        self._each = arrays.get("each")  # weight of each of a run's videos
+
+    @classmethod
+    def of(cls, videos: NDArray[np.integer], weight: Optional[Floats] = None) -> WeightedDraw:
+        """Draw from ids by relative probabilities, all above 0; None: uniform."""
         if weight is None:
-            self._starts = np.zeros(min(len(videos), 1), dtype=np.int64)
-            self._each = np.ones(len(self._starts))
-        else:
-            change = np.ones(len(weight), dtype=bool)
-            np.not_equal(weight[1:], weight[:-1], out=change[1:])
-            self._starts = np.flatnonzero(change)
-            self._each = weight[self._starts] / weight.max(initial=0.0)
-        self._counts = np.diff(self._starts, append=len(videos))
-        cumulative = np.cumsum(self._each * self._counts)
-        self._before = np.append(0.0, cumulative[:-1])
-        self._total = cumulative[-1:]
+            weight = np.ones(min(len(videos), 1))  # of the only run
+        change = np.ones(len(weight), dtype=bool)
+        np.not_equal(weight[1:], weight[:-1], out=change[1:])
+        arrays: Dict[str, NDArray[Any]] = {"videos": videos}
+        each = weight / weight.max(initial=0.0)
+        if 2 * np.count_nonzero(change) <= len(videos):
+            starts = np.append(np.flatnonzero(change), len(videos))
+            arrays["starts"], arrays["each"] = starts, each[change]
+            each = arrays["each"] * np.diff(starts)
+        arrays["before"] = np.append(0.0, np.cumsum(each))
+        if len(each) > _FEW_RUNS:
+            arrays["guide"] = _guide(arrays["before"])
+        return cls({name: _checks.frozen(array) for name, array in arrays.items()})
 
     def __call__(self, uniform: Floats) -> Ints:
         """Ids for uniform numbers in [0, 1)."""
         target = uniform * self._total
-        run = np.searchsorted(self._before, target, side="right") - 1
-        within = ((target - self._before[run]) / self._each[run]).astype(np.int64)
-        index = self._starts[run] + np.minimum(within, self._counts[run] - 1)
-        drawn: Ints = self.videos[index].astype(np.int64)
+        run = self._run_of(uniform, target)
+        if self._starts is not None and self._each is not None:
+            within = ((target - self._before[run]) / self._each[run]).astype(np.int64)
+            run = np.minimum(self._starts[run] + within, self._starts[run + 1] - 1)
+        drawn: Ints = self.videos[run].astype(np.int64)
         return drawn
+
+    def _run_of(self, uniform: Floats, target: Floats) -> Ints:
+        """First run that ends above the target."""
+        if self._guide is None:
+            return np.searchsorted(self._before[1:], target, side="right")
+        run: Ints = self._guide[(uniform * len(self._guide)).astype(np.int64)].astype(np.int64)
+        for _ in range(_GUIDED_STEPS):
+            run += self._before[run + 1] <= target
+        short = np.flatnonzero(self._before[run + 1] <= target)
+        if len(short):
+            run[short] = np.searchsorted(self._before[1:], target[short], side="right")
+        return run
+
+
+def _guide(before: Floats) -> NDArray[np.int32]:
+    """The run in which each of 2**k equal parts of the whole weight begins.
+
+    A power of two: which part a uniform number is in is then exact, and rounding keeps order.
+    """
+    n_parts = 1 << (len(before) - 2).bit_length() - 1
+    starts = np.arange(n_parts) / n_parts * before[-1]
+    guide: NDArray[np.int32] = np.searchsorted(before[1:], starts, side="right").astype(np.int32)
+    return guide
 
 
 class FullTemplates:
@@ -105,8 +143,8 @@ class Eligibility:
 
     Attributes
     ----------
-    videos : list of ndarray of int, n_bins
-        Ids of the videos of positive weight that have at least one pair of the bin.
+    draws : list of WeightedDraw, n_bins
+        Of the videos of positive weight that have at least one pair of the bin.
     templates : list of FullTemplates or MaskedTemplates or None, n_bins
         None for the image bin, where the template is frame 0.
     n_templates : ndarray of int64, shape (n_bins,)
@@ -115,28 +153,28 @@ class Eligibility:
 
     def __init__(self, videos: VideoIndex, bins: IntervalBins, both: bool) -> None:
         drawn = np.ones(len(videos), dtype=bool) if videos.weight is None else videos.weight > 0
-        self.videos: List[NDArray[np.integer]] = []
+        self.draws: List[WeightedDraw] = []
         self.templates: List[Union[FullTemplates, MaskedTemplates, None]] = []
         n_templates: List[int] = []
         if bins.image_bin:
-            self.videos.append(_ids(drawn & videos.is_image & first_frame_visible(videos)))
+            images = np.flatnonzero(drawn & videos.is_image & first_frame_visible(videos))
+            self.draws.append(_draw_of(videos, [images]))
             self.templates.append(None)
-            n_templates.append(len(self.videos[0]))
+            n_templates.append(len(images))
         drawn &= ~videos.is_image
         for lower, upper in zip(bins.edges[:-1].tolist(), bins.edges[1:].tolist()):
             table = _templates(videos, drawn, lower, upper, both)
-            count = table.count(*frame_range(videos, slice(None)))
-            count *= drawn
-            self.videos.append(_ids(count > 0))
+            ids, count = _serving(videos, drawn, table)
+            self.draws.append(_draw_of(videos, ids))
             self.templates.append(table)
-            n_templates.append(int(count.sum()))
+            n_templates.append(count)
         self.n_templates = np.array(n_templates, dtype=np.int64)
 
     def save(self, folder: Path, key: str) -> None:
         """Write the tables, for `load`."""
         arrays: Dict[str, NDArray[Any]] = {"n_templates": self.n_templates}
-        for i, (videos, table) in enumerate(zip(self.videos, self.templates)):
-            arrays[f"videos-{i}"] = videos
+        for i, (draw, table) in enumerate(zip(self.draws, self.templates)):
+            arrays.update({f"{name}-{i}": array for name, array in draw.arrays.items()})
             if isinstance(table, MaskedTemplates):
                 arrays[f"words-{i}"] = table.bits.words
                 arrays[f"ranks-{i}"] = table.bits.ranks
@@ -147,12 +185,16 @@ class Eligibility:
         """Map the tables that `save` wrote."""
         arrays = load_arrays(folder, read_meta(folder, f"tables-{key}"), mmap=True)
         self = cls.__new__(cls)
-        self.n_templates = arrays["n_templates"]
-        self.videos = [arrays[f"videos-{i}"] for i in range(len(bins))]
+        self.n_templates = arrays.pop("n_templates")
+        of_bin: List[Dict[str, NDArray[Any]]] = [{} for _ in range(len(bins))]
+        for title, array in arrays.items():
+            name, index = title.split("-")
+            of_bin[int(index)][name] = array
+        self.draws = [WeightedDraw(tables) for tables in of_bin]
         self.templates = [None] if bins.image_bin else []
         for i in range(len(self.templates), len(bins)):
-            if f"words-{i}" in arrays:
-                bits = RankedBits(arrays[f"words-{i}"], arrays[f"ranks-{i}"])
+            if "words" in of_bin[i]:
+                bits = RankedBits(of_bin[i]["words"], of_bin[i]["ranks"])
                 self.templates.append(MaskedTemplates(bits))
             else:
                 self.templates.append(FullTemplates(int(bins.lower[i]), both))
@@ -179,10 +221,24 @@ def first_frame_visible(videos: VideoIndex) -> NDArray[np.bool_]:
     return bits.rank(first + 1) > bits.rank(first)
 
 
-def _ids(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
-    """Indices of True in 4 bytes each where that is enough."""
-    dtype = np.int32 if len(mask) < 2**31 else np.int64
-    return _checks.frozen(np.flatnonzero(mask).astype(dtype))
+def _serving(
+    videos: VideoIndex, drawn: NDArray[np.bool_], table: Union[FullTemplates, MaskedTemplates]
+) -> Tuple[List[Ints], int]:
+    """Ids, in parts, of the drawn videos that have templates, and how many these are."""
+    ids, n_templates = [], 0
+    for start in range(0, len(videos), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        count = table.count(*frame_range(videos, part)) * drawn[part]
+        ids.append(start + np.flatnonzero(count))
+        n_templates += int(count.sum())
+    return ids, n_templates
+
+
+def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
+    """Draw from ids by the weights of their videos; 4 bytes an id where that is enough."""
+    dtype = np.int32 if len(videos) < 2**31 else np.int64
+    ids = np.concatenate([part.astype(dtype) for part in parts])
+    return WeightedDraw.of(ids, None if videos.weight is None else videos.weight[ids])
 
 
 def _templates(

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def save_arrays(folder: Path, name: str, key: str, arrays: Dict[str, NDArray[Any]]) -> None:

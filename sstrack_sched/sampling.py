@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _checks
 from ._bits import AllSet
-from ._eligibility import Eligibility, WeightedDraw, frame_range
+from ._eligibility import Eligibility, frame_range
 from ._pairs import Pair, Pairs
 from .bins import IntervalBins
 from .videos import VideoIndex
@@ -104,10 +104,6 @@ class IntervalSampler:
             raise ValueError(
                 f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
             )
-        self._draw_video = [
-            WeightedDraw(ids, None if videos.weight is None else videos.weight[ids])
-            for ids in self._tables.videos
-        ]
 
     def _eligibility(self) -> Eligibility:
         folder, both = self.videos.path, self.direction == "both"
@@ -152,11 +148,13 @@ class IntervalSampler:
         >>> IntervalSampler(VideoIndex([100, 400]), IntervalBins(200, 100)).coverage().videos
         array([2, 1])
         """
-        n_videos = np.array([len(ids) for ids in self._tables.videos], dtype=np.int64)
+        n_videos = np.array([len(draw.videos) for draw in self._tables.draws], dtype=np.int64)
         return Coverage(n_videos, self._tables.n_templates.copy())
 
-    def sample(self, distribution: ArrayLike, epoch: int, start: int, stop: int) -> Pairs:
-        """Pairs number `start` to ``stop - 1`` of an epoch.
+    def sample(
+        self, distribution: ArrayLike, epoch: int, start: int, stop: int, step: int = 1
+    ) -> Pairs:
+        """Pairs number `start`, ``start + step``, ... below `stop` of an epoch.
 
         Parameters
         ----------
@@ -166,11 +164,13 @@ class IntervalSampler:
             In [0, 2**63).
         start, stop : int
             ``0 <= start <= stop < 2**63``.
+        step : int, default=1
+            At least 1. As ``sample(...)[::step]`` without `step`, but only those are drawn.
 
         Returns
         -------
         Pairs
-            ``stop - start`` of them.
+            ``range(start, stop, step)`` of them.
 
         Raises
         ------
@@ -181,11 +181,12 @@ class IntervalSampler:
         epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
         start = _checks.integer("start", start, 0, 2**63 - 1)
         stop = _checks.integer("stop", stop, start, 2**63 - 1)
-        columns = np.empty((4, stop - start), dtype=np.int64)
-        for low in range(start, stop, _BLOCK):
-            high = min(low + _BLOCK, stop)
-            columns[:, low - start : high - start] = self._draw(q, epoch, low, high)
-        number = np.arange(start, stop, dtype=np.int64)
+        step = _checks.integer("step", step, 1, 2**63 - 1)
+        number = np.arange(start, stop, step, dtype=np.int64)
+        columns = np.empty((4, len(number)), dtype=np.int64)
+        for low in range(0, len(number), _BLOCK):
+            block = number[low : low + _BLOCK]
+            columns[:, low : low + _BLOCK] = self._draw(q, self._uniform(epoch, block, step))
         video, template, search, bin_ids = columns
         return Pairs(video, template, search, bin_ids, number, np.full(len(number), epoch))
 
@@ -217,7 +218,7 @@ class IntervalSampler:
             raise ValueError(f"pair.bin must be feasible; got {index}")
         number = _checks.integer("pair.number", pair.number, 0, 2**63 - 1)
         epoch = _checks.integer("pair.epoch", pair.epoch, 0, 2**63 - 1)
-        uniform = self._uniform(epoch, number, 1, attempt)
+        uniform = self._uniform(epoch, np.array([number]), 1, attempt)
         video, template, search = (int(x[0]) for x in self._draw_in_bin(index, uniform[1:]))
         return Pair(video, template, search, index, number, epoch)
 
@@ -231,20 +232,28 @@ class IntervalSampler:
             )
         return q
 
-    def _uniform(self, epoch: int, start: int, count: int, attempt: int = 0) -> Floats:
-        """Uniform numbers in [0, 1) for bin, video, template and search, shape (4, count)."""
-        counter = np.array([start, attempt, 0, 0], dtype=np.uint64)
-        key = np.array([self.seed, epoch], dtype=np.uint64)
-        words = np.random.Philox(counter=counter, key=key).random_raw(4 * count)
-        return np.ascontiguousarray((words >> 11).reshape(count, 4).T) * 2.0**-53
+    def _uniform(self, epoch: int, number: Ints, step: int, attempt: int = 0) -> Floats:
+        """Uniform numbers in [0, 1) for bin, video, template and search, shape (4, len(number)).
 
-    def _draw(self, q: Floats, epoch: int, start: int, stop: int) -> Ints:
-        """video, template, search and bin of a block of pairs, shape (4, stop - start)."""
-        uniform = self._uniform(epoch, start, stop - start)
+        Pair numbers are `step` apart. The words of those between cost little, and are skipped.
+        """
+        words = np.empty((len(number), 4), dtype=np.uint64)
+        at_once = max(1, _BLOCK // step)
+        key = np.array([self.seed, epoch], dtype=np.uint64)
+        for low in range(0, len(number), at_once):
+            count = min(at_once, len(number) - low)
+            counter = np.array([number[low], attempt, 0, 0], dtype=np.uint64)
+            generator = np.random.Philox(counter=counter, key=key)
+            run = generator.random_raw(4 * ((count - 1) * step + 1))
+            words[low : low + count] = run.reshape(-1, 4)[::step]
+        return np.ascontiguousarray((words >> 11).T) * 2.0**-53
+
+    def _draw(self, q: Floats, uniform: Floats) -> Ints:
+        """video, template, search and bin of pairs, from uniform numbers; both of shape (4, n)."""
         cumulative = np.cumsum(q / q.sum())
         cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
         index = np.searchsorted(cumulative, uniform[0], side="right")
-        drawn = np.empty((4, stop - start), dtype=np.int64)
+        drawn = np.empty((4, len(index)), dtype=np.int64)
         drawn[3] = index
         rows_of = _group(index, len(q))
         for i, rows in enumerate(rows_of):
@@ -254,7 +263,7 @@ class IntervalSampler:
 
     def _draw_in_bin(self, index: int, uniform: Floats) -> Tuple[Ints, Ints, Ints]:
         """video, template and search of pairs of one bin, from uniform numbers of shape (3, n)."""
-        video = self._draw_video[index](uniform[0])
+        video = self._tables.draws[index](uniform[0])
         table = self._tables.templates[index]
         if table is None:  # a still image
             return video, np.zeros_like(video), np.zeros_like(video)

@@ -483,6 +483,22 @@ def test_sample_any_order_gives_the_same_pairs():
         assert row == whole[number]
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000, 16_384, 16_385, 70_000])
+@pytest.mark.parametrize("start", [0, 3, 2**32 - 50])
+def test_sample_with_a_step_is_a_slice_of_all(start, step):
+    sampler, stop = rich_sampler(), start + 150_000
+    every = sampler.sample(Q5, 4, start, stop)[::step]
+    assert fields(sampler.sample(Q5, 4, start, stop, step)) == fields(every)
+
+
+def test_sample_with_a_step_draws_no_pairs_between():
+    """As a process of a thousand does: nothing of the size of the epoch is made."""
+    pairs = rich_sampler().sample(Q5, 0, 5, 10**15, 10**14)
+    assert pairs.number.tolist() == list(range(5, 10**15, 10**14))
+    for pair in pairs:
+        assert rich_sampler().sample(Q5, 0, pair.number, pair.number + 1)[0] == pair
+
+
 def test_sample_large_blocks_equal_small_ones():
     """Blocks inside the implementation, if any, leave no seam."""
     sampler = rich_sampler()
@@ -855,6 +871,12 @@ def test_error_start_names_it(bad, says):
 def test_error_stop_names_it(bad, says):
     match = says("stop", bad)
     refuses(rich_sampler(), (TypeError, ValueError), match, Q5, 0, 4, bad)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, None, "1"])
+def test_error_step_names_it(bad, says):
+    match = says("step", bad)
+    refuses(rich_sampler(), (TypeError, ValueError), match, Q5, 0, 4, 9, bad)
 
 
 @pytest.mark.parametrize("bad", ["backward", None, 1])
