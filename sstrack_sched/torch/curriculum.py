@@ -156,26 +156,39 @@ class Curriculum:
         ------
         TypeError, ValueError
             If the shapes or types do not fit, a bin (on the CPU) is out of range or not feasible,
-            or more is recorded than the epoch has. Nothing is recorded then. IoUs, and bins on
-            other devices, are checked at `step`.
+            or more is recorded than the epoch has, or than iterators of `sampler` have handed out
+            since the last step. Nothing is recorded then. IoUs, and bins on other devices, are
+            checked at `step`.
         """
         ids = as_ids(bins)
         if ids.device.type == "cpu":  # elsewhere looking at the values would wait for the device
             self.scheduler.check_bins(ids.numpy())
-        own = self.recorder.n_recorded + ids.numel()
-        total = self._resumed.n_recorded + own
-        if total > self.samples_per_epoch:
-            raise ValueError(
-                f"ious must be at most samples_per_epoch={self.samples_per_epoch} an epoch; got "
-                f"{total}: was step() forgotten, or a batch recorded twice?"
-            )
-        self.recorder.record(ious, ids)
-        self._gathered = None
-        self._recorded_by = max(self._recorded_by, self._world_size())
         # What was recorded is consumed: an iterator that starts anew goes on from here. The other
         # processes record as much.
-        consumed = self._resumed.n_recorded + own * self._world_size()
-        self.sampler.resume(min(consumed, self.samples_per_epoch), step_due=True)
+        own, world_size = self.recorder.n_recorded + ids.numel(), self._world_size()
+        consumed = self._resumed.n_recorded + own * world_size
+        self._check_consumed(self._resumed.n_recorded + own, consumed)
+        self.recorder.record(ious, ids)
+        self._gathered = None
+        self._recorded_by = max(self._recorded_by, world_size)
+        consumed = min(consumed, self.samples_per_epoch)
+        left, batch = self.samples_per_epoch - consumed, self.recorder.largest_batch * world_size
+        self.sampler.consume(consumed, step_due=left < batch)
+
+    def _check_consumed(self, recorded: int, consumed: int) -> None:
+        """Refuse to record what is not of this epoch, or not of this sampler."""
+        expected, handed_out = self.samples_per_epoch, self.sampler.handed_out
+        if recorded > expected:
+            raise ValueError(
+                f"ious must be at most samples_per_epoch={expected} an epoch; got {recorded}: was "
+                "step() forgotten, or a batch recorded twice?"
+            )
+        if min(consumed, expected) > handed_out:
+            raise ValueError(
+                "ious must be of pairs that an iterator of curriculum.sampler, started since the "
+                f"last step(), has handed out: {handed_out} of epoch {self.scheduler.epoch} so "
+                f"far, by all processes; got {consumed}"
+            )
 
     def discard_invalid(self) -> int:
         """Leave out the invalid IoUs recorded so far, so that `step` can go on.

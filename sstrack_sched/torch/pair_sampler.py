@@ -87,18 +87,15 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         self.scheduler = scheduler
         self.num_samples = _checks.integer("num_samples", num_samples, 1)
         self._place = (rank, world_size)
-        self._consumed = (0, 0)  # epoch, pairs of it that all processes together have consumed
-        self._step_due = False
+        self.resume(0)
 
-    def resume(self, consumed: int, *, step_due: bool = False) -> None:
+    def resume(self, consumed: int) -> None:
         """Let iterators of the current epoch begin after its first pairs.
 
         Parameters
         ----------
         consumed : int
             Pairs that all processes together have consumed, in [0, num_samples].
-        step_due : bool, default=False
-            Warn if an iterator starts when all are consumed: the scheduler should have stepped.
 
         Raises
         ------
@@ -106,8 +103,38 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
             If it is out of range.
         """
         consumed = _checks.integer("consumed", consumed, 0, self.num_samples)
-        self._consumed = (self.scheduler.epoch, consumed)
-        self._step_due = step_due
+        self._epoch = self.scheduler.epoch  # of the next three
+        self._consumed = self._handed_out = consumed
+        self._step_due = False
+
+    @property
+    def handed_out(self) -> int:
+        """Pairs of the current epoch that iterators of this process went past, as numbered."""
+        return self._handed_out if self._epoch == self.scheduler.epoch else 0
+
+    def consume(self, consumed: int, *, step_due: bool) -> None:
+        """Note what training has consumed of what was handed out; `Curriculum.record` does it.
+
+        Parameters
+        ----------
+        consumed : int
+            Pairs of the current epoch that all processes together have consumed.
+        step_due : bool
+            Whether less than a batch is left, and the next iterator should come after a step.
+        """
+        self._enter_epoch()
+        self._consumed, self._step_due = consumed, step_due
+
+    def _hand_out(self, epoch: int, position: int) -> None:
+        """Note that an iterator has reached a position in an epoch."""
+        self._enter_epoch()
+        if epoch == self._epoch:
+            self._handed_out = max(self._handed_out, position)
+
+    def _enter_epoch(self) -> None:
+        """Forget the epoch before the scheduler's last step."""
+        if self._epoch != self.scheduler.epoch:
+            self.resume(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
@@ -117,34 +144,34 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         return self.num_samples // process_rank(*self._place)[1]
 
     def __iter__(self) -> Iterator[Pair]:
-        epoch, consumed = self._consumed
-        start = consumed if epoch == self.scheduler.epoch else 0
+        self._enter_epoch()
         rank, world_size = process_rank(*self._place)
-        if start + rank >= self.num_samples and self._step_due:
-            warnings.warn(
-                f"all {self.num_samples} pairs of epoch {epoch} are consumed: step() comes before "
-                "the next",
-                RuntimeWarning,
-                stacklevel=2,
-            )
         spare = self.num_samples % world_size
-        if spare and not start:
+        if spare and not self._consumed:
             raise ValueError(
                 f"num_samples must be a multiple of the world size {world_size}, such as "
                 f"{self.num_samples - spare} or {self.num_samples - spare + world_size}; "
                 f"got {self.num_samples}"
             )
-        return _PairIterator(self, start + rank, world_size)
+        if self._handed_out >= self.num_samples and (self._step_due or not self._consumed):
+            warnings.warn(
+                f"all {self.num_samples} pairs of epoch {self._epoch} were handed out and "
+                f"{self._consumed} recorded: step() comes before the next iterator",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return _PairIterator(self, self._consumed, rank, world_size)
 
 
 class _PairIterator:
-    """Pairs ``first``, ``first + step``, ... of the epoch, under the Q of now."""
+    """A process's share of an epoch's pairs after the first `start`, under the Q of now."""
 
-    def __init__(self, owner: PairSampler, first: int, step: int) -> None:
-        self._sampler = owner.sampler
+    def __init__(self, owner: PairSampler, start: int, rank: int, world_size: int) -> None:
+        self._owner = owner
         self._distribution = owner.scheduler.distribution
         self._epoch = owner.scheduler.epoch
-        self._next, self._step, self._stop = first, step, owner.num_samples
+        self._rank, self._step = rank, world_size
+        self._next, self._stop = start + rank, owner.num_samples
         self._block: Iterator[Pair] = iter(())
 
     def __iter__(self) -> _PairIterator:
@@ -155,14 +182,16 @@ class _PairIterator:
         if pair is None:
             pair = next(self._draw_block())
         self._next = pair.number + self._step
+        self._owner._hand_out(self._epoch, self._next - self._rank)
         return pair
 
     def _draw_block(self) -> Iterator[Pair]:
         stop = min(self._next + _BLOCK * self._step, self._stop)
         if self._next >= stop:
             raise StopIteration
-        pairs = self._sampler.sample(self._distribution, self._epoch, self._next, stop)
-        self._block = iter(pairs[:: self._step])
+        sampler = self._owner.sampler
+        pairs = sampler.sample(self._distribution, self._epoch, self._next, stop, self._step)
+        self._block = iter(pairs)
         return self._block
 
     def state_dict(self) -> Dict[str, Any]:
@@ -181,3 +210,4 @@ class _PairIterator:
         position = _checks.integer("state's next", state["next"], 0)
         if state["epoch"] == self._epoch:
             self._next, self._block = position, iter(())
+            self._owner._hand_out(self._epoch, position - self._rank)

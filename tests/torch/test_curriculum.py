@@ -106,7 +106,8 @@ def test_curriculum_drop_last_is_no_shortfall(curriculum):
 
 
 def record(curriculum, n):
-    pairs = torch.tensor(expected_pairs(curriculum))[:n]
+    """The next n pairs of the epoch, in batches of 10; all are handed out, as by prefetching."""
+    pairs = torch.tensor(list(curriculum.sampler))[:n]
     for part in pairs.split(10):
         curriculum.record(iou_of(part), part[:, 3])
 
@@ -133,7 +134,7 @@ def test_curriculum_too_many_samples_raise(curriculum):
     record(curriculum, SAMPLES)
     before = curriculum.state_dict()
     with pytest.raises(ValueError, match=r"at most samples_per_epoch=96.*got 106.*step\(\)"):
-        record(curriculum, 10)
+        curriculum.record([0.5] * 10, [0] * 10)
     assert curriculum.state_dict() == before
     curriculum.step()
 
@@ -165,10 +166,81 @@ def test_curriculum_copied_in_mid_epoch_goes_on_by_itself(uninterrupted, copied)
     assert second.scheduler.history == uninterrupted[1]
 
 
+FORGOTTEN = r"all 96 pairs of epoch {} were handed out and {} recorded: step\(\) comes before"
+
+
 def test_curriculum_step_forgotten_warns(curriculum):
     record(curriculum, SAMPLES)
-    with pytest.warns(RuntimeWarning, match=r"all 96 pairs of epoch 0 are consumed: step\(\)"):
+    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(0, 96)):
         assert list(curriculum.sampler) == []
+
+
+def test_curriculum_step_forgotten_under_drop_last_warns(curriculum):
+    """The 6 pairs that are left make no batch: the second epoch would be empty, in silence."""
+    loader = loader_of(curriculum, drop_last=True)
+    for batch in loader:
+        curriculum.record(iou_of(batch["pair"]), batch["bin"])
+    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(0, 90)):
+        assert list(loader) == []
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_curriculum_neither_recorded_nor_stepped_warns(curriculum, epochs):
+    for _ in range(epochs):
+        record(curriculum, SAMPLES)
+        curriculum.step()
+    assert len(list(curriculum.sampler)) == SAMPLES
+    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(epochs, 0)):
+        assert len(list(curriculum.sampler)) == SAMPLES
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_curriculum_looked_at_before_training_does_not_warn(curriculum, workers):
+    next(iter(loader_of(curriculum, workers)))
+    assert len(train(curriculum, loader_of(curriculum))) == EPOCHS * SAMPLES
+
+
+def test_curriculum_recording_without_an_iterator_since_the_step_raises(curriculum):
+    pairs = list(curriculum.sampler)
+    bins = [pair.bin for pair in pairs]
+    curriculum.record([0.5] * SAMPLES, bins)
+    curriculum.step()
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match=r"iterator of curriculum.sampler.*0 of epoch 1 .*got 10"):
+        curriculum.record([0.5] * 10, bins[:10])
+    assert curriculum.state_dict() == before
+    next(iter(curriculum.sampler))
+    curriculum.record([0.5], [0])
+
+
+def test_curriculum_recording_more_than_was_handed_out_raises(curriculum):
+    iterator = iter(curriculum.sampler)
+    for _ in range(10):
+        next(iterator)
+    curriculum.record([0.5] * 10, [0] * 10)
+    before = curriculum.state_dict()
+    with pytest.raises(ValueError, match="10 of epoch 0 so far, by all processes; got 11"):
+        curriculum.record([0.5], [0])
+    assert curriculum.state_dict() == before
+    next(iterator)
+    curriculum.record([0.5], [0])
+
+
+def test_curriculum_iterator_of_an_earlier_epoch_hands_out_nothing_of_this_one(curriculum):
+    old = iter(curriculum.sampler)
+    record(curriculum, SAMPLES)
+    curriculum.step()
+    assert len(list(old)) == SAMPLES
+    with pytest.raises(ValueError, match="0 of epoch 1 so far, by all processes; got 1"):
+        curriculum.record([0.5], [0])
+    assert curriculum.sampler.handed_out == 0
+
+
+def test_curriculum_taken_back_to_an_earlier_state_does_not_warn(curriculum):
+    start = curriculum.state_dict()
+    record(curriculum, SAMPLES)
+    curriculum.load_state_dict(start)
+    assert len(train(curriculum, loader_of(curriculum))) == EPOCHS * SAMPLES
 
 
 @pytest.mark.parametrize(
@@ -307,9 +379,8 @@ def test_curriculum_damaged_state_raises_and_changes_nothing(curriculum, name):
 
 
 def test_curriculum_saved_often_still_notices_missing_batches(curriculum):
-    pairs = torch.tensor(expected_pairs(curriculum))
-    for part in pairs[:60].split(10):
-        curriculum.record(iou_of(part), part[:, 3])
+    for _ in range(6):
+        record(curriculum, 10)
         again = make_curriculum()
         again.load_state_dict(curriculum.state_dict())
         curriculum = again
@@ -321,6 +392,7 @@ def test_curriculum_batches_are_numbered_from_the_epoch_s_start(curriculum):
     record(curriculum, 30)
     again = make_curriculum()
     again.load_state_dict(curriculum.state_dict())
+    next(iter(again.sampler))
     again.record([float("nan")], [1])
     with pytest.raises(ValueError, match="in batch 3, bin 1"):
         again.step(partial=True)

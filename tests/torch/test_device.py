@@ -1,0 +1,79 @@
+"""A training step never waits: nobody looks at values on the device before the epoch ends."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from .conftest import SAMPLES, iou_of, loader_of, make_curriculum  # noqa: E402
+
+
+class Step:
+    """A tracker's training step in small; `losses` gives per-sample losses and IoUs."""
+
+    def __init__(self, curriculum, device):
+        self.curriculum = curriculum
+        self.model = torch.nn.Linear(6, 1, device=device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
+
+    def __call__(self, pairs, bins):
+        losses = self.model(pairs.float()).square().squeeze(1)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.curriculum.weigh(losses, bins).mean().backward()
+        self.optimizer.step()
+        ious = torch.exp(-losses)
+        self.curriculum.record(ious, bins)
+
+
+def batches(curriculum, device):
+    """Everything on the device before the step, as a loader with pinned memory has it."""
+    return [(batch["pair"].to(device), batch["bin"].to(device)) for batch in loader_of(curriculum)]
+
+
+@pytest.mark.skipif(
+    int(torch.__version__.split(".")[0]) < 2, reason="before torch 2 the meta device does little"
+)
+def test_training_step_does_not_look_at_values():
+    """Tensors of the device "meta" have none: who looks at them fails."""
+    curriculum = make_curriculum()
+    ious = torch.rand(10, device="meta")
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        ious.max().item()  # or this test would prove nothing
+    step = Step(curriculum, "meta")
+    for pairs, bins in batches(curriculum, "meta"):
+        step(pairs, bins)
+    assert curriculum.recorder.n_recorded == SAMPLES
+
+
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device: torch.cuda finds none here"
+)
+
+
+@needs_cuda
+def test_training_step_on_cuda_does_not_synchronise():
+    curriculum = make_curriculum()
+    step = Step(curriculum, "cuda")
+    for epoch in range(2):
+        data = batches(curriculum, "cuda")
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for pairs, bins in data:
+                step(pairs, bins)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        curriculum.step()
+        assert curriculum.scheduler.history[epoch].count.sum() == SAMPLES
+
+
+@needs_cuda
+def test_numbers_of_a_cuda_run_are_those_of_the_cpu():
+    runs = []
+    for device in ("cpu", "cuda"):
+        curriculum = make_curriculum()
+        for _ in range(2):
+            for batch in loader_of(curriculum):
+                curriculum.record(iou_of(batch["pair"]).to(device), batch["bin"].to(device))
+            curriculum.step()
+        runs.append(curriculum.scheduler.history)
+    assert runs[0] == runs[1]
