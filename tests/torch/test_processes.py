@@ -11,12 +11,20 @@ pytest.importorskip("torch.distributed")
 from torch.multiprocessing import spawn  # noqa: E402
 
 from . import jobs  # noqa: E402
-from .conftest import SAMPLES, loader_of, make_curriculum, train  # noqa: E402
+from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, train  # noqa: E402
 
 
 def results_of(folder, world_size, name):
     paths = [folder / f"{name}-{world_size}-{rank}.json" for rank in range(world_size)]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def state_with(left):
+    """Of a single process that has so many pairs of the first epoch left."""
+    curriculum = make_curriculum()
+    pairs = torch.tensor(list(curriculum.sampler))[: SAMPLES - left]
+    curriculum.record(iou_of(pairs), pairs[:, 3])
+    return curriculum.state_dict()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +42,10 @@ def folder(tmp_path_factory):
             "loaded_alone",
             "destroyed",
         ],
-        3: ["whole", "resumed"],
+        3: ["whole", "resumed", "remainder"],
     }
+    for left in (1, 2, 4):
+        (path / f"left-{left}.json").write_text(json.dumps(state_with(left)), encoding="utf-8")
     for world_size, names in plan.items():
         spawn(jobs.run, args=(world_size, str(path), names), nprocs=world_size)
     return path
@@ -74,6 +84,14 @@ def test_processes_interrupted_run_goes_on_in_a_single_process(folder, alone):
     consumed = train(curriculum, loader_of(curriculum))
     assert pairs_of([*first, {"consumed": consumed}]) == sorted(alone["consumed"])
     assert jobs.finished(curriculum, [])["history"] == alone["history"]
+
+
+@pytest.mark.parametrize(("left", "sizes"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (4, [2, 1, 1])])
+def test_processes_share_a_small_remainder_and_record_empty_batches(folder, alone, left, sizes):
+    results = [result[str(left)] for result in results_of(folder, 3, "remainder")]
+    assert [len(result["consumed"]) for result in results] == sizes
+    assert pairs_of(results) == sorted(alone["consumed"][SAMPLES - left : SAMPLES])
+    assert all(result["history"] == alone["history"][:1] for result in results)
 
 
 def test_processes_state_in_mid_epoch_needs_synchronize(folder):
