@@ -26,6 +26,11 @@ _FEW_RUNS = 16  # so many are searched as fast as a guide finds one
 _GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
 
 
+def pick(uniform: Floats, n: Ints) -> Ints:
+    """Choice from ``[0, n)``, uniform, for uniform numbers in [0, 1)."""
+    return (uniform * n).astype(np.int64)
+
+
 class WeightedDraw:
     """Draw one of some videos by weight.
 
@@ -114,8 +119,9 @@ class FullTemplates:
         one_side: Ints = np.maximum(length - self.lower, 0)
         return np.minimum(2 * one_side, length) if self.both else one_side
 
-    def nth(self, k: Ints, start: Ints, stop: Ints) -> Ints:
-        """The k-th of them; frames in the middle that reach neither way are jumped over."""
+    def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
+        """One of them; frames in the middle that reach neither way are jumped over."""
+        k = pick(uniform, self.count(start, stop))
         if not self.both:
             return start + k
         one_side = stop - start - self.lower
@@ -133,9 +139,11 @@ class MaskedTemplates:
         """Templates among the frames ``[start, stop)`` of a video."""
         return self.bits.rank(stop) - self.bits.rank(start)
 
-    def nth(self, k: Ints, start: Ints, stop: Ints) -> Ints:
-        """The k-th of them."""
-        return self.bits.select(self.bits.rank(start) + k, start, stop)
+    def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
+        """One of them."""
+        before = self.bits.rank(start)
+        k = pick(uniform, self.bits.rank(stop) - before)
+        return self.bits.select(before + k, start, stop)
 
 
 class Eligibility:

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _checks
 from ._bits import AllSet
-from ._eligibility import Eligibility, frame_range
+from ._eligibility import Eligibility, frame_range, pick
 from ._pairs import Pair, Pairs
 from .bins import IntervalBins
 from .videos import VideoIndex
@@ -268,7 +268,7 @@ class IntervalSampler:
         if table is None:  # a still image
             return video, np.zeros_like(video), np.zeros_like(video)
         first, end = frame_range(self.videos, video)
-        template = table.nth(_pick(uniform[1], table.count(first, end)), first, end)
+        template = table.draw(uniform[1], first, end)
         search = self._draw_search(index, template, first, end, uniform[2])
         return video, template - first, search - first
 
@@ -282,12 +282,12 @@ class IntervalSampler:
         rank = seen.rank(low)
         count = seen.rank(high) - rank
         if self.direction == "forward":
-            return seen.select(rank + _pick(uniform, count), low, high)
+            return seen.select(rank + pick(uniform, count), low, high)
         # Interval 0 is in the window after; it counts once.
         low_before = np.maximum(template - upper + 1, first)
         high_before = np.maximum(template - max(lower, 1) + 1, first)
         rank_before = seen.rank(low_before)
-        k = _pick(uniform, count + seen.rank(high_before) - rank_before)
+        k = pick(uniform, count + seen.rank(high_before) - rank_before)
         after = k < count
         target = np.where(after, rank + k, rank_before + k - count)
         return seen.select(
@@ -309,11 +309,6 @@ def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
             "bins must have an image bin (image_bin=True), for videos holds "
             f"{int(videos.is_image.sum())} images; got {bins!r}"
         )
-
-
-def _pick(uniform: Floats, n: Ints) -> Ints:
-    """Uniform choice from ``[0, n)``."""
-    return (uniform * n).astype(np.int64)
 
 
 def _group(index: Ints, n_groups: int) -> List[Ints]:
