@@ -7,6 +7,7 @@ DATA ?=
 
 VENV := .venv
 OLDEST := .venv-oldest
+FRAMEWORKS := .venv-frameworks
 FLOOR := .venv-floor
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check
@@ -14,6 +15,9 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 # The suite without the examples, which need newer libraries than core and adapters do.
 CORE_NEEDS := numpy scipy torch pytest hypothesis
 CORE_TESTS := -m pytest tests sstrack_sched --ignore=tests/examples --ignore=sstrack_sched/plotting.py -q
+
+# No torchvision: Lightning does not import beside one that does not match torch.
+FRAMEWORK_NEEDS := numpy scipy torch pytest hypothesis lightning accelerate mmengine tensorboard torchdata jax
 
 SAY_VERSIONS := "import sys, numpy, scipy, torch; print('Python', sys.version.split()[0], 'NumPy', numpy.__version__, 'SciPy', scipy.__version__, 'torch', torch.__version__)"
 
@@ -25,7 +29,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types suite docs oldest floor bench format clean
+.PHONY: help demo test lint types suite docs oldest frameworks floor bench format clean
 
 say = @printf '\n== %s\n' "$(1)"
 
@@ -37,7 +41,7 @@ demo: $(VENV)/ready ## train a small tracker three ways, print a table (DATA=fol
 	$(BIN)/python -m examples.tracker.demo $(if $(DATA),--data "$(DATA)")
 
 test: ## everything that continuous integration checks
-	@$(MAKE) --no-print-directory lint types docs oldest suite
+	@$(MAKE) --no-print-directory lint types docs oldest frameworks suite
 	$(call say,All checks passed)
 
 lint: $(VENV)/ready ## style, and no syntax or library newer than Python 3.8
@@ -65,6 +69,10 @@ oldest: $(OLDEST)/ready ## core and adapters on the oldest NumPy and SciPy that 
 	@$(OLDEST)/bin/python -c $(SAY_VERSIONS)
 	$(OLDEST)/bin/python $(CORE_TESTS)
 
+frameworks: $(FRAMEWORKS)/ready ## the adapters under Lightning, Accelerate and MMEngine, and the loop in JAX
+	$(call say,Tests under Lightning and Accelerate and MMEngine and JAX)
+	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks tests/test_reporting.py -q
+
 floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.9 (optional: needs a python3.8, or PYTHON38=path)
 	$(call say,Tests on Python 3.8 with NumPy 1.20 and SciPy 1.6 and torch 1.9)
 	@$(FLOOR)/bin/python -c $(SAY_VERSIONS)
@@ -78,7 +86,7 @@ format: $(VENV)/ready ## let ruff rewrite the code
 	$(BIN)/ruff format
 
 clean: ## remove what was built, the environments too
-	rm -rf $(VENV) $(OLDEST) $(FLOOR) build dist docs/_build
+	rm -rf $(VENV) $(OLDEST) $(FRAMEWORKS) $(FLOOR) build dist docs/_build
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -102,6 +110,12 @@ $(OLDEST)/ready: constraints-oldest.txt
 	$(call say,Setting up $(OLDEST) from constraints-oldest.txt)
 	$(call start_environment,$(OLDEST),$(PYTHON))
 	@$(OLDEST)/bin/python $(PIP_INSTALL) --only-binary :all: -c constraints-oldest.txt $(CORE_NEEDS)
+	@touch $@
+
+$(FRAMEWORKS)/ready: constraints-frameworks.txt
+	$(call say,Setting up $(FRAMEWORKS) from constraints-frameworks.txt)
+	$(call start_environment,$(FRAMEWORKS),$(PYTHON))
+	@$(FRAMEWORKS)/bin/python $(PIP_INSTALL) --only-binary :all: -c constraints-frameworks.txt $(FRAMEWORK_NEEDS)
 	@touch $@
 
 $(FLOOR)/ready: constraints-oldest.txt

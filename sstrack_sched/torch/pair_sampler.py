@@ -195,11 +195,11 @@ class _PairIterator:
         return self._block
 
     def state_dict(self) -> Dict[str, Any]:
-        """Absolute position in the epoch, for a stateful data loader."""
-        return {"epoch": self._epoch, "next": self._next}
+        """Position in the epoch, the same in every process, for a stateful data loader."""
+        return {"epoch": self._epoch, "next": self._next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to an absolute position, wherever the iterator began.
+        """Go to a position, wherever the iterator began.
 
         The position in an earlier epoch is that of a loader which had ended it when it was saved:
         the scheduler has stepped since, and this epoch starts where it starts.
@@ -209,5 +209,5 @@ class _PairIterator:
             raise ValueError(f"state must be of epoch {self._epoch}; got {state['epoch']}")
         position = _checks.integer("state's next", state["next"], 0)
         if state["epoch"] == self._epoch:
-            self._next, self._block = position, iter(())
-            self._owner._hand_out(self._epoch, position - self._rank)
+            self._next, self._block = position + self._rank, iter(())
+            self._owner._hand_out(self._epoch, position)

@@ -1,0 +1,89 @@
+"""The curriculum under Accelerate (extra ``accelerate``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .torch import Curriculum
+
+__all__ = ["prepare"]
+
+
+def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
+    """Prepare the training loader without sharding it again, and keep the curriculum's state.
+
+    The curriculum's sampler hands every process its own share, and goes on after what was consumed
+    when a state is loaded. So Accelerate neither shards the batches nor skips any: do not use
+    ``skip_first_batches``. Batches still go to the accelerator's device, and gradient accumulation
+    knows where the epoch ends.
+
+    ``accelerator.save_state()`` keeps the curriculum, in the middle of an epoch too, if all
+    processes call it, as they must; ``accelerator.load_state()`` brings it back.
+
+    Parameters
+    ----------
+    accelerator : accelerate.Accelerator
+        Without ``split_batches``, ``dispatch_batches`` and ``use_stateful_dataloader``.
+        ``even_batches`` has no effect.
+    curriculum : Curriculum
+        Made without ``rank`` and ``world_size``. Registered for checkpointing here.
+    loader : DataLoader
+        Takes its pairs from ``curriculum.sampler``; its batch size is that of each process.
+
+    Returns
+    -------
+    DataLoader
+        The prepared loader. ``accelerator.prepare`` leaves it as it is.
+
+    Raises
+    ------
+    ValueError
+        If an option of the accelerator, the curriculum's place or the loader's sampler does not
+        fit. Nothing is prepared or registered then.
+    """
+    _check_options(accelerator)
+    _check_sharding(accelerator, curriculum)
+    _check_sampler(curriculum, loader)
+    from accelerate.data_loader import prepare_data_loader
+
+    prepared = prepare_data_loader(
+        loader,
+        accelerator.device,
+        num_processes=1,  # as far as Accelerate is concerned: the sampler has sharded already
+        process_index=0,
+        put_on_device=accelerator.device_placement,
+        rng_types=list(accelerator.rng_types),
+        non_blocking=accelerator.non_blocking,
+    )
+    prepared._is_accelerate_prepared = True  # Accelerate's own mark of what it must not wrap again
+    accelerator.register_for_checkpointing(curriculum)
+    accelerator.register_save_state_pre_hook(lambda *_: curriculum.synchronize())
+    return accelerator.prepare_data_loader(prepared)
+
+
+def _check_options(accelerator: Any) -> None:
+    for option in ("split_batches", "dispatch_batches", "use_stateful_dataloader"):
+        if getattr(accelerator, option):
+            raise ValueError(
+                f"accelerator must be without {option}, for the curriculum's sampler shards and "
+                f"resumes by itself; got {option}={getattr(accelerator, option)!r}"
+            )
+
+
+def _check_sharding(accelerator: Any, curriculum: Curriculum) -> None:
+    share = curriculum.samples_per_epoch // accelerator.num_processes
+    if len(curriculum.sampler) != share:
+        raise ValueError(
+            f"curriculum must hand each of {accelerator.num_processes} processes {share} of "
+            f"{curriculum.samples_per_epoch} pairs, so make it without rank and world_size; "
+            f"got {len(curriculum.sampler)}"
+        )
+
+
+def _check_sampler(curriculum: Curriculum, loader: Any) -> None:
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    if not any(s is curriculum.sampler for s in (getattr(loader, "sampler", None), inner)):
+        raise ValueError(
+            f"loader must take its pairs from curriculum.sampler; got a loader over {inner!r}"
+        )

@@ -1,0 +1,149 @@
+"""The curriculum under Lightning (extra ``lightning``)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+
+try:
+    from lightning.pytorch import Callback
+except ImportError:
+    try:
+        from pytorch_lightning import Callback
+    except ImportError as error:
+        raise ImportError(
+            "sstrack_sched.lightning needs Lightning (extra 'lightning'): pip install lightning"
+        ) from error
+
+if TYPE_CHECKING:
+    from .torch import Curriculum
+
+__all__ = ["CurriculumCallback"]
+
+_KEY = "sstrack_sched"  # of the state in Lightning's checkpoints
+
+
+class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked without Lightning
+    """Step the curriculum after the last batch of every epoch, and keep it in the checkpoints.
+
+    The training loader takes its pairs from ``curriculum.sampler``, and ``training_step`` calls
+    ``curriculum.weigh`` and ``curriculum.record``. All else is done here.
+
+    Parameters
+    ----------
+    curriculum : Curriculum
+        Made without ``rank`` and ``world_size``.
+
+    Raises
+    ------
+    ValueError
+        When training starts: if Lightning has put another sampler in place of the curriculum's, or
+        a checkpoint from the middle of an epoch does not fit the batches of this run.
+    RuntimeError
+        When an epoch starts: if the curriculum is in the middle of one.
+
+    Notes
+    -----
+    The step comes right after the last batch, before validation. So a checkpoint that is written
+    at the end of validation or of the epoch holds the next epoch's curriculum. In the middle of an
+    epoch all processes gather what they hold before Lightning writes.
+
+    With ``limit_train_batches`` or ``fast_dev_run`` an epoch is as short as they say, and the step
+    takes what there is.
+    """
+
+    def __init__(self, curriculum: Curriculum) -> None:
+        super().__init__()
+        self.curriculum = curriculum
+        self._in_epoch = False  # as Lightning counts: until the hooks of the epoch's end
+        self._n_batches: Optional[float] = None  # an epoch, if the checkpoint was saved in one
+
+    def on_train_start(self, trainer: Any, *_: Any) -> None:
+        """Check the sampler, and that a checkpoint from before an epoch's end fits this run."""
+        _check_sampler(trainer, self.curriculum)
+        saved, self._n_batches = self._n_batches, None
+        self._in_epoch = saved is not None
+        if saved is not None and saved != trainer.num_training_batches:
+            raise ValueError(
+                "a checkpoint from before the end of an epoch, such as one written after "
+                f"validation, must be resumed with the same number of batches an epoch, {saved}, "
+                f"because Lightning counts them; got {trainer.num_training_batches}. Keep world "
+                "size times batch size, or save with ModelCheckpoint(save_on_train_epoch_end=True)"
+            )
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Check that the curriculum, too, is at the start of an epoch."""
+        n_recorded = _n_recorded(self.curriculum)
+        if n_recorded:
+            raise RuntimeError(
+                "the curriculum must be between two epochs when Lightning starts one; got "
+                f"{n_recorded} samples recorded. After a stop in the middle of an epoch, "
+                "curriculum.step(partial=True) before fit() ends it"
+            )
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        """Step after the last batch, before validation and before any checkpoint."""
+        self._in_epoch = True
+        if trainer.is_last_batch:
+            limit = trainer.limit_train_batches  # 1.0 is all batches, 1 is one
+            self.curriculum.step(partial=isinstance(limit, int) or limit < 1.0)
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        """Take note for the checkpoints that follow."""
+        self._in_epoch = False
+
+    def on_save_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
+        """Put the curriculum's state into the checkpoint. Lightning calls it in all processes."""
+        self.curriculum.synchronize()
+        checkpoint[_KEY] = {
+            "n_batches": trainer.num_training_batches if self._in_epoch else None,
+            "curriculum": self.curriculum.state_dict(),
+        }
+
+    def on_load_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
+        """Take the curriculum's state from the checkpoint if training goes on from it."""
+        if trainer.state.fn != "fit":  # validate() and test() leave the curriculum alone
+            return
+        if _KEY not in checkpoint:
+            warnings.warn(
+                "the checkpoint holds no curriculum, so it starts at its first epoch: was the "
+                "checkpoint written without CurriculumCallback?",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return
+        self.curriculum.load_state_dict(checkpoint[_KEY]["curriculum"])
+        self._n_batches = checkpoint[_KEY]["n_batches"]
+
+
+def _n_recorded(curriculum: Curriculum) -> int:
+    """Samples of the epoch so far: of this process, else of all before a restart."""
+    own = curriculum.recorder.n_recorded
+    return own or int(curriculum.state_dict()["recorder"]["n_recorded"])
+
+
+def _check_sampler(trainer: Any, curriculum: Curriculum) -> None:
+    """Refuse training loaders none of which has the curriculum's sampler."""
+    found = []
+    for loader in _loaders(trainer.train_dataloader):
+        inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+        found += [getattr(loader, "sampler", None), inner]
+    found = [sampler for sampler in found if sampler is not None]
+    if found and not any(sampler is curriculum.sampler for sampler in found):
+        names = sorted({type(sampler).__name__ for sampler in found})
+        raise ValueError(
+            f"the training loader's sampler must be curriculum.sampler; got {', '.join(names)}. "
+            "Lightning replaces all samplers for overfit_batches, and with several processes those "
+            "that are no DistributedSampler"
+        )
+
+
+def _loaders(nest: Any) -> Iterator[Any]:
+    """All loaders in the lists and dicts that Lightning accepts."""
+    if isinstance(nest, dict):
+        nest = list(nest.values())
+    if isinstance(nest, (list, tuple)):
+        for item in nest:
+            yield from _loaders(item)
+    else:
+        yield nest
