@@ -1,0 +1,40 @@
+"""What a run tells of its schedule: a line of log, TensorBoard, a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sstrack_sched.plotting import plot_schedule
+from sstrack_sched.reporting import log_schedule
+from sstrack_sched.torch import Curriculum
+
+
+def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
+    """Write down the last step, and draw all of them; `writer` is TensorBoard's.
+
+    Epochs count from 1, as the trackers' do.
+    """
+    records = [replace(r, epoch=r.epoch + 1) for r in curriculum.scheduler.history]
+    labels = curriculum.interval_sampler.bins.labels
+    line = epoch_line(records[-1])
+    print(line, flush=True)
+    with Path(settings.log_file).open("a") as file:
+        file.write(line + "\n")
+    log_schedule(writer, records[-1], labels)
+    picture = Path(settings.save_dir) / "schedule.png"
+    partial = picture.with_name(".schedule.partial")  # a reader never meets half a picture
+    figure = plot_schedule(records, labels=labels, title=settings.project_path)
+    figure.savefig(partial, format="png", dpi=100)
+    partial.replace(picture)
+
+
+def epoch_line(record: Any) -> str:
+    """tau and S of this epoch; d, Q and the loss weights that the next one trains with."""
+    q = " ".join(f"{value:.3f}" for value in record.distribution)
+    weights = " ".join(f"{value:.2f}" for value in record.loss_weights)
+    return (
+        f"[schedule: {record.epoch}] tau: {record.threshold:.4f}  d: {record.redetection:.4f}  "
+        f"S: {record.expected_success:.4f}  Q: {q}  weights: {weights}"
+    )

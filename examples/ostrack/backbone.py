@@ -1,0 +1,128 @@
+"""The backbone of OSTrack: the paper's ViT-Tiny, and weights for it in the formats that exist."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import isqrt
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional
+
+import torch
+from torch.nn import functional
+
+from examples.lineage.checkout import SetupError
+
+VIT_TINY = {"patch_size": 16, "embed_dim": 192, "depth": 12, "num_heads": 3}
+
+Weights = Dict[str, torch.Tensor]
+
+
+def install_vit_tiny(file: Optional[Path] = None) -> None:
+    """Have OSTrack build ViT-Tiny where the config says ViT-Base or ViT-Large.
+
+    With candidate elimination where the config's backbone has it (``_ce``).
+    """
+    from lib.models.ostrack import vit, vit_ce
+
+    _check_file(file)
+    _replace_builders(
+        lambda name, _original: partial(
+            _vit_tiny,
+            vit_ce.VisionTransformerCE if name.endswith("_ce") else vit.VisionTransformer,
+            file,
+        )
+    )
+
+
+def install_pretrained(file: Path) -> None:
+    """Have OSTrack load this file in place of the config's MODEL.PRETRAIN_FILE."""
+    _check_file(file)
+    _replace_builders(lambda _name, original: partial(_from_file, original, str(file)))
+
+
+def from_scratch() -> None:
+    """Have OSTrack load no weights."""
+    _replace_builders(lambda _name, original: partial(_from_file, original, ""))
+
+
+def _replace_builders(replacement: Callable[[str, Any], Any]) -> None:
+    """Replace the functions that ``build_ostrack`` makes a backbone with."""
+    from lib.models.ostrack import ostrack
+
+    for name in [name for name in vars(ostrack) if name.startswith("vit_") and "patch" in name]:
+        setattr(ostrack, name, replacement(name, getattr(ostrack, name)))
+
+
+def _from_file(build: Any, file: str, _pretrained: str, **options: Any) -> Any:
+    return build(file, **options)
+
+
+def _vit_tiny(make: Any, file: Optional[Path], _pretrained: str, **options: Any) -> Any:
+    model = make(**VIT_TINY, **options)
+    if file is None:
+        print("ViT-Tiny starts from random weights, for --pretrained was not given")
+    else:
+        load_weights(model, read_weights(file), file)
+    return model
+
+
+def _check_file(file: Optional[Path]) -> None:
+    if file is not None and not file.is_file():
+        raise SetupError(f"--pretrained must be a file; there is none at {file}")
+
+
+def read_weights(file: Path) -> Weights:
+    """Weights of a ViT: timm's (the dict itself) or MAE's (in "model"), whatever their prefix."""
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        saved = load_file(str(file))
+    else:
+        saved = torch.load(str(file), map_location="cpu")
+    for key in ("model", "state_dict"):
+        saved = saved.get(key, saved)
+    mark = "patch_embed.proj.weight"
+    prefixes = [name[: -len(mark)] for name in saved if name.endswith(mark)]
+    if not prefixes:
+        raise SetupError(
+            f"--pretrained {file} must hold a ViT in timm's or MAE's format; no {mark} in it, in "
+            f'its "model" or "state_dict"; got {", ".join(list(saved)[:5])}'
+        )
+    prefix = min(prefixes, key=len)  # the encoder's, not that of a part beside it
+    return {name[len(prefix) :]: value for name, value in saved.items() if name.startswith(prefix)}
+
+
+def load_weights(model: Any, weights: Weights, file: Path) -> None:
+    """Load what the model has; what pretraining adds, a decoder or a classifier, is left."""
+    own = model.state_dict()
+    needed = [name for name in own if name.split(".")[0] in ("patch_embed", "pos_embed", "blocks")]
+    missing = [name for name in needed if name not in weights]
+    if missing:
+        raise SetupError(f"--pretrained {file} has no weights for {', '.join(missing[:5])}")
+    fitting = {name: value for name, value in weights.items() if name in own}
+    if weights["pos_embed"].shape[-1] == own["pos_embed"].shape[-1]:
+        fitting["pos_embed"] = resize_positions(weights["pos_embed"], own["pos_embed"])
+    for name, value in fitting.items():
+        if value.shape != own[name].shape:
+            raise SetupError(
+                f"--pretrained {file} must be of a ViT of {VIT_TINY}: {name} must have shape "
+                f"{tuple(own[name].shape)}; got {tuple(value.shape)}"
+            )
+    model.load_state_dict(fitting, strict=False)
+    print(f"loaded {len(fitting)} of {len(own)} tensors from {file}")
+
+
+def resize_positions(saved: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Position embeddings (1, tokens, C) for another square grid, and one class token.
+
+    Saved ones may have no class token (none of the tracker's is used then) or a second, DeiT's.
+    """
+    side, own_side = isqrt(saved.shape[1]), isqrt(own.shape[1])
+    n_extra = saved.shape[1] - side * side
+    grid = saved[:, n_extra:].float().transpose(1, 2).reshape(1, -1, side, side)
+    if side != own_side:
+        grid = functional.interpolate(
+            grid, (own_side, own_side), mode="bicubic", align_corners=False
+        )
+    first = saved[:, :1] if n_extra else torch.zeros_like(own[:, :1])
+    return torch.cat([first.to(grid), grid.flatten(2).transpose(1, 2)], dim=1)
