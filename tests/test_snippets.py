@@ -12,7 +12,7 @@ sybil = pytest.importorskip("sybil", reason="snippets are run in the full enviro
 markdown = pytest.importorskip("sybil.parsers.markdown")
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -1,0 +1,131 @@
+"""How large OSTrack with the paper's ViT-Tiny is: parameters and MACs, counted as OSTrack counts.
+
+The network is built by a checkout of OSTrack, as ``examples/ostrack/train.py --backbone vit_tiny``
+has it built, at the config's sizes, without and with candidate elimination. It is counted by thop,
+as OSTrack's own ``tracking/profile_model.py`` does. The peer is what the paper states.
+
+thop sees layers only. It leaves out parameters that belong to none, such as position embeddings,
+and the two matrix products of attention; a second pair of columns has them.
+
+    python benchmarks/model_size.py --checkout OSTRACK [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+
+from examples.lineage import modern
+from examples.lineage.checkout import SetupError, check_checkout, open_checkout
+
+CONFIGS = {
+    "vitb_256_mae_32x4_ep300": "all candidates",
+    "vitb_256_mae_ce_32x4_ep300": "candidate elimination",
+}
+PAPER = {"parameters": 8.0e6, "macs": 1.9e9}  # Tables 1 and 2
+REPOSITORY = "https://github.com/botaoye/OSTrack"
+NEEDS = "pip install thop easydict pyyaml torchvision && pip install --no-deps timm==0.5.4"
+
+
+def prepare(checkout):
+    """Make the checkout importable, with ViT-Tiny for its backbone; thop's counter."""
+    from examples.ostrack import backbone
+    from examples.ostrack.train import OSTRACK
+
+    for config in CONFIGS:
+        check_checkout(OSTRACK, checkout, config)
+    modern.apply_before_import()
+    open_checkout(checkout)
+    backbone.install_vit_tiny()
+    from thop import profile
+
+    return profile
+
+
+def build(checkout, config):
+    """The network of a config, and one template and search image of its sizes."""
+    import torch
+
+    settings = importlib.reload(importlib.import_module("lib.config.ostrack.config"))
+    settings.update_config_from_file(str(checkout / "experiments" / "ostrack" / f"{config}.yaml"))
+    cfg = settings.cfg
+    network = importlib.import_module("lib.models.ostrack").build_ostrack(cfg, training=False)
+    sides = cfg.TEST.TEMPLATE_SIZE, cfg.TEST.SEARCH_SIZE
+    return network.eval(), [torch.zeros(1, 3, side, side) for side in sides]
+
+
+def all_macs(network, images):
+    """Multiplications in all matrix products and convolutions; None before torch 2.1."""
+    import torch
+
+    try:
+        from torch.utils.flop_counter import FlopCounterMode
+    except ImportError:
+        return None
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(*images)
+    return counter.get_total_flops() / 2
+
+
+def measure(checkout, config, profile):
+    """Parameters and MACs of a config: by thop, and of everything."""
+    network, images = build(checkout, config)
+    row = {"config": config, "name": CONFIGS[config]}
+    row["all_parameters"] = sum(parameter.numel() for parameter in network.parameters())
+    row["all_macs"] = all_macs(network, images)
+    macs, parameters = profile(network, inputs=tuple(images), verbose=False)
+    return {**row, "parameters": int(parameters), "macs": int(macs)}
+
+
+def formatted(name, values, digits=2):
+    """One line of the table: millions and billions by turns, "-" for what is not known."""
+    cells = [f"{name:<24}"]
+    for value, scale, unit in zip(values, (1e6, 1e9, 1e6, 1e9), "MGMG"):
+        cells.append(f"{'-':>14}" if value is None else f"{value / scale:>12.{digits}f} {unit}")
+    return "".join(cells)
+
+
+def main():
+    """Build, count, print the table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkout", type=Path, metavar="DIR", help="clone of OSTrack")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    if options.checkout is None:
+        parser.error(f"--checkout DIR is needed, a clone of OSTrack: git clone {REPOSITORY}")
+
+    checkout = options.checkout.expanduser().resolve()
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what the checkout has to say
+            profile = prepare(checkout)
+            rows = [measure(checkout, config, profile) for config in CONFIGS]
+    except SetupError as error:
+        sys.exit(f"error: {error}")
+    except ImportError as error:
+        sys.exit(f"error: OSTrack and its counting need more than is installed ({error}): {NEEDS}")
+
+    columns = ("parameters", "macs", "all_parameters", "all_macs")
+    titles = ("parameters", "MACs", "all params", "all MACs")
+    print(f"{'ViT-Tiny in OSTrack':<24}" + "".join(f"{title:>14}" for title in titles))
+    for row in rows:
+        print(formatted(row["name"], [row[column] for column in columns]))
+    print(formatted("the paper", [PAPER.get(column) for column in columns], digits=1))
+    if options.json:
+        figures = {
+            "machine": platform.processor() or platform.machine(),
+            "torch": sys.modules["torch"].__version__,
+            "paper": PAPER,
+            "rows": rows,
+        }
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
