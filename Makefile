@@ -14,7 +14,7 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 
 # The suite without the examples, which need newer libraries than core and adapters do.
 CORE_NEEDS := numpy scipy torch pytest hypothesis
-CORE_TESTS := -m pytest tests sstrack_sched --ignore=tests/examples --ignore=sstrack_sched/plotting.py -q
+CORE_TESTS := -m pytest tests sstrack_sched --ignore=tests/examples --ignore=tests/lineage --ignore=tests/frameworks --ignore=sstrack_sched/plotting.py -q
 
 # No torchvision: Lightning does not import beside one that does not match torch.
 FRAMEWORK_NEEDS := numpy scipy torch pytest hypothesis lightning accelerate mmengine tensorboard torchdata jax
@@ -78,8 +78,8 @@ floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.
 	@$(FLOOR)/bin/python -c $(SAY_VERSIONS)
 	$(FLOOR)/bin/python $(CORE_TESTS)
 
-bench: $(VENV)/ready ## every benchmark of the README, one after the other
-	@for script in benchmarks/[a-z]*.py; do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
+bench: $(VENV)/ready ## every benchmark that needs no checkout, one after the other
+	@for script in $(filter-out benchmarks/model_size.py,$(wildcard benchmarks/[a-z]*.py)); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
 
 format: $(VENV)/ready ## let ruff rewrite the code
 	$(BIN)/ruff check --fix
