@@ -8,14 +8,22 @@ draws a video only, no bin and no frames, and refuses more than 2^24 videos.
 
 "build" computes and saves index and tables; "open" maps files that were just written.
 
-    python benchmarks/sampling.py [--quick] [--json FILE]
+With a checkout of OSTrack (``--ostrack``, or OSTRACK_ROOT in the environment), its own
+TrackingSampler is another peer, unmodified, on the lengths and absences of LaSOT's training set
+(``--annotations``, as lasot.py takes them). Only its choice of video and frames is timed: a
+stand-in for its dataset holds the annotations in memory and reads no files. The bins are drawn by
+q^R of the same scheme there.
+
+    python benchmarks/sampling.py [--quick] [--json FILE] [--ostrack DIR] [--annotations FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +32,18 @@ import numpy as np
 import torch
 from torch.utils.data import WeightedRandomSampler
 
-from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
+from sstrack_sched import (
+    IntervalBins,
+    IntervalSampler,
+    VideoIndex,
+    empirical_distribution,
+    random_sampler_distribution,
+)
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from _ostrack import Annotations, accept, load_tracking_sampler
+from lasot import read_annotations
 
 BINS = IntervalBins(200, 30)
 DATASETS = {"LaSOT": (1_120, 2_500), "TrackingNet": (30_132, 470), "GOT-10k": (9_335, 150)}
@@ -129,12 +148,67 @@ def measure(n_videos, masks, weights, n_pairs):
         }
 
 
+def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
+    """Seconds a pair, ours and OSTrack's, and how far its bins are from q^R."""
+    lengths, visible = read_annotations(annotations)
+    dataset, max_gap = Annotations(lengths, visible), int(BINS.upper[-1])
+    peer = tracking_sampler([dataset], [1], n_peer_pairs, max_gap, 1, 1, accept, "causal")
+    videos = VideoIndex(lengths, visible)
+    sampler = IntervalSampler(videos, BINS)
+    q = random_sampler_distribution(videos, BINS, "causal")
+    epochs, intervals = iter(range(N_ROUNDS)), []
+
+    def draw():
+        for _ in range(n_peer_pairs):
+            data = peer[0]
+            intervals.append(data["search_anno"][0] - data["template_anno"][0])
+
+    (_, ours), (_, theirs) = fastest(
+        lambda: sampler.sample(q, next(epochs), 0, n_pairs), draw, n_rounds=N_ROUNDS
+    )
+    within = [interval for interval in intervals if interval < BINS.upper[-1]]
+    drawn = empirical_distribution(BINS.assign(within), len(BINS))
+    return {
+        "videos": len(lengths),
+        "frames": int(lengths.sum()),
+        "source": "made up" if annotations is None else annotations.name,
+        "pair_seconds": ours / n_pairs,
+        "ostrack_pair_seconds": theirs / n_peer_pairs,
+        "ratio": theirs / n_peer_pairs / (ours / n_pairs),
+        "ostrack_pairs": len(intervals),
+        "distance_from_q_random": np.abs(drawn - q).sum() / 2,
+    }
+
+
+def show_ostrack(figures):
+    """Print what `measure_ostrack` found."""
+    print(
+        f"\nOSTrack's TrackingSampler, index selection only: {figures['videos']:,} videos, "
+        f"{figures['frames']:,} frames ({figures['source']})"
+    )
+    print(f"a pair, ours    {figures['pair_seconds'] * 1e6:>12.3f} us")
+    theirs, ratio = figures["ostrack_pair_seconds"], figures["ratio"]
+    print(f"a pair, OSTrack {theirs * 1e6:>12.3f} us   ({ratio:,.0f} times ours)")
+    print(
+        f"({figures['ostrack_pairs']} pairs of OSTrack: "
+        f"{figures['distance_from_q_random']:.3f} total variation from q^R causal)"
+    )
+
+
 def main():
     """Measure, print the table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument(
+        "--ostrack",
+        type=Path,
+        default=os.environ.get("OSTRACK_ROOT"),
+        help="checkout of OSTrack; default: OSTRACK_ROOT",
+    )
+    parser.add_argument("--annotations", type=Path, help="LaSOT lengths and absences (.npz)")
     options = parser.parse_args()
+    tracking_sampler = load_tracking_sampler(options.ostrack) if options.ostrack else None
 
     torch.set_num_threads(1)
     n_pairs = 2_000 if options.quick else 60_000
@@ -147,6 +221,11 @@ def main():
             cells = [f"{rows[-1][n]:>{w}{form}}" for n, (_, w, form) in COLUMNS.items()]
             print("".join(cells), flush=True)
     print("\ntorch/s: videos only, no frames; torch refuses more than 2^24 videos")
+    ostrack = None
+    if tracking_sampler:
+        n_peer_pairs = 20 if options.quick else 300
+        ostrack = measure_ostrack(tracking_sampler, options.annotations, n_pairs, n_peer_pairs)
+        show_ostrack(ostrack)
     if options.json:
         figures = {
             "machine": platform.processor() or platform.machine(),
@@ -154,6 +233,7 @@ def main():
             "torch": torch.__version__,
             "n_pairs": n_pairs,
             "rows": rows,
+            "ostrack": ostrack,
         }
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

@@ -1,7 +1,9 @@
 """The benchmark scripts run and print what they promise; no figure is checked: clocks differ."""
 
 import json
+import os
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +31,14 @@ def test_benchmark_lasot_prints_every_row_and_writes_json(tmp_path, monkeypatch,
     assert written["ratio"] == written["peer_pair_seconds"] / written["pair_seconds"]
 
 
-def run_quick(name, tmp_path, monkeypatch, capsys):
+def run_quick(name, tmp_path, monkeypatch, capsys, *options):
     """Rows that a script printed and what it wrote, run with --quick."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch, "set_num_threads", lambda n: None)  # the suite keeps its threads
+    monkeypatch.setattr(sys, "path", list(sys.path))  # scripts add folders
+    monkeypatch.delenv("OSTRACK_ROOT", raising=False)
     figures = tmp_path / "figures.json"
-    monkeypatch.setattr("sys.argv", [name, "--quick", "--json", str(figures)])
+    monkeypatch.setattr("sys.argv", [name, "--quick", "--json", str(figures), *options])
     runpy.run_path(str(FOLDER / name), run_name="__main__")
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     return printed, json.loads(figures.read_text(encoding="utf-8"))
@@ -66,3 +70,126 @@ def test_benchmark_sampling_quick_prints_every_row_and_writes_json(tmp_path, mon
         weight_mb = row["videos"] * 8e-6 if row["weights"] != "uniform" else 0
         if row["masks"] == "no":
             assert row["index_mb"] == pytest.approx(row["videos"] * 9e-6 + weight_mb, abs=0.001)
+    assert written["ostrack"] is None
+
+
+MAX_DISTANCE = 0.22  # 140 draws of q^R are further away from it once in 10^6
+TRACKING_SAMPLER = """
+import random
+from lib.utils import TensorDict
+
+class TrackingSampler:
+    def __init__(self, datasets, p_datasets, samples_per_epoch, max_gap, num_search_frames,
+                 num_template_frames=1, processing=None, frame_sample_mode="causal"):
+        assert (len(p_datasets), num_search_frames, num_template_frames) == (1, 1, 1)
+        assert frame_sample_mode == "causal"
+        self.dataset, self.max_gap, self.processing = datasets[0], max_gap, processing
+
+    def __getitem__(self, index):
+        number = random.randrange(self.dataset.get_num_sequences())
+        info = self.dataset.get_sequence_info(number)
+        seen = [i for i in range(len(info["visible"])) if info["visible"][i]]
+        template = random.choice(seen[:-1])
+        search = random.choice([i for i in seen if template < i < template + self.max_gap])
+        data = TensorDict()
+        for name, frame in (("template", template), ("search", search)):
+            frames, anno, _ = self.dataset.get_frames(number, [frame], info)
+            height, width, _ = frames[0].shape
+            data[name + "_anno"] = anno["bbox"]
+        data = self.processing(data)
+        assert data["valid"]
+        return data
+"""
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    """A file of three short videos."""
+    path = tmp_path / "small.npz"
+    absent = np.packbits(np.arange(1010) % 7 == 0)
+    np.savez(str(path), lengths=np.array([300, 450, 260]), absent=absent)
+    return path
+
+
+@pytest.fixture
+def forget_lib():
+    """Forgets the modules of a checkout, so that another test may import another's."""
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "lib"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A stand-in for a checkout of OSTrack."""
+    folder = tmp_path / "checkout"
+    (folder / "lib" / "utils").mkdir(parents=True)
+    (folder / "lib" / "train" / "data").mkdir(parents=True)
+    (folder / "lib" / "utils" / "__init__.py").write_text("TensorDict = dict", "utf-8")
+    (folder / "lib" / "train" / "data" / "__init__.py").write_text("import torch._six", "utf-8")
+    (folder / "lib" / "train" / "data" / "sampler.py").write_text(TRACKING_SAMPLER, "utf-8")
+    return folder
+
+
+@pytest.mark.usefixtures("forget_lib")
+def test_benchmark_sampling_measures_a_checkout_and_leaves_it_as_it_is(
+    tmp_path, monkeypatch, capsys, checkout, annotations
+):
+    before = sorted(checkout.rglob("*"))
+    options = ("--ostrack", str(checkout), "--annotations", str(annotations))
+    printed, written = run_quick("sampling.py", tmp_path, monkeypatch, capsys, *options)
+    assert ["a", "pair,", "OSTrack"] in [line[:3] for line in printed]
+    found = written["ostrack"]
+    assert (found["videos"], found["frames"], found["source"]) == (3, 1010, "small.npz")
+    assert found["ratio"] == found["ostrack_pair_seconds"] / found["pair_seconds"]
+    assert found["ostrack_pairs"] == 7 * 20
+    assert found["distance_from_q_random"] < MAX_DISTANCE
+    assert sorted(checkout.rglob("*")) == before
+
+
+def test_benchmark_sampling_wrong_checkout_raises_at_once(tmp_path, monkeypatch, capsys):
+    with pytest.raises(FileNotFoundError, match=r"--ostrack must be a checkout.*sampler\.py"):
+        run_quick("sampling.py", tmp_path, monkeypatch, capsys, "--ostrack", str(tmp_path))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif("OSTRACK_ROOT" not in os.environ, reason="OSTRACK_ROOT names no checkout")
+@pytest.mark.usefixtures("forget_lib")
+def test_benchmark_sampling_runs_ostrack_own_sampler(tmp_path, monkeypatch, capsys, annotations):
+    options = ("--ostrack", os.environ["OSTRACK_ROOT"], "--annotations", str(annotations))
+    _, written = run_quick("sampling.py", tmp_path, monkeypatch, capsys, *options)
+    assert written["ostrack"]["ostrack_pairs"] == 7 * 20
+    assert written["ostrack"]["distance_from_q_random"] < MAX_DISTANCE
+
+
+def test_benchmark_overhead_quick_adds_up_its_parts(tmp_path, monkeypatch, capsys):
+    for needed in ("cv2", "skimage", "tqdm"):
+        pytest.importorskip(needed, reason="the tracker example is not installed")
+    printed, written = run_quick("overhead.py", tmp_path, monkeypatch, capsys)
+    parts = written["part_seconds"]
+    assert len(parts) == 5 and min(parts.values()) >= 0
+    assert all(parts[name] > 0 for name in ("sampler", "loss weights", "recorder"))
+    assert written["sum_seconds"] == pytest.approx(sum(parts.values()))
+    share = sum(parts.values()) / written["step_seconds"]
+    assert written["share"]["sum"] == pytest.approx(share)
+    assert written["n_steps"] == 4  # the second of two epochs of 32 samples in batches of 8
+    titles = [" ".join(line) for line in printed]
+    assert all(any(title.startswith(name) for title in titles) for name in [*parts, "sum"])
+    assert written["sampler_peak_bytes"] >= written["sampler_bytes"] > 1_000
+
+
+def test_benchmark_scale_quick_measures_every_stage(tmp_path, monkeypatch, capsys):
+    printed, written = run_quick("scale.py", tmp_path, monkeypatch, capsys)
+    plain, masked = written["cases"]
+    assert plain["videos"] == 10_000
+    assert masked["frames"] == pytest.approx(100_000, rel=0.2)
+    stages = ["build", "tables", "draw", "q_random", "peer_save", "peer_load"]
+    for case in written["cases"]:
+        assert list(case["stages"]) == stages
+        for result in case["stages"].values():
+            assert result["seconds"] > 0 and result["peak_bytes"] > 10e6
+        assert case["stages"]["draw"]["pairs_per_second"] > 0
+    assert plain["stages"]["build"]["bytes"] == pytest.approx(10_000 * 9, rel=0.01)
+    assert masked["stages"]["build"]["bytes"] == pytest.approx(masked["frames"] * 0.22, rel=0.1)
+    assert masked["stages"]["peer_save"]["bytes"] > masked["frames"]
+    assert sum(line[:1] == ["q^R"] for line in printed) == 2
