@@ -167,6 +167,7 @@ def test_the_share_of_a_data_set_is_spread_over_the_videos_that_are_drawn(
         pytest.param(lambda folder: (folder / "groundtruth.txt").unlink(), id="missing"),
         pytest.param(lambda folder: (folder / "out_of_view.txt").write_text(""), id="empty"),
         pytest.param(lambda folder: (folder / "full_occlusion.txt").write_text("0,0"), id="short"),
+        pytest.param(lambda folder: (folder / "groundtruth.txt").write_text("1,b"), id="no number"),
     ],
 )
 def test_a_video_that_cannot_be_parsed_is_named(videos_of, tree, tmp_path, says, damage):

@@ -50,7 +50,8 @@ class Videos(Base):
         valid = (bbox[:, 2] > 0) & (bbox[:, 3] > 0)
         visible = valid.byte()
         for name in ("full_occlusion.txt", "out_of_view.txt"):
-            flags = [int(flag) for flag in (folder / name).read_text().split(",")]
+            first = (folder / name).read_text().splitlines()[0]
+            flags = [int(flag) for flag in first.split(",")]
             visible = visible & ~torch.ByteTensor(flags)
         return {"bbox": bbox, "valid": valid, "visible": visible}
 
