@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
@@ -129,10 +130,16 @@ def log_schedule(target: Any, record: EpochRecord, labels: Optional[Sequence[str
         raise TypeError(f"target must have add_histogram as it has add_scalar; got {target!r}")
     for name, value in scalars.items():
         target.add_scalar(name, value, record.epoch)
-    edges = np.arange(len(record.count) + 1) - 0.5
+    edges = {"bins": np.arange(len(record.count) + 1) - 0.5} if _takes_bins(target) else {}
     for title in _HISTOGRAMS:
         samples = _bar_samples(getattr(record, _BY_BIN[title]))
-        target.add_histogram(title, samples, record.epoch, bins=edges)
+        target.add_histogram(title, samples, record.epoch, **edges)
+
+
+def _takes_bins(writer: Any) -> bool:
+    """Whether the edges of a histogram can be given; not every writer has torch's argument."""
+    parameters = inspect.signature(writer.add_histogram).parameters.values()
+    return any(p.name == "bins" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _checked_record(record: Any) -> EpochRecord:

@@ -27,6 +27,13 @@ class Writer:
         self.histograms.append((tag, values, global_step, bins))
 
 
+class Plain(Writer):
+    """A writer that chooses the edges of its histograms itself."""
+
+    def add_histogram(self, tag, values, global_step=None):
+        self.histograms.append((tag, values, global_step, None))
+
+
 class Silent:
     def __getattr__(self, name):  # as Lightning's stand-in on ranks other than 0
         return lambda *values, **options: None
@@ -86,6 +93,16 @@ def test_writer_gets_every_scalar_at_the_record_epoch(record):
     log_schedule(writer, record, BINS.labels)
     scalars = schedule_scalars(record, BINS.labels)
     assert writer.scalars == [(name, value, 1) for name, value in scalars.items()]
+
+
+def test_writer_without_the_argument_bins_gets_the_samples(record):
+    with_edges, plain = Writer(), Plain()
+    log_schedule(with_edges, record)
+    log_schedule(plain, record)
+    assert plain.scalars == with_edges.scalars
+    for (tag, samples, step, _), (*same, edges) in zip(plain.histograms, with_edges.histograms):
+        assert (tag, samples.tolist(), step) == (same[0], same[1].tolist(), same[2])
+        assert edges is not None
 
 
 def test_writer_that_is_callable_too_is_a_writer(record):

@@ -303,6 +303,7 @@ class Curriculum:
         """What all processes must agree on."""
         about = {**self._config(), **self.scheduler.state_dict()["config"]}
         about["random_distribution"] = self._random_rule
+        about["on_invalid"] = self.recorder.on_invalid
         about["epoch"] = self.scheduler.epoch
         about["resumed"] = self._resumed.n_recorded
         if self.scheduler.epoch:  # before the first step machines may differ in the last bits
@@ -342,13 +343,15 @@ class Curriculum:
         if recorded > expected:
             raise ValueError(
                 f"at most samples_per_epoch={expected} samples must be recorded before step(), by "
-                f"all processes together; got {recorded}"
+                f"all processes together; got {recorded}: has a framework repeated samples to even "
+                "out batches, or were rank and world_size given where nothing else shards?"
             )
         if expected - recorded >= batch and not partial:
             raise ValueError(
                 f"samples_per_epoch={expected} samples must be recorded before step(), less than a "
                 f"batch ({batch}) fewer with drop_last; got {recorded}: were batches not recorded, "
-                "or has a framework sharded the sampler again? step(partial=True) accepts it"
+                "has a framework sharded the sampler again, or has a resumed loader skipped what "
+                "the sampler skips itself? step(partial=True) accepts it"
             )
 
     def _config(self) -> Dict[str, Any]:

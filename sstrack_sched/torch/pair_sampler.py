@@ -156,7 +156,8 @@ class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscrip
         if self._handed_out >= self.num_samples and (self._step_due or not self._consumed):
             warnings.warn(
                 f"all {self.num_samples} pairs of epoch {self._epoch} were handed out and "
-                f"{self._consumed} recorded: step() comes before the next iterator",
+                f"{self._consumed} recorded: was step() forgotten? This iterator goes on after "
+                "what was recorded",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -97,7 +97,13 @@ def invalid(rank, world_size, folder):
 def disagreeing(rank, world_size, folder):
     """Other seeds, other videos: all raise at the first step."""
     messages = []
-    for options in ({"seed": rank}, {"order": 2.0 + rank}, {"length": 40 + rank}):
+    on_invalid = ("raise", "drop")[rank]
+    for options in (
+        {"seed": rank},
+        {"order": 2.0 + rank},
+        {"length": 40 + rank},
+        {"on_invalid": on_invalid},
+    ):
         curriculum = make_curriculum(**options)
         messages.append(message_of(ValueError, curriculum.synchronize))
     return messages

@@ -166,7 +166,7 @@ def test_curriculum_copied_in_mid_epoch_goes_on_by_itself(uninterrupted, copied)
     assert second.scheduler.history == uninterrupted[1]
 
 
-FORGOTTEN = r"all 96 pairs of epoch {} were handed out and {} recorded: step\(\) comes before"
+FORGOTTEN = r"all 96 pairs of epoch {} were handed out and {} recorded: was step\(\) forgotten"
 
 
 def test_curriculum_step_forgotten_warns(curriculum):

@@ -113,6 +113,7 @@ def test_processes_that_disagree_raise_in_all_and_name_what(folder):
     for messages in results_of(folder, 2, "disagreeing"):
         assert "{'seed': [0, 1]}" in messages[0]
         assert "{'order': [2.0, 3.0]}" in messages[1]
+        assert "{'on_invalid': ['raise', 'drop']}" in messages[3]
         assert "'videos'" in messages[2]
 
 
