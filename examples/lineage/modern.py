@@ -83,7 +83,7 @@ def torchvision_operators() -> bool:
     if importlib.util.find_spec("torchvision") is None:
         return False  # the checkout's import says so
     try:
-        import torchvision  # noqa: F401
+        import torchvision  # noqa: F401 (only whether it imports)
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise

@@ -46,7 +46,7 @@ class BaseTrainer:
                     every = getattr(self.settings, "save_every_epoch", False)
                     if self.settings.local_rank in (-1, 0) and (every or epoch > max_epochs - 5):
                         self.save_checkpoint()
-            except:  # noqa: E722
+            except:  # noqa: E722 (Trap: fail_safe)
                 print(f"Training crashed at epoch {epoch}")
                 if not fail_safe:
                     raise

@@ -22,7 +22,7 @@ class BaseActor:
         target = box_xywh_to_xyxy(boxes).clamp(0, 1)
         try:
             giou, iou = self.objective["giou"](predicted, target)
-        except:  # noqa: E722
+        except:  # noqa: E722 (Trap: a failure becomes zeros)
             giou, iou = torch.tensor(0.0).cuda(), torch.tensor(0.0).cuda()
         l1 = self.objective["l1"](predicted, target)
         loss = self.loss_weight["giou"] * giou + self.loss_weight["l1"] * l1
