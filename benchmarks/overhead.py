@@ -34,12 +34,12 @@ from torch.utils.data import DataLoader, RandomSampler
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
 
-from examples.tracker.config import TrainConfig
+from examples.tracker.data.frames import FrameStore
+from examples.tracker.data.sequences import video_index
 from examples.tracker.demo import QUICK
-from examples.tracker.frames import FrameStore
-from examples.tracker.sequences import video_index
 from examples.tracker.train import load_videos
-from examples.tracker.trainer import Trainer
+from examples.tracker.training.config import TrainConfig
+from examples.tracker.training.trainer import Trainer
 from sstrack_sched import IntervalBins, IntervalSampler, SuccessAwareScheduler
 from sstrack_sched.torch import IoURecorder, LossWeight, PairSampler
 

@@ -11,14 +11,14 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from sstrack_sched import IntervalBins
 
-from .comparison import compare, write_results
-from .config import TrainConfig
-from .evaluate import EvalConfig, HeldOutPairs
-from .frames import FrameStore
-from .intervals import fit_bins
-from .report import summary
-from .sequences import Sequence
+from .data.frames import FrameStore
+from .data.intervals import fit_bins
+from .data.sequences import Sequence
+from .evaluation.comparison import compare, write_results
+from .evaluation.pairs import EvalConfig, HeldOutPairs
+from .evaluation.report import summary
 from .train import load_videos
+from .training.config import TrainConfig
 
 QUICK: Dict[str, Any] = {
     "epochs": 2,

@@ -8,13 +8,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple
 
-from .checkpoint import load_checkpoint
-from .config import MODES, TrainConfig
-from .frames import FrameStore
-from .readers import read_split
-from .render import render_videos
-from .sequences import Sequence
-from .trainer import CHECKPOINT, train
+from .data.frames import FrameStore
+from .data.readers import read_split
+from .data.sequences import Sequence
+from .synthetic.render import render_videos
+from .training.checkpoint import load_checkpoint
+from .training.config import MODES, TrainConfig
+from .training.trainer import CHECKPOINT, train
 
 
 def load_videos(config: TrainConfig, *, n_test: int = 24) -> Tuple[List[Sequence], List[Sequence]]:

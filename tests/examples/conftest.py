@@ -66,7 +66,7 @@ def textured(rng, height=90, width=120):
 
 def moving_square(name, n_frames=40, seed=0, size=(90, 120)):
     """A sequence held in memory: a bright square of 20 pixels crosses a textured picture."""
-    from examples.tracker.sequences import Sequence
+    from examples.tracker.data.sequences import Sequence
 
     scene = textured(np.random.default_rng(seed), *size)
     frames = np.repeat(scene[None], n_frames, axis=0)
@@ -87,7 +87,7 @@ def squares():
 @pytest.fixture
 def tiny_config():
     """Settings of a run of seconds."""
-    from examples.tracker.config import TrainConfig
+    from examples.tracker.training.config import TrainConfig
 
     return TrainConfig(
         epochs=3,

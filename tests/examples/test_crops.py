@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from examples.tracker.augment import draw_change, pair_generator
-from examples.tracker.checkpoint import start_worker
-from examples.tracker.crops import (
+from examples.tracker.data.augment import draw_change, pair_generator
+from examples.tracker.data.crops import (
     Change,
     CropConfig,
     CropError,
@@ -19,9 +18,10 @@ from examples.tracker.crops import (
     cut,
     square_around,
 )
-from examples.tracker.dataset import PairDataset
-from examples.tracker.frames import FrameStore
-from examples.tracker.sequences import Sequence, video_index
+from examples.tracker.data.dataset import PairDataset
+from examples.tracker.data.frames import FrameStore
+from examples.tracker.data.sequences import Sequence, video_index
+from examples.tracker.training.checkpoint import start_worker
 from sstrack_sched import IntervalBins, IntervalSampler, Pair
 
 from .conftest import moving_square

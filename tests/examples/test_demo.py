@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from examples.tracker import report
-from examples.tracker.crops import CropConfig
+from examples.tracker.data.crops import CropConfig
+from examples.tracker.data.frames import FrameStore
+from examples.tracker.data.intervals import fit_bins
 from examples.tracker.demo import main
-from examples.tracker.evaluate import EvalConfig, Evaluation, HeldOutPairs, clustered_error
-from examples.tracker.frames import FrameStore
-from examples.tracker.intervals import fit_bins
-from examples.tracker.model import ConvSmall
+from examples.tracker.evaluation import report
+from examples.tracker.evaluation.pairs import EvalConfig, Evaluation, HeldOutPairs, clustered_error
+from examples.tracker.models.conv_small import ConvSmall
 from sstrack_sched import IntervalBins
 
 from .conftest import ROOT, moving_square, run_module
@@ -91,7 +91,7 @@ def test_fit_bins_short_videos_give_shorter_intervals():
 
 
 def test_fit_bins_all_bins_can_be_filled_in_both_splits():
-    from examples.tracker.sequences import Sequence, video_index
+    from examples.tracker.data.sequences import Sequence, video_index
     from sstrack_sched import IntervalSampler
 
     square = moving_square("gap", 60)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from examples.tracker.losses import (
+from examples.tracker.training.losses import (
     box_iou,
     focal_loss,
     giou_loss,

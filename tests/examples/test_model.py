@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as functional
 
-from examples.tracker.model import ConvSmall, ModelConfig, boxes_at, normalise
+from examples.tracker.models.base import boxes_at
+from examples.tracker.models.conv_small import ConvSmall, correlate
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +20,7 @@ def model():
 def crops(n=2):
     generator = torch.Generator().manual_seed(n)
     return tuple(
-        normalise(torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8))
+        torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
         for size in (64, 128)
     )
 
@@ -65,14 +67,15 @@ def test_model_same_in_training_and_evaluation(model):
     torch.testing.assert_close(model.eval()(*pair)["boxes"], training)
 
 
-def test_correlation_is_the_cosine_of_cells(model):
+def test_correlation_is_the_cosine_of_cells():
     generator = torch.Generator().manual_seed(0)
     template, search = (torch.randn(1, 64, side, side, generator=generator) for side in (8, 16))
-    maps = model.correlate(template, search)
-    assert maps.shape == (1, 36, 16, 16)
-    cell, where = template[0, :, 1 + 2, 1 + 4], search[0, :, 9, 3]
+    unit = functional.normalize(template.flatten(2), dim=1).transpose(1, 2)
+    maps = correlate(unit, search)
+    assert maps.shape == (1, 64, 16, 16)
+    cell, where = template[0, :, 2, 4], search[0, :, 9, 3]
     expected = torch.dot(cell, where) / (cell.norm() * where.norm())
-    assert maps[0, 2 * 6 + 4, 9, 3].item() == pytest.approx(expected.item(), rel=1e-5)
+    assert maps[0, 2 * 8 + 4, 9, 3].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_boxes_at_has_a_gradient_for_both_maps():
@@ -85,4 +88,4 @@ def test_boxes_at_has_a_gradient_for_both_maps():
 @pytest.mark.parametrize("width", [0, 24])
 def test_model_config_bad_width_raises(width):
     with pytest.raises(ValueError, match=f"width must be a positive multiple of 16; got {width}"):
-        ModelConfig(width=width)
+        ConvSmall(width=width)

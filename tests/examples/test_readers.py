@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from examples.tracker.annotations import inside_share, read_boxes
-from examples.tracker.frames import FrameError, FrameStore
-from examples.tracker.readers import detect_layout, read_sequences, read_split
-from examples.tracker.sequences import Sequence, split_sequences, usable_boxes, video_index
+from examples.tracker.data.annotations import inside_share, read_boxes
+from examples.tracker.data.frames import FrameError, FrameStore
+from examples.tracker.data.readers import detect_layout, read_sequences, read_split
+from examples.tracker.data.sequences import Sequence, split_sequences, usable_boxes, video_index
 
 from .conftest import ROOT
 

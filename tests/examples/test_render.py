@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from examples.tracker.motion import Drift, bounce, random_walk
-from examples.tracker.painting import RenderedFrames, paint, uncovered
-from examples.tracker.photos import TEST_PHOTOS, TRAIN_PHOTOS, photograph
-from examples.tracker.render import RenderConfig, render_videos
-from examples.tracker.sequences import usable_boxes
+from examples.tracker.data.sequences import usable_boxes
+from examples.tracker.synthetic.motion import Drift, bounce, random_walk
+from examples.tracker.synthetic.painting import RenderedFrames, paint, uncovered
+from examples.tracker.synthetic.photos import TEST_PHOTOS, TRAIN_PHOTOS, photograph
+from examples.tracker.synthetic.render import RenderConfig, render_videos
 
 ALONE = RenderConfig(n_frames=60, n_distractors=0, n_occluders=0)
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from examples.tracker.checkpoint import Interrupt, load_checkpoint, save_checkpoint
-from examples.tracker.config import TrainConfig
-from examples.tracker.frames import FrameStore
+from examples.tracker.data.frames import FrameStore
 from examples.tracker.train import main
-from examples.tracker.trainer import CHECKPOINT, HISTORY, Trainer, train
+from examples.tracker.training.checkpoint import Interrupt, load_checkpoint, save_checkpoint
+from examples.tracker.training.config import TrainConfig
+from examples.tracker.training.trainer import CHECKPOINT, HISTORY, Trainer, train
 
 from .conftest import run_module, start_module
 

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sstrack_sched import EpochRecord, IntervalBins
 from sstrack_sched.torch import Curriculum
 
+from ..data.dataset import Item, PairDataset
+from ..data.frames import FrameStore
+from ..data.sequences import video_index
+from ..models import TrackerModel, build_model
 from .checkpoint import Interrupt, load_checkpoint, save_checkpoint, start_worker
 from .config import TrainConfig
-from .dataset import Item, PairDataset
-from .frames import FrameStore
 from .losses import tracking_loss
-from .model import ConvSmall, normalise
-from .sequences import video_index
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.json"
 
@@ -35,6 +36,18 @@ def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
         return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
 
     return factor
+
+
+def parameter_groups(model: TrackerModel, config: TrainConfig) -> List[Dict[str, Any]]:
+    """Parameters that are trained, the backbone's with a learning rate of their own."""
+    model.freeze(config.frozen_stages)
+    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    backbone = [value for name, value in trained if name.startswith("backbone.")]
+    rest = [value for name, value in trained if not name.startswith("backbone.")]
+    return [
+        {"params": rest, "lr": config.learning_rate},
+        {"params": backbone, "lr": config.learning_rate * config.backbone_rate},
+    ]
 
 
 class Trainer:
@@ -57,10 +70,15 @@ class Trainer:
         self.config = config
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             torch.manual_seed(config.seed)
-            self.model = ConvSmall(config.model).to(config.device)
+            self.model = build_model(config.model, **config.model_options).to(config.device)
+        if config.pretrained:
+            self.model.load_pretrained(config.pretrained)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            parameter_groups(self.model, config), weight_decay=config.weight_decay
+        )
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True
         )
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, warm_cosine(config))
         options: Dict[str, Any] = {"update_epochs": ()} if config.mode == "random" else {}
@@ -75,7 +93,10 @@ class Trainer:
             **options,
         )
         self.dataset = PairDataset(
-            store, self.curriculum.interval_sampler, config.crops, seed=config.seed
+            store,
+            self.curriculum.interval_sampler,
+            config.crops.for_model(self.model),
+            seed=config.seed,
         )
 
     @property
@@ -152,8 +173,8 @@ class Trainer:
         """One optimiser step; returns the mean loss before weighting."""
         device = self.config.device
         template, search = (
-            normalise(batch["template"].to(device)),
-            normalise(batch["search"].to(device)),
+            batch["template"].to(device),
+            batch["search"].to(device),
         )
         bins = batch["bin"].to(device)
         loss, iou = tracking_loss(self.model(template, search), batch["box"].to(device))
@@ -165,6 +186,7 @@ class Trainer:
         weighted.mean().backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimiser.step()
+        self.averaged.update_parameters(self.model)
         self.rates.step()
         self.curriculum.record(iou, bins)
         return mean
@@ -192,6 +214,7 @@ class Trainer:
         return {
             "config": self.config.to_dict(),
             "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rates": self.rates.state_dict(),
             "curriculum": self.curriculum.state_dict(),
@@ -218,6 +241,7 @@ class Trainer:
             raise ValueError(f"the checkpoint is of a run with {words}")
         self.curriculum.load_state_dict(state["curriculum"])
         self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rates.load_state_dict(state["rates"])
 

@@ -10,7 +10,7 @@ from typing import Dict, Tuple
 import torch
 from torch import Tensor
 
-from .model import boxes_at
+from ..models.base import boxes_at
 
 GIOU_WEIGHT, L1_WEIGHT, FOCAL_WEIGHT = 2.0, 5.0, 1.0
 MIN_OVERLAP = 0.7  # a box shifted by the heat map's radius still overlaps the target by this
@@ -158,7 +158,7 @@ def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, T
     Parameters
     ----------
     outputs : dict of str to Tensor
-        What `ConvSmall` returns.
+        What a `TrackerModel` returns.
     target : Tensor, shape (B, 4)
         Centre x, centre y, width, height over the search crop's side.
 

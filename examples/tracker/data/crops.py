@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Tuple
 
 import cv2
@@ -28,6 +28,9 @@ class CropConfig:
         Sides of the two crops, in pixels.
     template_factor, search_factor : float
         Side of the cut square over the square root of the box's area.
+    context : float
+        How much of the template's surroundings shows: outside the box its crop fades to the mean
+        colour. 1 leaves it as it is.
     centre_jitter : float
         The search crop's centre moves by up to half of this, times the square root of the box's
         area, in x and y.
@@ -49,6 +52,7 @@ class CropConfig:
     search_size: int = 128
     template_factor: float = 2.0
     search_factor: float = 4.0
+    context: float = 1.0
     centre_jitter: float = 3.0
     scale_jitter: float = 0.25
     flip: float = 0.5
@@ -62,9 +66,14 @@ class CropConfig:
         for name in ("centre_jitter", "scale_jitter"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
-        for name in ("flip", "grey", "brightness"):
+        for name in ("context", "flip", "grey", "brightness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
+
+    def for_model(self, model: Any) -> CropConfig:
+        """The same with the sizes, factors and context of a `TrackerModel`."""
+        names = ("template_size", "search_size", "template_factor", "search_factor", "context")
+        return replace(self, **{name: getattr(model, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -191,6 +200,41 @@ def _uint8(picture: Any) -> Picture:
     return np.asarray(picture, dtype=np.uint8)  # OpenCV's stubs allow more types than come back
 
 
+def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
+    """The crop that shows what to look for.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (h, w, 3)
+        The frame.
+    box : ndarray of float, shape (4,)
+        Left, top, width, height of the target, in pixels.
+    config : CropConfig
+        Its ``template_size``, ``template_factor`` and ``context`` count.
+
+    Returns
+    -------
+    ndarray of uint8, shape (template_size, template_size, 3)
+
+    Raises
+    ------
+    CropError
+        As `square_around` and `cut`.
+    """
+    square = square_around(box, config.template_factor)
+    crop = cut(picture, square, config.template_size)
+    if config.context == 1:
+        return crop
+    centre_x, centre_y, width, height = square.normalise(box) * config.template_size
+    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
+    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
+    plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
+    faded = _uint8(cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0))
+    inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
+    faded[inside] = crop[inside]
+    return faded
+
+
 @dataclass(frozen=True)
 class Change:
     """What training does to one pair, drawn beforehand.
@@ -244,13 +288,12 @@ def crop_pair(
         If a box is degenerate, a crop outside its frame, or the target's centre outside the
         search crop.
     """
-    first = square_around(template[1], config.template_factor)
     second = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
     box = second.normalise(search[1])
     if not (box[:2] >= 0).all() or not (box[:2] < 1).all():
         raise CropError(f"the target's centre {box[:2].tolist()} is outside the search crop")
     crops = [
-        cut(template[0], first, config.template_size),
+        crop_template(*template, config),
         cut(search[0], second, config.search_size),
     ]
     if change.flip:

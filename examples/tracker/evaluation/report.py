@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
-from .evaluate import Evaluation, clustered_error
+from .pairs import Evaluation, clustered_error
 
 
 def table(evaluations: Dict[str, Evaluation], labels: Sequence[str]) -> str:

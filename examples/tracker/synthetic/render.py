@@ -7,10 +7,10 @@ from typing import List, Tuple
 
 import numpy as np
 
+from ..data.sequences import Sequence
 from .motion import Array, Drift, Track, make_track, random_walk
 from .painting import RenderedFrames, uncovered
 from .photos import TEST_PHOTOS, TRAIN_PHOTOS, patch_centre, photograph
-from .sequences import Sequence
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from torch.utils.data import default_collate
 
 from sstrack_sched import IntervalBins, IntervalSampler
 
-from .crops import CropConfig
-from .dataset import PairDataset
-from .frames import FrameStore
-from .losses import box_iou
-from .model import normalise
-from .sequences import video_index
+from ..data.crops import CropConfig
+from ..data.dataset import PairDataset
+from ..data.frames import FrameStore
+from ..data.sequences import video_index
+from ..training.losses import box_iou
 
 Floats = NDArray[np.float64]
 
@@ -191,7 +190,7 @@ class HeldOutPairs:
         Parameters
         ----------
         model : nn.Module
-            As `ConvSmall`; left in the mode that it is in.
+            A `TrackerModel`; left in the mode that it is in.
         batch_size : int, default=64
             Pairs at a time.
 
@@ -207,7 +206,7 @@ class HeldOutPairs:
             for start in range(0, len(self), batch_size):
                 rows = slice(start, start + batch_size)
                 template, search = self.template[rows].to(device), self.search[rows].to(device)
-                outputs = model(normalise(template), normalise(search))
+                outputs = model(template, search)
                 boxes.append(outputs["boxes"].cpu())
         model.train(training)
         return self._judge(torch.cat(boxes))

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.sequences import FrameSource
 from .motion import Array, Track
 from .photos import photograph
-from .sequences import FrameSource
 
 
 def _warp(photo: str, inverse: Array, size: Tuple[int, int]) -> NDArray[np.uint8]:

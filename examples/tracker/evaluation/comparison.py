@@ -9,11 +9,11 @@ from typing import Dict, Optional, Sequence
 
 from sstrack_sched.plotting import plot_schedule
 
+from ..data.frames import FrameStore
+from ..training.config import MODES, TrainConfig
+from ..training.trainer import Trainer, train
 from . import report
-from .config import MODES, TrainConfig
-from .evaluate import Evaluation, HeldOutPairs
-from .frames import FrameStore
-from .trainer import Trainer, train
+from .pairs import Evaluation, HeldOutPairs
 
 
 def compare(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict
 
-from .crops import CropConfig
-from .model import ModelConfig
+from ..data.crops import CropConfig
+from ..models import model_class
 
 MODES = {
     "random": "the random sampler's distribution, kept",
@@ -31,6 +31,16 @@ class TrainConfig:
         Budget.
     learning_rate, weight_decay, clip_norm : float
         Of AdamW, and the largest norm of a gradient.
+    pretrained : str
+        Where the backbone's first weights come from, as the model's ``load_pretrained`` takes it;
+        empty: random.
+    backbone_rate : float
+        Factor on the learning rate of the model's ``backbone``, for one that is trained already.
+    frozen_stages : int
+        Of `Lite`: so many stages of its backbone, and the stem, stay as they are.
+    average : float
+        Decay of the running average of the weights, a step; the average is what is tested and
+        shipped. 0: no average.
     warmup_steps : int
         Steps over which the learning rate rises; it then falls as a cosine.
     max_interval, spacing : int
@@ -43,8 +53,10 @@ class TrainConfig:
         DataLoader processes; 0 reads in the main process. Changes speed, never the result.
     device : str
         Where the model is trained.
-    model : ModelConfig
-        Size of the tracker.
+    model : str
+        Name of the network: a key of ``models.MODELS``.
+    model_options : dict
+        What its class takes, such as ``{"width": 64}``.
     crops : CropConfig
         Crops and their changes.
 
@@ -63,6 +75,10 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
+    pretrained: str = ""
+    backbone_rate: float = 1.0
+    frozen_stages: int = 0
+    average: float = 0.0
     warmup_steps: int = 30
     max_interval: int = 200
     spacing: int = 30
@@ -70,12 +86,14 @@ class TrainConfig:
     seed: int = 0
     num_workers: int = 0
     device: str = "cpu"
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: str = "conv_small"
+    model_options: Dict[str, Any] = field(default_factory=dict)
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
+        model_class(self.model)
         for name in (
             "n_videos",
             "epochs",
@@ -86,10 +104,12 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("learning_rate", "clip_norm", "order"):
+        for name in ("learning_rate", "backbone_rate", "clip_norm", "order"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup_steps", "num_workers", "seed"):
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be in [0, 1); got {self.average}")
+        for name in ("weight_decay", "frozen_stages", "warmup_steps", "num_workers", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
 
@@ -123,8 +143,7 @@ class TrainConfig:
         names = {item.name for item in fields(cls)}
         if set(values) != names:
             raise ValueError(f"settings differ from this version's: {sorted(set(values) ^ names)}")
-        nested = {"model": ModelConfig(**values["model"]), "crops": CropConfig(**values["crops"])}
-        return cls(**{**values, **nested})
+        return cls(**{**values, "crops": CropConfig(**values["crops"])})
 
     def differences(self, other: TrainConfig) -> Dict[str, Any]:
         """Settings that would make a resumed run another run: name -> (mine, the other's)."""

@@ -1,0 +1,1 @@
+"""Videos, their frames, and the crops that are made of them."""

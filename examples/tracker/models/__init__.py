@@ -1,0 +1,51 @@
+"""The networks, by name."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Type
+
+from .base import TrackerModel
+from .conv_small import ConvSmall
+from .lite import Lite
+
+MODELS: Dict[str, Type[TrackerModel]] = {"conv_small": ConvSmall, "lite": Lite}
+
+
+def model_class(name: str) -> Type[TrackerModel]:
+    """Class of a network.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``MODELS``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(MODELS)}; got {name!r}")
+    return MODELS[name]
+
+
+def build_model(name: str, **options: Any) -> TrackerModel:
+    """A network with random weights.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``MODELS``.
+    **options
+        Of its class, such as ``width``.
+
+    Raises
+    ------
+    ValueError
+        If the name, an option or its value is unknown.
+    """
+    kind = model_class(name)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise ValueError(f"options of model {name!r}: {error}") from None

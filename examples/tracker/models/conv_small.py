@@ -1,0 +1,114 @@
+"""A small convolutional Siamese tracker."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from .base import TrackerModel
+
+
+def _block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False),
+        nn.GroupNorm(
+            8, n_out
+        ),  # unlike batch norm it treats template and search alike, in training and after
+        nn.ReLU(inplace=True),
+    )
+
+
+class ConvSmall(TrackerModel):
+    """The demo's network, 0.3 million parameters, trained from scratch in a minute.
+
+    One backbone of stride 8 sees both crops. Every cell of the template's middle is compared with
+    every cell of the search crop (a pixel-wise correlation of unit vectors), and the maps that
+    result, with the search features, go to a head that tells the target's centre: a score map, an
+    offset within the cell, and a size.
+
+    Parameters
+    ----------
+    width : int, default=64
+        Channels of the features; a multiple of 16.
+    template_cells : int, default=6
+        Side of the middle part of the template's features that is searched for. The template crop
+        is twice as wide as the target, so its middle half is the target.
+
+    Raises
+    ------
+    ValueError
+        If the width is not a positive multiple of 16 or ``template_cells`` is not in [1, 8].
+    """
+
+    template_size, search_size = 64, 128
+    mean, std = (118.0,) * 3, (60.0,) * 3
+
+    def __init__(self, width: int = 64, template_cells: int = 6) -> None:
+        if width < 16 or width % 16:
+            raise ValueError(f"width must be a positive multiple of 16; got {width}")
+        if not 1 <= template_cells <= 8:
+            raise ValueError(f"template_cells must be in [1, 8]; got {template_cells}")
+        super().__init__()
+        self.template_cells = template_cells
+        self.backbone = nn.Sequential(
+            _block(3, width // 2, 5, 2),
+            _block(width // 2, width, 3, 2),
+            _block(width, width, 3, 2),
+            _block(width, width, 3, 1),
+            nn.Conv2d(width, width, 1),
+        )
+        self.neck = nn.Sequential(
+            _block(template_cells**2 + width, width, 3, 1),
+            _block(width, width, 3, 1),
+        )
+        self.score = self._branch(width, 1)
+        self.offset = self._branch(width, 2)
+        self.size = self._branch(width, 2)
+        with torch.no_grad():
+            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 256
+            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
+
+    @staticmethod
+    def _branch(width: int, n_out: int) -> nn.Sequential:
+        return nn.Sequential(_block(width, width // 2, 3, 1), nn.Conv2d(width // 2, n_out, 1))
+
+    def embed(self, template: Tensor) -> Tensor:
+        """Unit vectors of the template's middle cells, (B, template_cells ** 2, C)."""
+        features = self.backbone(self.normalise(template))
+        start = (features.shape[-1] - self.template_cells) // 2
+        middle = features[
+            ..., start : start + self.template_cells, start : start + self.template_cells
+        ]
+        return functional.normalize(middle.flatten(2), dim=1).transpose(1, 2)
+
+    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+        """Maps as `TrackerModel.locate` says, 16 x 16 cells of 8 pixels."""
+        features = self.backbone(self.normalise(search))
+        joint = self.neck(torch.cat([4.0 * correlate(embedded, features), features], dim=1))
+        return {
+            "score_map": torch.sigmoid(self.score(joint)),
+            "offset_map": torch.sigmoid(self.offset(joint)),
+            "size_map": torch.sigmoid(self.size(joint)),
+        }
+
+
+def correlate(embedded: Tensor, features: Tensor) -> Tensor:
+    """Cosine similarity of each template cell with each search cell.
+
+    Parameters
+    ----------
+    embedded : Tensor, shape (B, n, C)
+        Unit vectors of n template cells.
+    features : Tensor, shape (B, C, h, w)
+        Of the search crop.
+
+    Returns
+    -------
+    Tensor, shape (B, n, h, w)
+        In [-1, 1].
+    """
+    unit = functional.normalize(features.flatten(2), dim=1)
+    return torch.bmm(embedded, unit).unflatten(2, features.shape[-2:])

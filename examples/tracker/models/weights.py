@@ -1,0 +1,78 @@
+"""Files of trained weights: what a network is, and its tensors in half precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict
+
+import torch
+
+from . import build_model
+from .base import TrackerModel
+
+FORMAT = 1
+
+
+def save_weights(path: Path, model: TrackerModel, name: str, options: Dict[str, Any]) -> None:
+    """Write weights to be shipped.
+
+    Parameters
+    ----------
+    path : Path
+        File; replaced if it exists.
+    model : TrackerModel
+        What to write; its floats are rounded to float16.
+    name : str
+        A key of ``MODELS``.
+    options : dict
+        What the network was built with.
+    """
+    state = {
+        key: value.cpu().half() if value.is_floating_point() else value.cpu()
+        for key, value in model.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    torch.save({"format": FORMAT, "model": name, "options": options, "state": state}, partial)
+    partial.replace(path)
+
+
+def load_weights(path: Path) -> TrackerModel:
+    """The network of a file of weights; runs no code from the file.
+
+    Parameters
+    ----------
+    path : Path
+        What `save_weights` wrote.
+
+    Returns
+    -------
+    TrackerModel
+        In float32, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is no such file, or its tensors do not fit the network that it names.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file of weights {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several kinds for what is no file of its
+        raise ValueError(f"{path} is no file of weights: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "state" not in content:
+        raise ValueError(f"{path} must be a file of weights of format {FORMAT}, by save_weights")
+    model = build_model(content["model"], **content["options"])
+    try:
+        model.load_state_dict(
+            {
+                key: value.float() if value.is_floating_point() else value
+                for key, value in content["state"].items()
+            }
+        )
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit the model {content['model']!r}: {error}") from None
+    return model.eval()

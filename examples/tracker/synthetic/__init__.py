@@ -1,0 +1,1 @@
+"""Videos that are painted: they need no download and have exact boxes."""

@@ -1,0 +1,1 @@
+"""The training run: settings, loop, losses, checkpoints."""
