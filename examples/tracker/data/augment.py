@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .crops import Change, CropConfig
+from .degrade import KINDS, Degradation
 
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
@@ -46,10 +47,21 @@ def draw_change(rng: np.random.Generator, config: CropConfig) -> Change:
     shift = (rng.random(2) - 0.5) * config.centre_jitter
     flip, grey = rng.random(2)
     bright = 1 + (2 * rng.random(2) - 1) * config.brightness
+    tint = 1 + (2 * rng.random((2, 3)) - 1) * config.tint
+    degraded = tuple(_draw_degradation(rng, config.degrade) for _ in range(2))
     return Change(
         (float(shift[0]), float(shift[1])),
         float(np.exp(stretch.mean())),  # the side follows the area of the stretched box
         bool(flip < config.flip),
         bool(grey < config.grey),
         (float(bright[0]), float(bright[1])),
+        (tuple(tint[0].tolist()), tuple(tint[1].tolist())),
+        (degraded[0], degraded[1]),
     )
+
+
+def _draw_degradation(rng: np.random.Generator, probability: float) -> Degradation:
+    chance, kind, strength, seed = rng.random(4)
+    if chance >= probability:
+        return Degradation()
+    return Degradation(list(KINDS)[int(kind * len(KINDS))], float(strength), int(seed * 2**32))

@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .degrade import Degradation
+
 Picture = NDArray[np.uint8]
 Box = NDArray[np.float64]
+Colour = Tuple[float, ...]  # red, green, blue
 MIN_CROP = 4.0  # pixels of the frame; less than this shows nothing
 
 
@@ -39,8 +42,11 @@ class CropConfig:
         crop's size.
     flip, grey : float
         Probability of mirroring both crops, and of taking the colour out of both.
-    brightness : float
-        Each crop's brightness is multiplied by up to 1 plus or minus this.
+    brightness, tint : float
+        Each crop's brightness, and each of its colours by itself, is multiplied by up to 1 plus or
+        minus this.
+    degrade : float
+        Probability that a crop is blurred, shrunk, compressed, or gets noise.
 
     Raises
     ------
@@ -58,6 +64,8 @@ class CropConfig:
     flip: float = 0.5
     grey: float = 0.05
     brightness: float = 0.2
+    tint: float = 0.0
+    degrade: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("template_size", "search_size", "template_factor", "search_factor"):
@@ -66,7 +74,7 @@ class CropConfig:
         for name in ("centre_jitter", "scale_jitter"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
-        for name in ("context", "flip", "grey", "brightness"):
+        for name in ("context", "flip", "grey", "brightness", "tint", "degrade"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
 
@@ -249,6 +257,10 @@ class Change:
         Mirror both crops; take the colour out of both.
     brightness : tuple of float
         Factors on template and search.
+    tint : tuple of tuple of float
+        Factors on red, green, blue of template and search.
+    degraded : tuple of Degradation
+        What happens to template and search.
     """
 
     shift: Tuple[float, float] = (0.0, 0.0)
@@ -256,6 +268,8 @@ class Change:
     flip: bool = False
     grey: bool = False
     brightness: Tuple[float, float] = (1.0, 1.0)
+    tint: Tuple[Colour, Colour] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    degraded: Tuple[Degradation, Degradation] = (Degradation(), Degradation())
 
 
 def crop_pair(
@@ -302,10 +316,18 @@ def crop_pair(
     if change.grey:
         crops = [_without_colour(crop) for crop in crops]
     first_crop, second_crop = (
-        _uint8(cv2.convertScaleAbs(crop, alpha=gain))
-        for crop, gain in zip(crops, change.brightness)
+        degradation.apply(_lit(crop, gain, tint))
+        for crop, gain, tint, degradation in zip(
+            crops, change.brightness, change.tint, change.degraded
+        )
     )
     return first_crop, second_crop, box
+
+
+def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:
+    if set(tint) == {1.0}:
+        return _uint8(cv2.convertScaleAbs(crop, alpha=gain))
+    return np.clip(crop * np.float32(gain) * np.float32(tint) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _without_colour(crop: Picture) -> Picture:

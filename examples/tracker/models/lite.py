@@ -13,6 +13,7 @@ from .conv_small import correlate
 
 # EfficientNet-Lite0 up to stride 16: (expansion, channels, blocks, stride, kernel) of each stage.
 STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5))
+BATCH_NORM_EPSILON = 1e-3  # of the weights' training
 FINE, COARSE = 2, 4  # stages whose features are used: 40 channels at stride 8, 112 at stride 16
 
 
@@ -30,22 +31,17 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(x, self.weight, self.bias, stride, 0, 1, self.groups)
 
 
-def _layer(
-    n_in: int, n_out: int, kernel: int, stride: int = 1, *, groups: int = 1
-) -> List[nn.Module]:
-    convolution = SameConv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(n_out, eps=1e-3)]
-
-
 class InvertedResidual(nn.Module):
     """Widen, convolve each channel by itself, narrow; add the input where the shape allows."""
 
     def __init__(self, n_in: int, n_out: int, expansion: int, stride: int, kernel: int) -> None:
         super().__init__()
         wide = n_in * expansion
-        layers = [] if expansion == 1 else [*_layer(n_in, wide, 1), nn.ReLU6()]
-        layers += [*_layer(wide, wide, kernel, stride, groups=wide), nn.ReLU6()]
-        self.layers = nn.Sequential(*layers, *_layer(wide, n_out, 1))
+        layers: List[nn.Module] = []
+        if expansion > 1:
+            layers += [SameConv2d(n_in, wide, 1), nn.ReLU6(inplace=True)]
+        layers += [SameConv2d(wide, wide, kernel, stride, groups=wide), nn.ReLU6(inplace=True)]
+        self.layers = nn.Sequential(*layers, SameConv2d(wide, n_out, 1))
         self.residual = stride == 1 and n_in == n_out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,8 +52,8 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 [1]_ without what comes after stride 16.
 
-    Its batch norms always use their stored statistics: training batches of a tracker are small, and
-    template and search crops differ.
+    Its batch norms are folded into the convolutions: training batches of a tracker are small, and
+    template and search crops differ, so that their own statistics would mislead.
 
     References
     ----------
@@ -66,7 +62,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_layer(3, 32, 3, 2), nn.ReLU6())
+        self.stem = nn.Sequential(SameConv2d(3, 32, 3, 2), nn.ReLU6(inplace=True))
         stages, n_in = [], 32
         for expansion, n_out, n_blocks, stride, kernel in STAGES:
             blocks = [
@@ -88,14 +84,6 @@ class EfficientNetLite0(nn.Module):
                 kept.append(x)
         return kept[0], kept[1]
 
-    def train(self, mode: bool = True) -> EfficientNetLite0:
-        """Switch to training, but for the batch norms."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
     def load_imagenet(self, state: Dict[str, Tensor]) -> None:
         """Take over ImageNet weights.
 
@@ -110,12 +98,17 @@ class EfficientNetLite0(nn.Module):
         ValueError
             If the tensors are those of another network.
         """
-        mine = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}
         theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
-        pairs = list(zip(mine.items(), theirs))
-        if len(theirs) < len(mine) or any(a.shape != b.shape for (_, a), b in pairs):
-            raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
-        self.load_state_dict({name: value for (name, _), value in pairs}, strict=False)
+        mine = [module for module in self.modules() if isinstance(module, SameConv2d)]
+        layers = [theirs[i : i + 5] for i in range(0, 5 * len(mine), 5)]
+        for convolution, layer in zip(mine, layers):
+            if len(layer) < 5 or layer[0].shape != convolution.weight.shape:
+                raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
+        with torch.no_grad():
+            for convolution, (weight, scale, shift, mean, variance) in zip(mine, layers):
+                factor = scale / torch.sqrt(variance + BATCH_NORM_EPSILON)
+                convolution.weight.copy_(weight * factor.view(-1, 1, 1, 1))
+                convolution.bias.copy_(shift - mean * factor)
 
 
 def imagenet_weights() -> Dict[str, Tensor]:

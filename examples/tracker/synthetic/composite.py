@@ -1,0 +1,121 @@
+"""Clips composited from photographs: things of one or several parts move over a busy scene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import List, Tuple
+
+import numpy as np
+
+from ..data.sequences import Sequence
+from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
+from .library import Library
+from .motion import Array, bounce, random_walk
+from .things import Look, affine, draw_look, draw_thing, make_layer
+
+MIN_VISIBLE = 0.5  # share of the target that must be uncovered
+
+
+def composite_clip(name: str, seed: Tuple[int, ...], library: Library, n: int = 240) -> Sequence:
+    """One clip with exact boxes, the same for the same seed.
+
+    Parameters
+    ----------
+    name : str
+        Of the sequence.
+    seed : tuple of int
+        Words that name the clip among all.
+    library : Library
+        Pictures.
+    n : int, default=240
+        Frames.
+
+    Returns
+    -------
+    Sequence
+        ``visible`` is False where less than half of the target shows.
+    """
+    rng = np.random.default_rng(seed)
+    wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
+    speed = float(np.exp(rng.uniform(np.log(30), np.log(250))))
+    radius = float(np.exp(rng.uniform(np.log(9), np.log(45))))
+    look = draw_look(rng, library)
+    target = draw_thing(rng, library, look, radius, n, wildness, speed)
+    behind, before = [], []
+    for _ in range(int(rng.integers(0, 4))):  # some of the same kind, some not
+        other = _like(rng, look, library) if rng.random() < 0.6 else draw_look(rng, library)
+        size = radius * float(np.exp(rng.normal(0, 0.25)))
+        thing = draw_thing(rng, library, other, size, n, wildness, speed)
+        (before if rng.random() < 0.25 else behind).append(thing)
+    for _ in range(int(rng.integers(0, 3))):
+        size = radius * float(rng.uniform(0.5, 1.4))
+        before.append(draw_thing(rng, library, draw_look(rng, library), size, n, 0.3, 2.5 * speed))
+    frames = CompositeFrames(
+        _scene(rng, library),
+        _window(rng, n, speed),
+        (*behind, target, *before),
+        float(rng.choice([0.0, 0.5, 1.0])),
+    )
+    return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
+
+
+def _like(rng: np.random.Generator, look: Look, library: Library) -> Look:
+    """Another of the same kind: the same thing, or another piece of the same picture."""
+    if not look.slides or rng.random() < 0.3:
+        return look
+    piece = draw_look(rng, library, look.photo)
+    return replace(piece, shape=look.shape) if rng.random() < 0.5 else piece
+
+
+def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer, ...]]:
+    """A photograph and things that lie about in it."""
+    size = SCENE * np.array(SIZE)
+    layers = []
+    for _ in range(int(rng.integers(0, 16))):
+        look = draw_look(rng, library)
+        radius = np.exp(rng.uniform(np.log(8), np.log(60)))
+        shape = np.exp(rng.normal(0, 0.4))
+        radii = np.array([[radius * shape, radius / shape]])
+        pose = affine(rng.uniform(0, 1, (1, 2)) * size, radii, rng.normal(0, 0.6, 1))
+        layers.append(make_layer(rng, look, pose, 0.0))
+    return str(rng.choice(library.photos)), tuple(layers)
+
+
+def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
+    """A camera that pans over the scene and zooms."""
+    zoom = np.exp(np.log(1.1) + bounce(random_walk(rng, n, 0.12), -0.2, 0.2))
+    columns = [zoom]
+    for axis, side in enumerate(SIZE):
+        room = SCENE * side - zoom * side
+        path = rng.uniform(0, 1) * room + random_walk(rng, n, 0.5 * speed)
+        columns.insert(axis, bounce(path, np.zeros(n), np.maximum(room, 1e-3)))
+    return np.stack(columns, axis=1)
+
+
+def composite_clips(folder: Path, n_clips: int, *, seed: int = 0) -> List[Sequence]:
+    """Clips composited from the pictures of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Photographs (``.jpg``) and cut-outs (``.png`` with alpha), in it and below.
+    n_clips : int
+        How many; the first ``k`` are the same for any ``n_clips >= k``.
+    seed : int, default=0
+        Another seed, other clips.
+
+    Returns
+    -------
+    list of Sequence
+        Frames are painted when read, some milliseconds each.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there are no such pictures, or ``n_clips`` is under 1.
+    """
+    if n_clips < 1:
+        raise ValueError(f"n_clips must be at least 1; got {n_clips}")
+    library = Library.of_folder(folder)
+    return [composite_clip(f"clip-{i:05d}", (seed, i), library) for i in range(n_clips)]

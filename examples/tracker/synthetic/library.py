@@ -1,0 +1,203 @@
+"""A folder of photographs to make composited clips of, and shapes to cut from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional, Tuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Array = NDArray[np.float64]
+MASK = 96  # side of a mask in pixels
+KEPT = 4096  # decoded photographs that stay in memory
+
+
+@dataclass(frozen=True)
+class Library:
+    """Photographs by kind.
+
+    Parameters
+    ----------
+    photos : tuple of str
+        Pictures to take pieces and backgrounds of.
+    cutouts : tuple of str
+        Pictures with an alpha channel: whole things.
+    """
+
+    photos: Tuple[str, ...]
+    cutouts: Tuple[str, ...]
+
+    @classmethod
+    def of_folder(cls, root: Path) -> Library:
+        """All photographs (``.jpg``, ``.jpeg``) and cut-outs (``.png``) in a folder and below.
+
+        Parameters
+        ----------
+        root : Path
+            Folder.
+
+        Returns
+        -------
+        Library
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        ValueError
+            If fewer than two photographs are in it.
+        """
+        if not root.is_dir():
+            raise FileNotFoundError(f"no folder {root}")
+        paths = sorted(path for path in root.rglob("*") if path.is_file())
+        photos = tuple(str(path) for path in paths if path.suffix.lower() in (".jpg", ".jpeg"))
+        cutouts = tuple(str(path) for path in paths if path.suffix.lower() == ".png")
+        if len(photos) < 2:
+            raise ValueError(f"{root} needs at least two photographs (.jpg); got {len(photos)}")
+        return cls(photos, cutouts)
+
+
+@lru_cache(maxsize=KEPT)
+def load(path: str) -> Picture:
+    """A photograph (h, w, 3), or a cut-out (h, w, 4) trimmed to what shows, in RGB order.
+
+    Raises
+    ------
+    ValueError
+        If the file is no picture.
+    """
+    picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise ValueError(f"cannot read a picture from {path}")
+    if picture.ndim == 2:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    if picture.shape[2] == 3:
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    left, top, width, height = cv2.boundingRect((picture[..., 3] > 127).astype(np.uint8))
+    trimmed = picture[top : top + height, left : left + width]
+    return np.asarray(cv2.cvtColor(trimmed, cv2.COLOR_BGRA2RGBA), dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Something to cut out: its mask over the square [-1, 1] x [-1, 1].
+
+    Parameters
+    ----------
+    mask : ndarray of uint8, shape (MASK, MASK)
+        255 inside.
+    outline : ndarray of float, shape (k, 2)
+        Corners of its convex hull, in units of the square: exact boxes follow from them.
+    """
+
+    mask: Picture
+    outline: Array
+
+
+def shape_of_mask(mask: Picture) -> Optional[Shape]:
+    """A shape from a mask of any size, stretched so that it fills the square; None if empty."""
+    left, top, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
+    if width < 4 or height < 4:
+        return None
+    whole = cv2.resize(
+        mask[top : top + height, left : left + width], (MASK, MASK), interpolation=cv2.INTER_AREA
+    )
+    contours, _ = cv2.findContours(
+        (whole > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    if not contours:
+        return None
+    hull = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)
+    unit = (hull + 0.5) / MASK * 2 - 1
+    # Pixel centres lie half a pixel inside the edge.
+    return Shape(np.asarray(whole, dtype=np.uint8), unit * MASK / (MASK - 1))
+
+
+def blob(rng: np.random.Generator) -> Shape:
+    """A random shape: an ellipse, a rounded box, a polygon or a wavy outline.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where chance comes from.
+    """
+    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+    cos, sin = np.cos(turn), np.sin(turn)
+    kind = rng.random()
+    if kind < 0.6:  # from an ellipse (2) to a box with round corners
+        power = 2.0 if kind < 0.3 else rng.uniform(2.5, 8.0)
+        radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
+    elif kind < 0.75:
+        k = int(rng.integers(3, 8))
+        corners = np.sort(rng.uniform(0, 2 * np.pi, k))
+        points = np.stack([np.cos(corners), np.sin(corners)], axis=1)
+        return _drawn(points)
+    else:
+        radius = np.ones_like(turn)
+        for order in range(2, 6):
+            radius += rng.normal(0, 0.35 / order) * np.cos(order * turn + rng.uniform(0, 6.3))
+        radius = np.maximum(radius, 0.25)
+    return _drawn(np.stack([radius * cos, radius * sin], axis=1))
+
+
+def _drawn(points: Array) -> Shape:
+    low, high = points.min(axis=0), points.max(axis=0)
+    pixels = (points - low) / np.maximum(high - low, 1e-6) * (4 * MASK - 1)
+    mask = np.zeros((4 * MASK, 4 * MASK), dtype=np.uint8)
+    cv2.fillPoly(mask, [np.round(pixels).astype(np.int32)], 255)
+    shape = shape_of_mask(mask)
+    return shape if shape is not None else blob(np.random.default_rng(0))
+
+
+@lru_cache(maxsize=KEPT)
+def silhouette(path: str) -> Optional[Tuple[Shape, Tuple[float, float, float, float]]]:
+    """The thing on a plain background, for photographs that show one.
+
+    Parameters
+    ----------
+    path : str
+        Photograph.
+
+    Returns
+    -------
+    tuple of Shape and tuple of float, or None
+        The shape and the box around it (left, top, width, height, in pixels of the photograph);
+        None where the border is not plain or nothing stands out.
+    """
+    picture = cv2.GaussianBlur(load(path), (5, 5), 0).astype(np.float32)
+    rows, columns = (
+        axis.ravel()
+        for axis in np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
+    )
+    # Light falls off over the ground: a quadratic surface through the border follows it.
+    surface = np.stack(
+        [np.ones(rows.size), rows, columns, rows * columns, rows**2, columns**2], axis=1
+    )
+    edge = np.maximum(np.abs(rows), np.abs(columns)) > 0.93
+    flat = picture.reshape(-1, 3)
+    for _ in range(2):  # the second time without what is not ground
+        light, *_ = np.linalg.lstsq(surface[edge], flat[edge], rcond=None)
+        away = np.abs(flat - surface @ light).sum(axis=1)
+        if np.median(away[edge]) > 24:
+            return None
+        edge &= away < 2 * np.median(away[edge]) + 6
+    away = away.reshape(picture.shape[:2])
+    mask = (away > 60).astype(np.uint8) * 255
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    if count < 2:
+        return None
+    best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    left, top, width, height, area = (int(value) for value in stats[best])
+    inside = left > 1 and top > 1 and left + width < mask.shape[1] - 1
+    inside = inside and top + height < mask.shape[0] - 1
+    if not inside or not 0.06 < area / mask.size < 0.75:
+        return None
+    shape = shape_of_mask((labels == best).astype(np.uint8) * 255)
+    return None if shape is None else (shape, (left, top, width, height))

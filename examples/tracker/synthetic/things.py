@@ -1,0 +1,176 @@
+"""What moves through composited clips: how it looks, and how that and its place change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import List, Optional, Tuple
+
+import numpy as np
+
+from .layers import SIZE, Layer, Thing
+from .library import Library, Shape, blob, load, shape_of_mask, silhouette
+from .motion import Array, bounce, random_walk
+
+
+def affine(centre: Array, radii: Array, angle: Array) -> Array:
+    """Matrices (n, 2, 3): scale by the radii, turn, move."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = np.empty((len(angle), 2, 3))
+    matrix[:, 0, 0], matrix[:, 0, 1] = cos * radii[:, 0], -sin * radii[:, 1]
+    matrix[:, 1, 0], matrix[:, 1, 1] = sin * radii[:, 0], cos * radii[:, 1]
+    matrix[:, :, 2] = centre
+    return matrix
+
+
+def _after(outer: Array, inner: Array) -> Array:
+    """The matrices that apply ``inner``, then ``outer``; all (n, 2, 3)."""
+    linear = outer[:, :, :2] @ inner
+    linear[:, :, 2] += outer[:, :, 2]
+    return np.asarray(linear, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A photograph, a shape, and where in the photograph the shape's square lies."""
+
+    photo: str
+    shape: Shape
+    centre: Tuple[float, float]
+    half: Tuple[float, float]
+    slides: bool  # a piece of a larger picture can show its surroundings as it turns
+
+    @property
+    def aspect(self) -> float:
+        """Width over height as photographed."""
+        return self.half[0] / self.half[1]
+
+
+def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
+    """Something to show: a cut-out, a thing on a plain ground, or a shaped piece of a picture.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where chance comes from.
+    library : Library
+        Pictures.
+    photo : str, optional
+        Take a piece of this one.
+    """
+    kind = rng.random()
+    if photo is None and library.cutouts and kind < 0.15:
+        return _cutout(str(rng.choice(library.cutouts)))
+    photo = photo or str(rng.choice(library.photos))
+    found = silhouette(photo) if kind < 0.75 else None
+    if found is not None:
+        shape, (left, top, width, height) = found
+        return Look(
+            photo, shape, (left + width / 2, top + height / 2), (width / 2, height / 2), False
+        )
+    height, width = load(photo).shape[:2]
+    half = rng.uniform(0.12, 0.4) * min(height, width)
+    x, y = rng.uniform(half, width - half), rng.uniform(half, height - half)
+    return Look(photo, blob(rng), (x, y), (half, half), True)
+
+
+@lru_cache(maxsize=256)
+def _cutout(path: str) -> Look:
+    picture = load(path)
+    height, width = picture.shape[:2]
+    alpha = picture[..., 3] if picture.shape[2] == 4 else np.full((height, width), 255, np.uint8)
+    shape = shape_of_mask(alpha)
+    if shape is None:
+        raise ValueError(f"cut-out {path} shows nothing")
+    return Look(path, shape, (width / 2, height / 2), (width / 2, height / 2), False)
+
+
+def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: float) -> Layer:
+    n = len(pose)
+    slide = np.zeros((n, 2))
+    if look.slides:
+        walks = [random_walk(rng, n, 0.5 * wildness) for _ in range(2)]
+        slide = np.stack(walks, axis=1) * look.half
+    zoom = np.exp(random_walk(rng, n, 0.15 * wildness)) if look.slides else np.ones(n)
+    radii = zoom[:, None] * np.array(look.half)
+    source = affine(np.array(look.centre) + slide, radii, np.zeros(n))
+    light = rng.normal(0, 0.15) + random_walk(rng, n, 0.2 * wildness)[:, None]
+    tint = np.stack([random_walk(rng, n, 0.08 * wildness) for _ in range(3)], axis=1)
+    gain = np.exp(bounce(light, -0.9, 0.6) + bounce(tint, -0.4, 0.4))
+    return Layer(look.photo, look.shape, pose, source, gain)
+
+
+def _poses(
+    rng: np.random.Generator, radius: float, aspect: float, n: int, wildness: float, speed: float
+) -> Array:
+    """A thing's square wandering through the frame, its centre always inside."""
+    size = radius * np.exp(bounce(random_walk(rng, n, 0.35 * wildness), -0.7, 0.7))
+    change = np.log(aspect) + bounce(random_walk(rng, n, 0.3 * wildness), -0.6, 0.6)
+    radii = np.stack([size * np.exp(change / 2), size / np.exp(change / 2)], axis=1)
+    angle = rng.normal(0, 0.15) + random_walk(rng, n, rng.choice([0.15, 0.8]) * wildness)
+    centre = np.empty((n, 2))
+    for axis, length in enumerate(SIZE):
+        path = rng.uniform(0, length) + random_walk(rng, n, speed)
+        margin = np.minimum(0.8 * radii[:, axis], 0.35 * length)
+        centre[:, axis] = bounce(path, margin, length - margin)
+    # Shakes: what a hand-held camera or a running person adds to a smooth path.
+    shake = rng.normal(0, rng.choice([0.0, 0.02, 0.06]) * radius, (n, 2))
+    return affine(centre + shake, radii, angle)
+
+
+def _limbs(
+    rng: np.random.Generator, library: Library, body: Look, pose: Array, wildness: float
+) -> List[Layer]:
+    """Parts that hang on a body and swing."""
+    n, layers = len(pose), []
+    for _ in range(int(rng.integers(1, 5))):
+        look = draw_look(rng, library, body.photo if rng.random() < 0.5 else None)
+        at = rng.uniform(-0.9, 0.9, 2)
+        long = rng.uniform(0.25, 0.7) * np.array([1.0, rng.uniform(0.4, 1.0)])
+        beat = rng.uniform(0, 0.5) * np.sin(
+            np.arange(n) * rng.uniform(0.1, 0.6) + rng.uniform(0, 6.3)
+        )
+        angle = rng.uniform(0, 6.3) + beat + random_walk(rng, n, 0.5 * wildness)
+        swing = affine(np.zeros((n, 2)), np.tile(long, (n, 1)), angle)
+        reach = 0.6 * long[0]  # it turns about its end, not about its middle
+        swing[:, :, 2] = at + reach * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        layers.append(make_layer(rng, look, _after(pose, swing), wildness))
+    return layers
+
+
+def draw_thing(
+    rng: np.random.Generator,
+    library: Library,
+    look: Look,
+    radius: float,
+    n: int,
+    wildness: float,
+    speed: float,
+) -> Thing:
+    """A thing of one part or several on its way through the frame.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where chance comes from.
+    library : Library
+        Where its other parts come from.
+    look : Look
+        Its body.
+    radius : float
+        Half the geometric mean of its sides at the start, in pixels.
+    n : int
+        Frames.
+    wildness, speed : float
+        How much it changes, 1 is usual; how far it moves in 200 frames, in pixels.
+    """
+    aspect = look.aspect * float(np.exp(rng.normal(0, 0.15)))
+    if look.slides:
+        aspect = float(np.exp(rng.normal(-0.15, 0.5)))
+    pose = _poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), n, wildness, speed)
+    layers = [make_layer(rng, look, pose, wildness)]
+    if look.slides and rng.random() < 0.6:
+        limbs = _limbs(rng, library, look, pose, wildness)
+        behind = int(rng.integers(0, len(limbs) + 1))
+        layers = [*limbs[:behind], *layers, *limbs[behind:]]
+    return Thing(tuple(layers))
