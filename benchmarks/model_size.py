@@ -1,13 +1,14 @@
-"""How large OSTrack with the paper's ViT-Tiny is: parameters and MACs, counted as OSTrack counts.
+"""How large ViT-Tiny is as a tracker: parameters and MACs, counted as OSTrack counts.
 
-The network is built by a checkout of OSTrack, as ``examples/ostrack/train.py --backbone vit_tiny``
-has it built, at the config's sizes, without and with candidate elimination. It is counted by thop,
-as OSTrack's own ``tracking/profile_model.py`` does. The peer is what the paper states.
+Counted is ``vit_tiny`` of ``examples/tracker``; and, given a checkout of OSTrack, the network that
+it builds where ``examples/ostrack/train.py --backbone vit_tiny`` trains it. Both at the sizes of
+OSTrack's configs, without and with candidate elimination, by thop, as OSTrack's own
+``tracking/profile_model.py`` does. The peer is what the paper states.
 
 thop sees layers only. It leaves out parameters that belong to none, such as position embeddings,
 and the two matrix products of attention; a second pair of columns has them.
 
-    python benchmarks/model_size.py --checkout OSTRACK [--json FILE]
+    python benchmarks/model_size.py [--checkout OSTRACK] [--json FILE]
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the exampl
 from examples.lineage import modern
 from examples.lineage.checkout import SetupError, check_checkout, open_checkout
 
+OURS, THEIRS = "examples/tracker", "OSTrack"
+KEEP_RATIOS = {"all candidates": 1.0, "candidate elimination": 0.7}
 CONFIGS = {
     "vitb_256_mae_32x4_ep300": "all candidates",
     "vitb_256_mae_ce_32x4_ep300": "candidate elimination",
@@ -35,7 +38,7 @@ NEEDS = "pip install thop easydict pyyaml torchvision && pip install --no-deps t
 
 
 def prepare(checkout):
-    """Make the checkout importable, with ViT-Tiny for its backbone; thop's counter."""
+    """Make the checkout importable, with ViT-Tiny for its backbone."""
     from examples.ostrack import backbone
     from examples.ostrack.train import OSTRACK
 
@@ -44,9 +47,6 @@ def prepare(checkout):
     modern.apply_before_import()
     open_checkout(checkout)
     backbone.install_vit_tiny()
-    from thop import profile
-
-    return profile
 
 
 def build(checkout, config):
@@ -62,31 +62,61 @@ def build(checkout, config):
 
 
 def all_macs(network, images):
-    """Multiplications in all matrix products and convolutions; None before torch 2.1."""
+    """Multiplications in all matrix products and convolutions; None before torch 2.3."""
     import torch
 
     try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
         from torch.utils.flop_counter import FlopCounterMode
     except ImportError:
         return None
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    counter = FlopCounterMode(display=False)
+    # The counter does not know the CPU's fused attention; as plain products it sees it.
+    with counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
         network(*images)
     return counter.get_total_flops() / 2
 
 
-def measure(checkout, config, profile):
-    """Parameters and MACs of a config: by thop, and of everything."""
-    network, images = build(checkout, config)
-    row = {"config": config, "name": CONFIGS[config]}
-    row["all_parameters"] = sum(parameter.numel() for parameter in network.parameters())
+def measure(network, images):
+    """Parameters and MACs of a network: by thop, and of everything."""
+    from thop import profile
+
+    row = {"all_parameters": sum(parameter.numel() for parameter in network.parameters())}
     row["all_macs"] = all_macs(network, images)
     macs, parameters = profile(network, inputs=tuple(images), verbose=False)
     return {**row, "parameters": int(parameters), "macs": int(macs)}
 
 
+def measure_ours():
+    """A row for each keep ratio; none before torch 2.0, which the tracker needs."""
+    import torch
+
+    if not hasattr(torch.nn.functional, "scaled_dot_product_attention"):
+        print(f"{OURS} needs torch 2.0; it is left out", file=sys.stderr)
+        return []
+    from examples.tracker.models import build_model
+
+    rows = []
+    for name, keep_ratio in KEEP_RATIOS.items():
+        network = build_model("vit_tiny", keep_ratio=keep_ratio).eval()
+        sides = network.template_size, network.search_size
+        images = [torch.zeros(1, 3, side, side, dtype=torch.uint8) for side in sides]
+        rows.append({"network": OURS, "name": name, **measure(network, images)})
+    return rows
+
+
+def measure_theirs(checkout):
+    """A row for each of OSTrack's configs."""
+    prepare(checkout)
+    return [
+        {"network": THEIRS, "name": name, "config": config, **measure(*build(checkout, config))}
+        for config, name in CONFIGS.items()
+    ]
+
+
 def formatted(name, values, digits=2):
     """One line of the table: millions and billions by turns, "-" for what is not known."""
-    cells = [f"{name:<24}"]
+    cells = [f"{name:<40}"]
     for value, scale, unit in zip(values, (1e6, 1e9, 1e6, 1e9), "MGMG"):
         cells.append(f"{'-':>14}" if value is None else f"{value / scale:>12.{digits}f} {unit}")
     return "".join(cells)
@@ -95,27 +125,26 @@ def formatted(name, values, digits=2):
 def main():
     """Build, count, print the table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkout", type=Path, metavar="DIR", help="clone of OSTrack")
+    parser.add_argument("--checkout", type=Path, metavar="DIR", help=f"git clone {REPOSITORY}")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    if options.checkout is None:
-        parser.error(f"--checkout DIR is needed, a clone of OSTrack: git clone {REPOSITORY}")
 
-    checkout = options.checkout.expanduser().resolve()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the checkout has to say
-            profile = prepare(checkout)
-            rows = [measure(checkout, config, profile) for config in CONFIGS]
+            checkout = options.checkout and options.checkout.expanduser().resolve()
+            theirs = measure_theirs(checkout) if checkout else []
+            rows = measure_ours() + theirs
     except SetupError as error:
         sys.exit(f"error: {error}")
     except ImportError as error:
-        sys.exit(f"error: OSTrack and its counting need more than is installed ({error}): {NEEDS}")
+        needs = NEEDS if options.checkout else "pip install thop"
+        sys.exit(f"error: counting needs more than is installed ({error}): {needs}")
 
     columns = ("parameters", "macs", "all_parameters", "all_macs")
     titles = ("parameters", "MACs", "all params", "all MACs")
-    print(f"{'ViT-Tiny in OSTrack':<24}" + "".join(f"{title:>14}" for title in titles))
+    print(f"{'ViT-Tiny as a tracker':<40}" + "".join(f"{title:>14}" for title in titles))
     for row in rows:
-        print(formatted(row["name"], [row[column] for column in columns]))
+        print(formatted(f"{row['network']}, {row['name']}", [row[column] for column in columns]))
     print(formatted("the paper", [PAPER.get(column) for column in columns], digits=1))
     if options.json:
         figures = {

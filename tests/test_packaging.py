@@ -91,7 +91,16 @@ def test_wheel_metadata_states_floors_and_extras(wheel):
     ]
     assert len(required) == 2
     extras = set(re.findall("^Provides-Extra: (.*)$", metadata, flags=re.MULTILINE))
-    assert extras == {"torch", "plot", "lightning", "accelerate", "examples", "docs", "dev"}
+    assert extras == {
+        "torch",
+        "plot",
+        "lightning",
+        "accelerate",
+        "examples",
+        "tracker",
+        "docs",
+        "dev",
+    }
 
 
 def test_sdist_holds_tests_docs_examples_and_nothing_heavy(built):

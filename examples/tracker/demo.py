@@ -12,9 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from sstrack_sched import IntervalBins
 
 from .data.frames import FrameStore
-from .data.intervals import fit_bins
-from .data.sequences import Sequence
-from .evaluation.comparison import compare, write_results
+from .evaluation.comparison import compare, fit, write_results
 from .evaluation.pairs import EvalConfig, HeldOutPairs
 from .evaluation.report import summary
 from .train import load_videos
@@ -27,9 +25,9 @@ QUICK: Dict[str, Any] = {
     "n_videos": 3,
     "warmup_steps": 1,
 }
+DATA_WORDS = "folder of sequences (GOT-10k, OTB or LaSOT layout); default: rendered videos"
 # Settings of the runs that have an option here, with words for --help.
 OPTIONS = {
-    "data": "folder of sequences (GOT-10k, OTB or LaSOT layout); default: rendered videos",
     "epochs": "epochs of each run",
     "samples_per_epoch": "pairs an epoch",
     "max_interval": "M, in frames",
@@ -43,6 +41,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder")
+    parser.add_argument("--data", action="append", default=[], help=DATA_WORDS)
     for name, words in OPTIONS.items():
         default = getattr(TrainConfig(), name)
         option = "--" + name.replace("_", "-")
@@ -53,21 +52,10 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 def configure(options: argparse.Namespace) -> Tuple[TrainConfig, EvalConfig, int]:
     """Settings of the runs, of the evaluation, and the number of rendered held-out videos."""
-    config = TrainConfig(**{name: getattr(options, name) for name in OPTIONS})
+    config = TrainConfig(**{name: getattr(options, name) for name in ("data", *OPTIONS)})
     if options.quick:
         return replace(config, **QUICK), EvalConfig(pairs_per_bin=8), 3
     return config, EvalConfig(), 40
-
-
-def fit(
-    config: TrainConfig, train_videos: List[Sequence], test_videos: List[Sequence]
-) -> TrainConfig:
-    """Settings with intervals that the videos can fill; says so where they change."""
-    asked = (config.max_interval, config.spacing)
-    found = fit_bins(train_videos, test_videos, *asked)
-    if found != asked:
-        print(f"the videos are short: M = {found[0]} in bins of m = {found[1]} frames")
-    return replace(config, max_interval=found[0], spacing=found[1])
 
 
 def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> bool:
@@ -90,7 +78,11 @@ def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> b
         False if Ctrl-C stopped it.
     """
     train_videos, test_videos = load_videos(config, n_test=n_test)
-    source = f"sequences in {config.data}" if config.data else "videos rendered from photographs"
+    source = (
+        f"sequences in {', '.join(config.data)}"
+        if config.data
+        else "videos rendered from photographs"
+    )
     print(f"{source}: {len(train_videos)} to train on, {len(test_videos)} to report on")
     config = fit(config, train_videos, test_videos)
     bins = IntervalBins(config.max_interval, config.spacing)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from .data.frames import FrameStore
-from .data.readers import read_split
+from sstrack_sched.plotting import plot_schedule
+
+from .data.frames import GIB, FrameStore
 from .data.sequences import Sequence
+from .data.sources import read_sources
 from .synthetic.render import render_videos
 from .training.checkpoint import load_checkpoint
-from .training.config import MODES, TrainConfig
+from .training.config import MODES, TrainConfig, crops_of
+from .training.processes import process_group
 from .training.trainer import CHECKPOINT, train
 
 
@@ -23,7 +27,7 @@ def load_videos(config: TrainConfig, *, n_test: int = 24) -> Tuple[List[Sequence
     Parameters
     ----------
     config : TrainConfig
-        Its ``data``, ``n_videos`` and ``seed`` count.
+        Its ``data``, ``held_out``, ``n_videos`` and ``cache`` count.
     n_test : int, default=24
         Rendered videos to report on.
 
@@ -32,31 +36,73 @@ def load_videos(config: TrainConfig, *, n_test: int = 24) -> Tuple[List[Sequence
     train, test : list of Sequence
     """
     if config.data:
-        return read_split(Path(config.data))
+        return read_sources(
+            config.data,
+            n_clips=config.n_videos,
+            held_out=config.held_out,
+            cache=Path(config.cache) if config.cache else None,
+        )
     return render_videos("train", config.n_videos), render_videos("test", n_test)
 
 
-def _settings() -> Iterator[Tuple[str, Any]]:
-    """Settings that have an option: name and default."""
+def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] = ()) -> None:
+    """An option for each setting of a run, but for some. One that is not given is None."""
+    parser.add_argument(
+        "--data",
+        action="append",
+        metavar="[photos:]PATH[=WEIGHT]",
+        help="folder of videos (GOT-10k, LaSOT, OTB or video.mp4 layout), COCO data, or behind "
+        "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
+        "default: rendered videos",
+    )
     for item in fields(TrainConfig):
-        if isinstance(item.default, (str, int, float)):
-            yield item.name, item.default
+        option, default = "--" + item.name.replace("_", "-"), item.default
+        if item.name in leave_out:
+            continue
+        if item.name in ("crops", "model_options"):
+            parser.add_argument(option, type=_object, metavar="JSON", help="default: {}")
+        elif isinstance(default, bool):
+            parser.add_argument(option, action="store_const", const=True, help="default: off")
+        elif isinstance(default, (str, int, float)):
+            parser.add_argument(
+                option,
+                type=type(default),
+                choices=tuple(MODES) if item.name == "mode" else None,
+                help=f"default: {default!r}" if default != "" else "default: none",
+            )
+
+
+def given_settings(options: argparse.Namespace) -> Dict[str, Any]:
+    """The settings that the command line gives, by name."""
+    names = {item.name for item in fields(TrainConfig)}
+    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    if "crops" in given:
+        given["crops"] = crops_of(given["crops"])
+    return given
+
+
+def _object(text: str) -> Dict[str, Any]:
+    """A JSON object, as an option's value."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"must be such as '{{\"name\": 1}}'; got {text}")
+    return value
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module. A setting that is not given is None."""
+    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.train", description=__doc__)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for checkpoint.pt and history.json"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for checkpoint.pt, history.json, weights.pt, schedule.png",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint there, with its settings"
     )
-    for name, default in _settings():
-        choices = tuple(MODES) if name == "mode" else None
-        words = f"default: {default!r}" if default != "" else "folder; default: rendered videos"
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=type(default), choices=choices, help=words)
+    parser.add_argument("--tensorboard", action="store_true", help="log into OUT/tensorboard")
+    add_settings(parser)
     return parser.parse_args(arguments)
 
 
@@ -68,8 +114,7 @@ def settings(options: argparse.Namespace) -> TrainConfig:
     ValueError
         If the folder holds another run that would be lost.
     """
-    given = {name: getattr(options, name) for name, _ in _settings()}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = given_settings(options)
     path = options.out / CHECKPOINT
     if options.resume:
         return replace(TrainConfig.from_dict(load_checkpoint(path)["config"]), **given)
@@ -81,11 +126,25 @@ def settings(options: argparse.Namespace) -> TrainConfig:
 def run(options: argparse.Namespace) -> bool:
     """Train as the command line says; returns False if Ctrl-C stopped it."""
     config = settings(options)
-    sequences, _ = load_videos(config)
-    print(f"training on {len(sequences)} videos, {config.mode}: {MODES[config.mode]}")
-    trainer = train(config, FrameStore(sequences), out=options.out, resume=options.resume)
-    ending = "trained" if trainer.finished else "stopped; go on with --resume"
-    print(f"{ending}: {options.out / CHECKPOINT}")
+    with process_group(config.device) as processes:
+        with processes.first_alone():
+            sequences, _ = load_videos(config)
+        if processes.first:
+            print(f"training on {len(sequences)} videos, {config.mode}: {MODES[config.mode]}")
+        store = FrameStore(sequences, int(config.memory * GIB))
+        trainer = train(
+            config,
+            store,
+            out=options.out,
+            resume=options.resume,
+            tensorboard=options.tensorboard,
+        )
+        if processes.first:
+            if trainer.history:
+                figure = plot_schedule(trainer.history, labels=trainer.bins.labels)
+                figure.savefig(options.out / "schedule.png", dpi=100)
+            ending = "trained" if trainer.finished else "stopped; go on with --resume"
+            print(f"{ending}: {options.out / CHECKPOINT}")
     return trainer.finished
 
 
@@ -101,7 +160,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         finished = run(parse(arguments))
     except KeyboardInterrupt:
         return 130
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0 if finished else 130

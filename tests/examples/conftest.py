@@ -11,6 +11,15 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+TINY = {
+    "epochs": 3,
+    "samples_per_epoch": 20,
+    "batch_size": 8,
+    "warmup_steps": 1,
+    "max_interval": 30,
+    "spacing": 10,
+    "seed": 7,
+}
 
 
 def pytest_ignore_collect(collection_path):
@@ -89,12 +98,4 @@ def tiny_config():
     """Settings of a run of seconds."""
     from examples.tracker.training.config import TrainConfig
 
-    return TrainConfig(
-        epochs=3,
-        samples_per_epoch=20,
-        batch_size=8,
-        warmup_steps=1,
-        max_interval=30,
-        spacing=10,
-        seed=7,
-    )
+    return TrainConfig(**TINY)

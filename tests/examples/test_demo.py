@@ -119,6 +119,15 @@ def test_held_out_pairs_are_equal_in_number_and_the_same_each_time(squares):
     torch.testing.assert_close(first.box[:, 2:], torch.full((36, 2), 0.25))
 
 
+def test_held_out_templates_are_cropped_as_in_training(squares):
+    bins, questions = IntervalBins(30, 10), EvalConfig(pairs_per_bin=2)
+    crops = CropConfig(context=0.25, tint=0.5, flip=1.0)
+    faded = HeldOutPairs(FrameStore(squares), bins, crops, questions)
+    whole = HeldOutPairs(FrameStore(squares), bins, CropConfig(), questions)
+    assert not torch.equal(faded.template, whole.template)
+    assert torch.equal(faded.search, whole.search)  # changes for training are left out
+
+
 def test_evaluate_perfect_and_hopeless_models_get_all_and_none(squares):
     held_out = HeldOutPairs(
         FrameStore(squares), IntervalBins(30, 10), CropConfig(), EvalConfig(pairs_per_bin=5)

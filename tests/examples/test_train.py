@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 
@@ -12,10 +13,14 @@ import pytest
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.train import main
+from examples.tracker.models.weights import load_weights
+from examples.tracker.train import main, parse, settings
 from examples.tracker.training.checkpoint import Interrupt, load_checkpoint, save_checkpoint
 from examples.tracker.training.config import TrainConfig
-from examples.tracker.training.trainer import CHECKPOINT, HISTORY, Trainer, train
+from examples.tracker.training.journal import EVENTS
+from examples.tracker.training.losses import tracking_loss
+from examples.tracker.training.precision import Precision
+from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module
 
@@ -76,6 +81,91 @@ def test_train_resumed_run_equals_the_uninterrupted(tmp_path, squares, tiny_conf
     assert records[0] == records[1]
 
 
+@pytest.mark.parametrize("average", [0.0, 0.8])
+def test_train_weights_are_those_to_ship(tmp_path, squares, tiny_config, average):
+    trainer = Trainer(replace(tiny_config, average=average), FrameStore(squares))
+    assert trainer.run(tmp_path, progress=False)
+    shipped = load_weights(tmp_path / WEIGHTS).state_dict()
+    expected = (trainer.averaged.module if average else trainer.model).state_dict()
+    other = (trainer.model if average else trainer.averaged.module).state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(shipped[name], value.half().float(), rtol=0, atol=0)
+    assert (average == 0) == all(torch.equal(other[k], v) for k, v in expected.items())
+
+
+def test_train_mixed_precision_learns_and_resumes_exactly(tmp_path, squares, tiny_config):
+    config, store = replace(tiny_config, amp=True), FrameStore(squares)
+    whole = Trainer(config, store)
+    assert whole.run(progress=False)
+    assert next(whole.model.parameters()).dtype == torch.float32
+    Trainer(config, store).run(tmp_path, progress=False, max_steps=4)
+    resumed = train(config, store, out=tmp_path, resume=True, progress=False)
+    assert same_weights(resumed, whole)
+    plain = Trainer(tiny_config, store)
+    assert plain.run(progress=False)
+    assert not same_weights(plain, whole)
+    assert plain.history[-1].mean_iou == pytest.approx(whole.history[-1].mean_iou, abs=0.1)
+
+
+def all_gradients(model):
+    return torch.cat([value.grad.flatten() for value in model.parameters()])
+
+
+def test_precision_half_scales_losses_and_steps_alike(squares, tiny_config):
+    """A GPU without bfloat16 is not at hand: the same code with float16 on the CPU."""
+    trainer = Trainer(tiny_config, FrameStore(squares))
+    batch = {name: values[:2] for name, values in next(iter(trainer._loader())).items()}
+    before = [value.clone() for value in trainer.model.parameters()]
+    half = Precision(torch.device("cpu"), mixed=True)
+    half.dtype = torch.float16
+    half.scaler = torch.amp.GradScaler("cpu", enabled=True, init_scale=2.0**8)
+    outputs = half.forward(trainer.model, batch["template"], batch["search"])
+    exact = trainer.model(batch["template"], batch["search"])
+    for name in ("score_map", "boxes"):
+        assert outputs[name].dtype == torch.float32
+    torch.testing.assert_close(outputs["size_map"], exact["size_map"], atol=1e-2, rtol=0)
+    tracking_loss(exact, batch["box"])[0].mean().backward()
+    torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 5.0)
+    expected = all_gradients(trainer.model)
+    loss, _ = tracking_loss(outputs, batch["box"])
+    half.step(loss.mean(), trainer.optimiser, trainer.model.parameters(), 5.0)
+    error = torch.linalg.vector_norm(all_gradients(trainer.model) - expected)
+    assert error < 0.05 * torch.linalg.vector_norm(expected)
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters()))
+    again = Precision(torch.device("cpu"), mixed=True)
+    again.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    again.load_state_dict(half.state_dict())
+    assert again.scaler.get_scale() == 2.0**8
+
+
+def test_train_tensorboard_holds_loss_rate_and_schedule(tmp_path, squares, tiny_config):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer = Trainer(tiny_config, FrameStore(squares))
+    trainer.run(tmp_path, progress=False, tensorboard=True, max_steps=4)
+    train(
+        tiny_config,
+        FrameStore(squares),
+        out=tmp_path,
+        resume=True,
+        progress=False,
+        tensorboard=True,
+    )
+    events = EventAccumulator(str(tmp_path / EVENTS)).Reload()
+    for name in ("step/loss", "step/iou", "step/learning_rate"):
+        assert [event.step for event in events.Scalars(name)] == list(range(9))
+    assert [event.step for event in events.Scalars("schedule/threshold")] == [0, 1, 2]
+    with pytest.raises(ValueError, match="tensorboard needs a folder"):
+        trainer.run(progress=False, tensorboard=True)
+
+
+def test_train_tensorboard_missing_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    assert main(["--out", str(tmp_path), "--tensorboard", *map(str, QUICK)]) == 1
+    assert "pip install tensorboard" in capsys.readouterr().err
+
+
 def test_train_stopped_when_all_steps_are_done_resumes_into_the_last_epoch_end(
     tmp_path, squares, tiny_config
 ):
@@ -117,7 +207,7 @@ def test_train_modes_start_alike_and_differ_in_what_they_say(squares, tiny_confi
 
 def test_train_checkpoint_of_other_settings_is_refused(tmp_path, squares, tiny_config):
     Trainer(tiny_config, FrameStore(squares)).run(tmp_path, progress=False, max_steps=1)
-    other = replace(tiny_config, batch_size=4, num_workers=1)
+    other = replace(tiny_config, batch_size=4, num_workers=1, memory=0.5, cache="elsewhere")
     with pytest.raises(ValueError, match=r"of a run with batch_size 8 \(now 4\)$"):
         train(other, FrameStore(squares), out=tmp_path, resume=True, progress=False)
 
@@ -153,6 +243,35 @@ def test_checkpoint_missing_or_foreign_is_named(tmp_path):
         load_checkpoint(tmp_path / "other.pt")
 
 
+def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(ValueError, match=r"text\.pt is no checkpoint"):
+        load_checkpoint(tmp_path / "text.pt")
+    trainer = Trainer(tiny_config, FrameStore(squares))
+    trainer._save_weights(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"weights\.pt must be a checkpoint of a run; got a file of"
+    ):
+        load_checkpoint(tmp_path / WEIGHTS)
+    state = trainer.state_dict()
+    name = next(iter(state["model"]))
+    state["model"] = {**state["model"], name: torch.zeros(2, 2)}
+    with pytest.raises(ValueError, match="the checkpoint does not fit conv_small"):
+        Trainer(tiny_config, FrameStore(squares)).load_state_dict(state)
+
+
+def test_checkpoint_of_an_earlier_version_goes_on(squares, tiny_config):
+    state = Trainer(tiny_config, FrameStore(squares)).state_dict()
+    del state["precision"]
+    for name in ("amp", "held_out", "memory", "cache"):
+        del state["config"][name]
+    state["config"]["data"] = ""
+    Trainer(tiny_config, FrameStore(squares)).load_state_dict(state)
+    state["config"]["magic"] = 1
+    with pytest.raises(ValueError, match=r"unknown to this version: \['magic'\]"):
+        Trainer(tiny_config, FrameStore(squares)).load_state_dict(state)
+
+
 def test_interrupt_first_asks_second_raises():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:  # noqa: PT012 (it is the block)
@@ -170,6 +289,8 @@ def test_interrupt_first_asks_second_raises():
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"num_workers": -1}, "num_workers must not be negative"),
+        ({"memory": -1.0}, "memory must not be negative"),
+        ({"held_out": 1.0}, r"held_out must be in \[0, 1\); got 1.0"),
     ],
 )
 def test_train_config_bad_value_is_named(values, message):
@@ -210,6 +331,27 @@ def test_train_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path, workers):
     assert 1 <= done == steps // 8 < 3
     assert main(["--out", str(tmp_path), "--resume"]) == 0
     assert load_checkpoint(tmp_path / CHECKPOINT)["rates"]["last_epoch"] == 24
+
+
+def test_train_options_become_settings(tmp_path):
+    words = [*("--out", str(tmp_path), "--data", "a=2", "--data", "b", "--amp", "--held-out", "0")]
+    words += ["--crops", '{"tint": 0.1}', "--model-options", '{"width": 48}']
+    config = settings(parse(words))
+    assert config.data == ("a=2", "b")
+    assert (config.amp, config.held_out, config.crops.tint) == (True, 0.0, 0.1)
+    assert config.model_options == {"width": 48}
+    assert settings(parse(words[:2])) == TrainConfig()
+    assert TrainConfig(data="a").data == ("a",)
+    with pytest.raises(ValueError, match=r"crops has no settings \['tilt'\]"):
+        settings(parse([*words[:2], "--crops", '{"tilt": 1}']))
+    with pytest.raises(SystemExit):
+        parse([*words[:2], "--crops", "[1]"])
+
+
+def test_train_run_folder_holds_weights_and_picture(tmp_path):
+    assert main(["--out", str(tmp_path), *map(str, QUICK[:6]), "--epochs", "1"]) == 0
+    assert (tmp_path / "schedule.png").stat().st_size > 5000
+    load_weights(tmp_path / WEIGHTS)
 
 
 def test_train_failure_exits_with_an_error(tmp_path):

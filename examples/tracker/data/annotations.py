@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import List
+from typing import List, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .sequences import usable_boxes
 
 Boxes = NDArray[np.float64]
+Size = Union[int, NDArray[np.float64]]
 
 
 def read_boxes(path: Path) -> Boxes:
@@ -82,15 +83,15 @@ def read_flags(path: Path, n_frames: int) -> NDArray[np.bool_]:
     return np.array([word == "1" for word in words], dtype=bool)
 
 
-def inside_share(boxes: Boxes, width: int, height: int) -> Boxes:
+def inside_share(boxes: Boxes, width: Size, height: Size) -> Boxes:
     """Share of each box's area that lies in a picture; 0 for a box that is empty or not finite.
 
     Parameters
     ----------
     boxes : ndarray of float, shape (n, 4)
         Left, top, width, height in pixels.
-    width, height : int
-        Of the picture, in pixels.
+    width, height : int, or ndarray of int with shape (n,)
+        Of the picture, or of each box's own, in pixels.
 
     Returns
     -------

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from .sequences import Sequence
 
-DEFAULT_LIMIT = 1 << 30  # bytes; per process, so DataLoader workers each have their own
+GIB = 1 << 30
+DEFAULT_LIMIT = GIB  # bytes; per process, so DataLoader workers each have their own
 
 
 class FrameError(ValueError):

@@ -19,7 +19,7 @@ def fit_bins(
     Parameters
     ----------
     train_videos, test_videos : list of Sequence
-        Every bin must have pairs in both.
+        Every bin must have pairs in both. Stills do not count.
     max_interval, spacing : int
         M and m asked for, in frames.
 
@@ -33,7 +33,14 @@ def fit_bins(
     ValueError
         If one set has no two visible frames in any video.
     """
-    spans = [max(_span(sequence) for sequence in videos) for videos in (train_videos, test_videos)]
+    train_videos, test_videos = (
+        [sequence for sequence in videos if not sequence.is_image]
+        for videos in (train_videos, test_videos)
+    )
+    spans = [
+        max((_span(sequence) for sequence in videos), default=0)
+        for videos in (train_videos, test_videos)
+    ]
     longest = min(spans) + 1  # the upper edge of a bin is outside it
     if longest < 2:
         raise ValueError(

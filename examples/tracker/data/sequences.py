@@ -21,6 +21,7 @@ class FrameSource(Sized):
 
 
 Frames = Union[Tuple[str, ...], NDArray[np.uint8], FrameSource]
+MIN_INSIDE = 0.5  # share of a box's area that must lie in the picture for its target to be visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +38,24 @@ class Sequence:
         Left, top, width, height in pixels. Pixel (0, 0) covers the square from (0, 0) to (1, 1).
     visible : ndarray of bool, shape (n,)
         Frames in which the target may be sampled. Always False where a box is not finite or empty.
+    is_image : bool, default=False
+        A still: one frame, which is template and search at once.
+    weight : float, default=1
+        Relative probability of drawing it.
 
     Raises
     ------
     ValueError
-        If the three disagree about the number of frames, or there is no frame.
+        If the three disagree about the number of frames, there is no frame, or a still has more
+        than one.
     """
 
     name: str
     frames: Frames
     boxes: NDArray[np.float64]
     visible: NDArray[np.bool_]
+    is_image: bool = False
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         n_frames = len(self.frames)
@@ -60,6 +68,8 @@ class Sequence:
                 f"sequence {self.name!r}: {n_frames} frames need boxes of shape ({n_frames}, 4) "
                 f"and visible of shape ({n_frames},); got {boxes.shape} and {visible.shape}"
             )
+        if self.is_image and n_frames > 1:
+            raise ValueError(f"still {self.name!r} must have one frame; got {n_frames}")
         object.__setattr__(self, "boxes", boxes)
         object.__setattr__(self, "visible", visible & usable_boxes(boxes))
 
@@ -108,9 +118,12 @@ def video_index(sequences: List[Sequence]) -> VideoIndex:
     """
     if not sequences:
         raise ValueError("video_index needs at least one sequence; got none")
+    weight = np.array([sequence.weight for sequence in sequences])
     return VideoIndex(
         np.array([len(sequence) for sequence in sequences]),
         visible=[sequence.visible for sequence in sequences],
+        is_image=np.array([sequence.is_image for sequence in sequences]),
+        weight=None if (weight == 1).all() else weight,
     )
 
 
@@ -127,7 +140,7 @@ def split_sequences(
         ``"train"`` or ``"test"`` by sequence name. None: by a hash of the name, so that the split
         depends on neither the order nor the machine and hardly on what else is in the folder.
     held_out : float, default=0.25
-        Share to report on when nothing is assigned; at least one sequence, never all.
+        Share to report on when nothing is assigned; at least one sequence, never all. 0: none.
 
     Returns
     -------
@@ -138,6 +151,8 @@ def split_sequences(
     ValueError
         If one of the two would be empty, a name is not assigned, or a split is unknown.
     """
+    if assigned is None and held_out == 0:
+        return list(sequences), []
     if assigned is None:
         assigned = _split_by_hash([sequence.name for sequence in sequences], held_out)
     parts: Dict[str, List[Sequence]] = {"train": [], "test": []}

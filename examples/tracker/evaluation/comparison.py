@@ -5,15 +5,70 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Optional
+from typing import Sequence as Names
+
+import numpy as np
 
 from sstrack_sched.plotting import plot_schedule
 
 from ..data.frames import FrameStore
+from ..data.intervals import fit_bins
+from ..data.sequences import Sequence
 from ..training.config import MODES, TrainConfig
 from ..training.trainer import Trainer, train
 from . import report
 from .pairs import Evaluation, HeldOutPairs
+
+
+def fit(
+    config: TrainConfig, train_videos: List[Sequence], test_videos: List[Sequence]
+) -> TrainConfig:
+    """Settings with intervals that the videos can fill; says so where they change."""
+    asked = (config.max_interval, config.spacing)
+    found = fit_bins(train_videos, test_videos, *asked)
+    if found != asked:
+        print(f"the videos are short: M = {found[0]} in bins of m = {found[1]} frames")
+    return replace(config, max_interval=found[0], spacing=found[1])
+
+
+def run_row(
+    config: TrainConfig,
+    train_store: FrameStore,
+    held_out: HeldOutPairs,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> Optional[Evaluation]:
+    """Train once and test.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Settings.
+    train_store : FrameStore
+        Videos to train on.
+    held_out : HeldOutPairs
+        What to test on.
+    folder : Path
+        Of this run.
+    resume : bool, default=False
+        Go on from the checkpoint there.
+    progress : bool, default=True
+        Show a progress bar.
+
+    Returns
+    -------
+    Evaluation or None
+        None if Ctrl-C stopped it.
+    """
+    trainer = train(config, train_store, out=folder, resume=resume, progress=progress)
+    if not trainer.finished:
+        return None
+    evaluation = held_out.evaluate(trainer.trained)
+    _draw(trainer, evaluation, folder)
+    return evaluation
 
 
 def compare(
@@ -47,19 +102,23 @@ def compare(
     evaluations: Dict[str, Evaluation] = {}
     for mode, meaning in MODES.items():
         print(f"{mode}: {meaning}", flush=True)
-        trainer = train(replace(config, mode=mode), train_store, out=out / mode, progress=progress)
-        if not trainer.finished:
+        evaluation = run_row(
+            replace(config, mode=mode), train_store, held_out, out / mode, progress=progress
+        )
+        if evaluation is None:
             print(
                 f"stopped; go on with: python -m examples.tracker.train --resume --out {out / mode}"
             )
             return None
-        evaluations[mode] = held_out.evaluate(trainer.model)
-        _draw(trainer, evaluations[mode], out / mode)
+        evaluations[mode] = evaluation
     return evaluations
 
 
 def _draw(trainer: Trainer, evaluation: Evaluation, folder: Path) -> None:
-    success = {"held-out videos": evaluation.by_bin(evaluation.success)}
+    rates = evaluation.by_bin(evaluation.success)
+    if trainer.bins.image_bin:  # stills are trained on only
+        rates = np.insert(rates, 0, np.nan)
+    success = {"held-out videos": rates}
     figure = plot_schedule(trainer.history, labels=trainer.bins.labels, success=success)
     figure.savefig(folder / "schedule.png", dpi=100)
 
@@ -67,7 +126,7 @@ def _draw(trainer: Trainer, evaluation: Evaluation, folder: Path) -> None:
 def write_results(
     evaluations: Dict[str, Evaluation],
     config: TrainConfig,
-    labels: Sequence[str],
+    labels: Names[str],
     chance: Evaluation,
     out: Path,
 ) -> None:
@@ -90,10 +149,13 @@ def write_results(
         "settings": config.to_dict(),
         "bins": list(labels),
         "held_out": report.numbers({**evaluations, "middle": chance}),
-        "against_random": report.differences(evaluations, "random"),
     }
+    if "random" in evaluations:
+        results["against_random"] = report.differences(evaluations, "random")
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    title = "Success by interval, one training run each"
+    n_runs = next(iter(evaluations.values())).n_runs
+    runs = "one training run each" if n_runs == 1 else f"{n_runs} training runs each"
+    title = f"Success by interval, {runs}"
     report.overview(evaluations, labels, float(chance.success.mean()), title).savefig(
         out / "schedule.png", dpi=100
     )

@@ -6,7 +6,7 @@ is another matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List
 
 import numpy as np
@@ -64,11 +64,11 @@ class EvalConfig:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Overlaps of one tracker on the held-out pairs.
+    """Overlaps of one tracker on the held-out pairs, or of several runs that trained it.
 
     Parameters
     ----------
-    iou : ndarray of float, shape (n_pairs,)
+    iou : ndarray of float, shape (n_pairs,) or (n_runs, n_pairs)
         Overlap of each pair.
     bin, video : ndarray of int, shape (n_pairs,)
         Interval bin and video of each pair.
@@ -86,21 +86,42 @@ class Evaluation:
 
     @property
     def success(self) -> Floats:
-        """1 where the overlap is above the threshold, else 0; shape (n_pairs,)."""
+        """1 where the overlap is above the threshold, else 0; shaped as ``iou``."""
         return (self.iou > self.threshold).astype(np.float64)
+
+    @property
+    def n_runs(self) -> int:
+        """Runs that it is of."""
+        return len(np.atleast_2d(self.iou))
 
     def by_bin(self, values: Floats) -> Floats:
         """Mean in each bin, shape (n_bins,); NaN where a bin has no pair."""
-        return np.array([_mean(values[self.bin == i]) for i in range(self.n_bins)])
+        return np.array([_mean(values[..., self.bin == i]) for i in range(self.n_bins)])
 
     def error_by_bin(self, values: Floats) -> Floats:
         """Standard error of each bin's mean, shape (n_bins,)."""
         chosen = [self.bin == i for i in range(self.n_bins)]
-        return np.array([clustered_error(values[rows], self.video[rows]) for rows in chosen])
+        return np.array([_error(values[..., rows], self.video[rows]) for rows in chosen])
+
+    def error(self, values: Floats) -> float:
+        """Standard error of the mean over all pairs, shaped as ``iou``: over videos, and over runs.
+
+        Other videos and other runs would move the mean independently, so their variances add up.
+        With one run its part is not known and left out.
+        """
+        return _error(values, self.video)
 
 
 def _mean(values: Floats) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _error(values: Floats, videos: NDArray[np.int64]) -> float:
+    runs = np.atleast_2d(values)
+    over_videos = clustered_error(runs.mean(axis=0), videos)
+    if len(runs) == 1 or not runs.size:
+        return over_videos
+    return float(np.hypot(over_videos, runs.mean(axis=1).std(ddof=1) / np.sqrt(len(runs))))
 
 
 def clustered_error(values: Floats, clusters: NDArray[np.int64]) -> float:
@@ -139,14 +160,14 @@ class HeldOutPairs:
     bins : IntervalBins
         Intervals; bins that the videos cannot fill are left out.
     crops : CropConfig
-        Sizes of crops; its jitter does not count.
+        Sizes of crops and context; strengths of changes do not count.
     config : EvalConfig, optional
         What is asked.
 
     Raises
     ------
     ValueError
-        If the videos have no pair of any bin.
+        If there is no video, or the videos have no pair of any bin.
     """
 
     def __init__(
@@ -160,14 +181,8 @@ class HeldOutPairs:
         sampler = IntervalSampler(
             video_index(store.sequences), bins, direction="forward", seed=config.seed
         )
-        still = CropConfig(
-            crops.template_size,
-            crops.search_size,
-            crops.template_factor,
-            crops.search_factor,
-            centre_jitter=2 * config.shift,
-        )
-        dataset = PairDataset(store, sampler, still, seed=config.seed, augment=False)
+        shifted = replace(crops, centre_jitter=2 * config.shift)
+        dataset = PairDataset(store, sampler, shifted, seed=config.seed, augment=False)
         items = []
         for i in np.flatnonzero(sampler.feasible):
             only = np.eye(len(bins))[i]

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
-from .pairs import Evaluation, clustered_error
+from .pairs import Evaluation
 
 
 def table(evaluations: Dict[str, Evaluation], labels: Sequence[str]) -> str:
@@ -35,10 +35,8 @@ def table(evaluations: Dict[str, Evaluation], labels: Sequence[str]) -> str:
         rows.append(
             [label, str(n_pairs), *(_cell(*(part[i] for part in cells[name])) for name in names)]
         )
-    means = [
-        _cell(e.success.mean(), clustered_error(e.success, e.video)) for e in evaluations.values()
-    ]
-    rows.append(["mean", str(len(first.iou)), *means])
+    means = [_cell(e.success.mean(), e.error(e.success)) for e in evaluations.values()]
+    rows.append(["mean", str(len(first.bin)), *means])
     ious = [f"{e.iou.mean():.3f}" for e in evaluations.values()]
     return _layout([*rows, ["mean IoU", "", *ious]])
 
@@ -62,14 +60,14 @@ def differences(evaluations: Dict[str, Evaluation], baseline: str) -> Dict[str, 
     Parameters
     ----------
     evaluations : dict of str to Evaluation
-        On the same pairs.
+        On the same pairs; as many runs of each, in the same order of seeds.
     baseline : str
         Name of one of them.
 
     Returns
     -------
     dict of str to dict
-        ``difference`` and its ``standard_error`` (over videos) by name.
+        ``difference`` and its ``standard_error`` (over videos, and over runs) by name.
     """
     base = evaluations[baseline]
     found = {}
@@ -78,7 +76,7 @@ def differences(evaluations: Dict[str, Evaluation], baseline: str) -> Dict[str, 
             gap = evaluation.success - base.success
             found[name] = {
                 "difference": float(gap.mean()),
-                "standard_error": clustered_error(gap, base.video),
+                "standard_error": base.error(gap),
             }
     return found
 
@@ -148,7 +146,7 @@ def summary(evaluations: Dict[str, Evaluation], labels: Sequence[str], middle: E
     Parameters
     ----------
     evaluations : dict of str to Evaluation
-        By name of the tracker, ``"random"`` among them; all on the same pairs.
+        By name of the tracker; all on the same pairs, and of as many runs.
     labels : sequence of str
         Name of each bin.
     middle : Evaluation
@@ -157,15 +155,21 @@ def summary(evaluations: Dict[str, Evaluation], labels: Sequence[str], middle: E
     Returns
     -------
     str
-        The table, and the differences to ``"random"``.
+        The table, and the differences to ``"random"`` where it is among them.
     """
+    n_runs = next(iter(evaluations.values())).n_runs
+    over = "videos" if n_runs == 1 else "videos and seeds"
     title = (
-        f"success (IoU > {middle.threshold:g}) on held-out videos, %, ± standard error over videos"
+        f"success (IoU > {middle.threshold:g}) on held-out videos, %, ± standard error over {over}"
     )
     lines = ["", title + ":", "", table(evaluations, labels), ""]
-    for name, gap in differences(evaluations, "random").items():
+    gaps = differences(evaluations, "random") if "random" in evaluations else {}
+    for name, gap in gaps.items():
         mean, error = 100 * gap["difference"], 100 * gap["standard_error"]
         lines.append(f"{name} less random, on the same pairs: {mean:+.1f} ± {error:.1f}")
     lines.append(f"always answering the middle of the crop: {100 * middle.success.mean():.1f}")
-    lines.append("One short run each: the errors leave out how much another seed would change.")
+    if n_runs == 1:
+        lines.append("One short run each: the errors leave out how much another seed would change.")
+    else:
+        lines.append(f"{n_runs} runs each, of as many seeds, the same for each.")
     return "\n".join(lines)

@@ -7,8 +7,13 @@ from typing import Any, Dict, Type
 from .base import TrackerModel
 from .conv_small import ConvSmall
 from .lite import Lite
+from .vit_tiny import VitTiny
 
-MODELS: Dict[str, Type[TrackerModel]] = {"conv_small": ConvSmall, "lite": Lite}
+MODELS: Dict[str, Type[TrackerModel]] = {
+    "conv_small": ConvSmall,
+    "lite": Lite,
+    "vit_tiny": VitTiny,
+}
 
 
 def model_class(name: str) -> Type[TrackerModel]:

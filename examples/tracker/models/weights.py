@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import torch
+from torch import Tensor
 
 from . import build_model
 from .base import TrackerModel
@@ -66,13 +67,24 @@ def load_weights(path: Path) -> TrackerModel:
     if not isinstance(content, dict) or content.get("format") != FORMAT or "state" not in content:
         raise ValueError(f"{path} must be a file of weights of format {FORMAT}, by save_weights")
     model = build_model(content["model"], **content["options"])
-    try:
-        model.load_state_dict(
-            {
-                key: value.float() if value.is_floating_point() else value
-                for key, value in content["state"].items()
-            }
-        )
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit the model {content['model']!r}: {error}") from None
+    state = {
+        key: value.float() if value.is_floating_point() else value
+        for key, value in content["state"].items()
+    }
+    problem = _misfit(model.state_dict(), state)
+    if problem:
+        raise ValueError(f"{path} does not fit the model {content['model']!r}: {problem}")
+    model.load_state_dict(state)
     return model.eval()
+
+
+def _misfit(mine: Dict[str, Tensor], theirs: Dict[str, Tensor]) -> str:
+    """The first tensor by which two sets of weights differ, in words; empty if they agree."""
+    for name in [*mine, *theirs]:
+        here, there = (
+            tuple(tensors[name].shape) if name in tensors else "missing"
+            for tensors in (mine, theirs)
+        )
+        if here != there:
+            return f"{name} is {there} in the file and {here} in the model"
+    return ""

@@ -56,10 +56,15 @@ def load_checkpoint(path: Path) -> Dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several kinds for what is no file of its
+        raise ValueError(f"{path} is no checkpoint: {error}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise ValueError(f"{path} must be a checkpoint of format {FORMAT}; got {found!r}")
+    if "config" not in state or "curriculum" not in state:
+        raise ValueError(f"{path} must be a checkpoint of a run; got a file of {sorted(state)}")
     return state
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from ..data.crops import CropConfig
 from ..models import model_class
@@ -23,10 +23,14 @@ class TrainConfig:
     ----------
     mode : {"random", "scheduled", "weighted"}
         Keep the random sampler's distribution; schedule it; schedule it and weight the losses.
-    data : str
-        Folder of sequences; empty: rendered videos.
+    data : tuple of str
+        Places to read from, each ``[photos:]PATH[=WEIGHT]``, see `read_sources`; a single str is
+        one place. None: rendered videos.
+    held_out : float
+        Share of the videos of a place that are not trained on; see `read_split`.
     n_videos : int
-        Rendered videos to train on, when there is no folder.
+        Videos to render when there is no place to read from, and clips to composite for each
+        ``photos:`` place.
     epochs, samples_per_epoch, batch_size : int
         Budget.
     learning_rate, weight_decay, clip_norm : float
@@ -51,8 +55,14 @@ class TrainConfig:
         Of weights, pairs and crops.
     num_workers : int
         DataLoader processes; 0 reads in the main process. Changes speed, never the result.
+    memory : float
+        Most GiB of decoded pictures to keep, in each process. Changes speed, never the result.
+    cache : str
+        Folder that video files are decoded to; empty: the user's folder of caches.
     device : str
         Where the model is trained.
+    amp : bool
+        Mixed precision: bfloat16 where the device has it, else float16 with scaled losses.
     model : str
         Name of the network: a key of ``models.MODELS``.
     model_options : dict
@@ -67,7 +77,8 @@ class TrainConfig:
     """
 
     mode: str = "weighted"
-    data: str = ""
+    data: Tuple[str, ...] = ()
+    held_out: float = 0.25
     n_videos: int = 32
     epochs: int = 14
     samples_per_epoch: int = 640
@@ -85,12 +96,17 @@ class TrainConfig:
     order: float = 2.0
     seed: int = 0
     num_workers: int = 0
+    memory: float = 1.0
+    cache: str = ""
     device: str = "cpu"
+    amp: bool = False
     model: str = "conv_small"
     model_options: Dict[str, Any] = field(default_factory=dict)
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:
+        places = (self.data,) if isinstance(self.data, str) and self.data else tuple(self.data)
+        object.__setattr__(self, "data", places)
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
         model_class(self.model)
@@ -107,9 +123,17 @@ class TrainConfig:
         for name in ("learning_rate", "backbone_rate", "clip_norm", "order"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be in [0, 1); got {self.average}")
-        for name in ("weight_decay", "frozen_stages", "warmup_steps", "num_workers", "seed"):
+        for name in ("average", "held_out"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1); got {getattr(self, name)}")
+        for name in (
+            "weight_decay",
+            "frozen_stages",
+            "warmup_steps",
+            "num_workers",
+            "memory",
+            "seed",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
 
@@ -129,7 +153,7 @@ class TrainConfig:
         Parameters
         ----------
         values : dict
-            All settings.
+            Settings; one that an earlier version did not have is at its default.
 
         Returns
         -------
@@ -138,15 +162,29 @@ class TrainConfig:
         Raises
         ------
         ValueError
-            If a name is missing or unknown.
+            If a name is unknown.
         """
-        names = {item.name for item in fields(cls)}
-        if set(values) != names:
-            raise ValueError(f"settings differ from this version's: {sorted(set(values) ^ names)}")
-        return cls(**{**values, "crops": CropConfig(**values["crops"])})
+        unknown = set(values) - {item.name for item in fields(cls)}
+        if unknown:
+            raise ValueError(f"settings unknown to this version: {sorted(unknown)}")
+        return cls(**{**values, "crops": crops_of(values.get("crops", {}))})
 
     def differences(self, other: TrainConfig) -> Dict[str, Any]:
         """Settings that would make a resumed run another run: name -> (mine, the other's)."""
         mine, others = self.to_dict(), other.to_dict()
-        harmless = ("num_workers", "device")
+        harmless = ("num_workers", "memory", "cache", "device")
         return {k: (mine[k], others[k]) for k in mine if k not in harmless and mine[k] != others[k]}
+
+
+def crops_of(values: Dict[str, Any]) -> CropConfig:
+    """Settings of crops by name, the others at their defaults.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a value out of range.
+    """
+    unknown = set(values) - {item.name for item in fields(CropConfig)}
+    if unknown:
+        raise ValueError(f"crops has no settings {sorted(unknown)}")
+    return CropConfig(**values)

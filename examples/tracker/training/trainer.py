@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from sstrack_sched import EpochRecord, IntervalBins
 from sstrack_sched.torch import Curriculum
@@ -20,34 +19,16 @@ from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameStore
 from ..data.sequences import video_index
 from ..models import TrackerModel, build_model
+from ..models.weights import save_weights
 from .checkpoint import Interrupt, load_checkpoint, save_checkpoint, start_worker
 from .config import TrainConfig
+from .journal import EVENTS, Journal
 from .losses import tracking_loss
+from .optimisation import parameter_groups, warm_cosine
+from .precision import Precision
+from .processes import Processes, checked_device
 
-CHECKPOINT, HISTORY = "checkpoint.pt", "history.json"
-
-
-def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
-    """Factor on the learning rate by step: a linear warm-up, then a cosine down to 2 %."""
-    total = config.epochs * config.steps_per_epoch
-
-    def factor(step: int) -> float:
-        warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
-
-    return factor
-
-
-def parameter_groups(model: TrackerModel, config: TrainConfig) -> List[Dict[str, Any]]:
-    """Parameters that are trained, the backbone's with a learning rate of their own."""
-    model.freeze(config.frozen_stages)
-    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
-    backbone = [value for name, value in trained if name.startswith("backbone.")]
-    rest = [value for name, value in trained if not name.startswith("backbone.")]
-    return [
-        {"params": rest, "lr": config.learning_rate},
-        {"params": backbone, "lr": config.learning_rate * config.backbone_rate},
-    ]
+CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
 
 
 class Trainer:
@@ -63,26 +44,34 @@ class Trainer:
     Raises
     ------
     ValueError
-        If the videos have no pair of any bin.
+        If the videos have no pair of any bin, there is no such device, or the pairs of a step or an
+        epoch cannot be split evenly among the processes of torch.distributed.
     """
 
     def __init__(self, config: TrainConfig, store: FrameStore) -> None:
         self.config = config
+        self.device = checked_device(config.device)
+        self.processes = Processes.here()
+        self.batch_size = self.processes.share("batch_size", config.batch_size)
+        self.processes.share("samples_per_epoch", config.samples_per_epoch)
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             torch.manual_seed(config.seed)
-            self.model = build_model(config.model, **config.model_options).to(config.device)
+            self.model = build_model(config.model, **config.model_options).to(self.device)
         if config.pretrained:
             self.model.load_pretrained(config.pretrained)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config), weight_decay=config.weight_decay
         )
+        self.network = self.processes.wrap(self.model)
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True
         )
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, warm_cosine(config))
+        self.precision = Precision(self.device, config.amp)
         options: Dict[str, Any] = {"update_epochs": ()} if config.mode == "random" else {}
-        self.bins = IntervalBins(config.max_interval, config.spacing)
+        stills = any(sequence.is_image for sequence in store.sequences)
+        self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
         self.curriculum = Curriculum(
             video_index(store.sequences),
             self.bins,
@@ -109,19 +98,33 @@ class Trainer:
         """One record an epoch."""
         return list(self.curriculum.scheduler.history)
 
+    @property
+    def trained(self) -> TrackerModel:
+        """What to test and ship: the running average of the weights, if there is one."""
+        averaged: TrackerModel = self.averaged.module  # type: ignore[assignment]
+        return averaged if self.config.average > 0 else self.model
+
     def run(
-        self, out: Optional[Path] = None, *, progress: bool = True, max_steps: Optional[int] = None
+        self,
+        out: Optional[Path] = None,
+        *,
+        progress: bool = True,
+        max_steps: Optional[int] = None,
+        tensorboard: bool = False,
     ) -> bool:
         """Train until all epochs are done, or Ctrl-C.
 
         Parameters
         ----------
         out : Path, optional
-            Folder for ``checkpoint.pt`` (after each epoch and on Ctrl-C) and ``history.json``.
+            Folder for ``checkpoint.pt`` (after each epoch and on Ctrl-C), ``history.json``, and
+            ``weights.pt`` (after each epoch), a file for `load_weights`.
         progress : bool, default=True
             Show a progress bar and a line an epoch, on stderr.
         max_steps : int, optional
             Stop after so many steps, as on Ctrl-C.
+        tensorboard : bool, default=False
+            Log into ``tensorboard`` in the folder.
 
         Returns
         -------
@@ -135,79 +138,79 @@ class Trainer:
         """
         self.model.train()
         loader = self._loader()  # as a local it ends its workers when this returns, at once
-        total = self.config.epochs * self.config.steps_per_epoch
         last = math.inf if max_steps is None else self.rates.last_epoch + max_steps
-        bar = tqdm(
-            total=total,
-            initial=self.rates.last_epoch,
-            disable=not progress,
-            desc=self.config.mode,
-            unit="step",
-        )
-        with Interrupt() as interrupt, bar:
+        with Interrupt() as interrupt, self._journal(out, progress, tensorboard) as journal:
             while not self.finished:
-                losses = []
                 for batch in loader:
-                    losses.append(self._step(batch))
-                    bar.update()
-                    if interrupt.requested or self.rates.last_epoch >= last:
+                    step, rate = self.rates.last_epoch, self.rates.get_last_lr()[0]
+                    loss = self._step(batch)
+                    journal.step(step, loss, self._iou, rate)
+                    if self.processes.any(interrupt.requested or self.rates.last_epoch >= last):
                         self.save(out)
                         return False
                 self.curriculum.step()
                 self.save(out)
-                if progress:
-                    bar.write(self._line(losses), file=sys.stderr)
+                self._save_weights(out)
+                journal.epoch(self.history[-1])
         return True
+
+    def _journal(self, out: Optional[Path], progress: bool, tensorboard: bool) -> Journal:
+        if tensorboard and out is None:
+            raise ValueError("tensorboard needs a folder, out")
+        first = self.processes.first
+        return Journal(
+            self.config,
+            self.bins.labels,
+            self.rates.last_epoch,
+            progress=progress and first,
+            events=out / EVENTS if out and tensorboard and first else None,
+        )
 
     def _loader(self) -> DataLoader[Item]:
         return DataLoader(
             self.dataset,
-            batch_size=self.config.batch_size,
+            batch_size=self.batch_size,
             sampler=self.curriculum.sampler,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
+            pin_memory=self.device.type == "cuda",
             worker_init_fn=start_worker,
         )
 
     def _step(self, batch: Item) -> float:
         """One optimiser step; returns the mean loss before weighting."""
-        device = self.config.device
-        template, search = (
-            batch["template"].to(device),
-            batch["search"].to(device),
+        template, search, box, bins = (
+            batch[name].to(self.device, non_blocking=True)
+            for name in ("template", "search", "box", "bin")
         )
-        bins = batch["bin"].to(device)
-        loss, iou = tracking_loss(self.model(template, search), batch["box"].to(device))
+        loss, iou = tracking_loss(self.precision.forward(self.network, template, search), box)
         weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
         mean = float(loss.detach().mean())
         if not math.isfinite(mean):
             raise FloatingPointError(f"loss is {mean} at step {self.rates.last_epoch}")
-        self.optimiser.zero_grad(set_to_none=True)
-        weighted.mean().backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        self.optimiser.step()
+        self.precision.step(
+            weighted.mean(), self.optimiser, self.model.parameters(), self.config.clip_norm
+        )
         self.averaged.update_parameters(self.model)
         self.rates.step()
         self.curriculum.record(iou, bins)
+        self._iou: Tensor = iou
         return mean
 
-    def _line(self, losses: List[float]) -> str:
-        record = self.history[-1]
-        loss = f"{sum(losses) / len(losses):.3f}" if losses else "-"
-        shares = " ".join(f"{100 * share:.0f}" for share in self.curriculum.scheduler.distribution)
-        return (
-            f"  epoch {record.epoch + 1:2d}/{self.config.epochs}  loss {loss}  "
-            f"IoU {record.mean_iou:.3f}  tau {record.threshold:.2f}  d {record.redetection:.2f}  "
-            f"next, % by bin: {shares}"
-        )
-
     def save(self, out: Optional[Path]) -> None:
-        """Write the checkpoint and the history into a folder; None: nowhere."""
+        """Write the checkpoint and the history into a folder; None: nowhere. Collective."""
         if out is None:
+            return
+        self.curriculum.synchronize()
+        if not self.processes.first:
             return
         save_checkpoint(out / CHECKPOINT, self.state_dict())
         text = json.dumps([record.to_dict() for record in self.history], indent=1)
         (out / HISTORY).write_text(text + "\n")
+
+    def _save_weights(self, out: Optional[Path]) -> None:
+        if out is not None and self.processes.first:
+            save_weights(out / WEIGHTS, self.trained, self.config.model, self.config.model_options)
 
     def state_dict(self) -> Dict[str, Any]:
         """All that the rest of the run depends on: tensors and plain values."""
@@ -217,6 +220,7 @@ class Trainer:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rates": self.rates.state_dict(),
+            "precision": self.precision.state_dict(),
             "curriculum": self.curriculum.state_dict(),
         }
 
@@ -231,7 +235,8 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the settings differ, but for ``num_workers`` and ``device``; names them.
+            If the settings differ in what the result depends on; names them. If the weights do not
+            fit the network.
         """
         differences = self.config.differences(TrainConfig.from_dict(state["config"]))
         if differences:
@@ -239,11 +244,15 @@ class Trainer:
                 f"{name} {theirs!r} (now {mine!r})" for name, (mine, theirs) in differences.items()
             )
             raise ValueError(f"the checkpoint is of a run with {words}")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint does not fit {self.config.model}: {error}") from None
         self.curriculum.load_state_dict(state["curriculum"])
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rates.load_state_dict(state["rates"])
+        self.precision.load_state_dict(state.get("precision", {}))
 
 
 def train(
@@ -253,6 +262,7 @@ def train(
     out: Optional[Path] = None,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> Trainer:
     """Train a tracker.
 
@@ -268,6 +278,8 @@ def train(
         Go on from the checkpoint in ``out``.
     progress : bool, default=True
         Show a progress bar.
+    tensorboard : bool, default=False
+        Log into ``tensorboard`` in the folder.
 
     Returns
     -------
@@ -284,5 +296,5 @@ def train(
         if out is None:
             raise ValueError("resume needs a folder, out")
         trainer.load_state_dict(load_checkpoint(out / CHECKPOINT))
-    trainer.run(out, progress=progress)
+    trainer.run(out, progress=progress, tensorboard=tensorboard)
     return trainer

@@ -1,0 +1,248 @@
+"""How long a tracker takes for a frame: ours by engine and precision, and OpenCV's trackers.
+
+What is timed is the whole ``update`` call, from the frame in memory to the box. The trackers take
+turns, some frames each, on the same videos; medians over all frames. Beside each of ours stands the
+mean IoU of its boxes with those of torch in float32, each left to itself from the first frame on.
+int8 is calibrated on other videos than those that are tracked.
+
+    python benchmarks/tracker_speed.py [--weights FILE] [--data FOLDER] [--nano FOLDER]
+    python benchmarks/tracker_speed.py --memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads must not slow the next tracker
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+
+from examples.tracker.data.crops import CropConfig, cut, square_around
+from examples.tracker.data.frames import FrameStore
+from examples.tracker.data.readers import read_split
+from examples.tracker.evaluation import peers
+from examples.tracker.evaluation.measures import overlap
+from examples.tracker.inference.engines import ENGINES
+from examples.tracker.inference.graphs import Graphs
+from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
+from examples.tracker.synthetic.render import render_videos
+
+BASE = "torch float32"
+TURN = 20  # frames that a tracker gets before it is the next one's turn
+BIG = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920), "3840 x 2160": (2160, 3840)}
+
+
+def load_videos(options):
+    """Videos to calibrate on, and lists of BGR frames with the first box to track in."""
+    if options.data:
+        train, test = read_split(options.data)
+    else:
+        train, test = render_videos("train", 4), render_videos("test", 2 if options.quick else 6)
+    store, videos = FrameStore(test), []
+    for i, sequence in enumerate(test):
+        first = int(np.flatnonzero(sequence.visible)[0])
+        indices = range(first, len(sequence))[: options.frames]
+        frames = [np.ascontiguousarray(store.frame(i, k)[:, :, ::-1]) for k in indices]
+        videos.append((sequence.name, frames, sequence.boxes[first]))
+    return train, videos
+
+
+def calibrated(network, train, folder, n_pairs):
+    """The network in int8, or None with the reason printed."""
+    from examples.tracker.inference.export import cached
+    from examples.tracker.inference.quantise import calibration_crops, quantise
+
+    try:
+        crops = calibration_crops(train, CropConfig().for_model(network), n_pairs)
+        return quantise(cached(network), crops, folder / "int8")
+    except ImportError as error:
+        print(f"left out: int8: {error}")
+        return None
+
+
+def our_trackers(network, int8, threads):
+    """Every engine in every precision that works here, by name."""
+    found = {}
+    for kind in reversed(list(ENGINES.values())):  # torch first: it is what others are compared to
+        for precision in kind.able:
+            source = int8 if precision == "int8" else network
+            name = f"{kind.name} {precision}"
+            if source is None:
+                continue
+            try:
+                found[name] = Tracker(
+                    source, engine=kind.name, precision=precision, threads=threads
+                )
+            except (ImportError, ValueError) as error:
+                print(f"left out: {name}: {error}")
+    return found
+
+
+def opencv_trackers(nano):
+    """OpenCV's trackers that are there, by name. They get BGR frames too, without a conversion."""
+    peers._bgr = lambda frame: frame
+    found = {}
+    for name in peers.NAMES:
+        try:
+            found[name] = peers.make_peer(name, nano_folder=nano)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            print(f"left out: {name}: {error}")
+    return found
+
+
+def race(trackers, videos):
+    """Seconds of every update and all boxes, by tracker."""
+    seconds = {name: [] for name in trackers}
+    boxes = {name: [] for name in trackers}
+    for _, frames, box in videos:
+        for tracker in trackers.values():
+            tracker.init(frames[0], box)
+        for start in range(1, len(frames), TURN):
+            for name, tracker in trackers.items():
+                for frame in frames[start : start + TURN]:
+                    begin = time.perf_counter()
+                    found, _ = tracker.update(frame)
+                    seconds[name].append(time.perf_counter() - begin)
+                    boxes[name].append(found)
+    return seconds, {name: np.array(found) for name, found in boxes.items()}
+
+
+def run(options, network, int8, videos, threads):
+    """One row a tracker."""
+    cv2.setNumThreads(threads)
+    trackers = {**our_trackers(network, int8, threads), **opencv_trackers(options.nano)}
+    frames, box = videos[0][1:]
+    race(trackers, [("warm-up", frames[:6], box)])
+    seconds, boxes = race(trackers, videos)
+    rows = []
+    for name in trackers:
+        median = float(np.median(seconds[name]))
+        rows.append(
+            {
+                "tracker": name,
+                "threads": threads,
+                "milliseconds": 1e3 * median,
+                "per_second": len(seconds[name]) / sum(seconds[name]),
+                "ratio": float(np.median(seconds[BASE])) / median,
+                "iou": float(overlap(boxes[name], boxes[BASE]).mean()),
+                "peer": name in peers.NAMES,
+            }
+        )
+    return rows
+
+
+def show(rows):
+    """Print the table."""
+    print(f"{'tracker':<22}{'threads':>8}{'ms':>9}{'frames/s':>10}{'times':>8}{'IoU':>8}")
+    for row in rows:
+        iou = "-" if row["peer"] else f"{row['iou']:.3f}"
+        print(
+            f"{row['tracker']:<22}{row['threads']:>8}{row['milliseconds']:>9.2f}"
+            f"{row['per_second']:>10.1f}{row['ratio']:>8.2f}{iou:>8}"
+        )
+
+
+def parts(network, videos):
+    """Where the default tracker's time goes, and what a crop of a large frame costs, in ms."""
+    cv2.setNumThreads(1)
+    tracker, spent = Tracker(network, threads=1), []
+    locate = tracker.engine.locate
+
+    def timed(*inputs):
+        begin = time.perf_counter()
+        maps = locate(*inputs)
+        spent.append(time.perf_counter() - begin)
+        return maps
+
+    tracker.engine.locate = timed
+    seconds, boxes = race({"it": tracker}, videos[:2])
+    config = CropConfig().for_model(network)
+    frame, box = videos[0][1][0], boxes["it"][0]
+    crop = median_ms(
+        lambda: cut(frame, square_around(box, config.search_factor), config.search_size)
+    )
+    whole, engine = 1e3 * np.median(seconds["it"]), 1e3 * np.median(spent)
+    figures = {"update": whole, "network": engine, "crop": crop, "rest": whole - engine - crop}
+    for name, size in BIG.items():
+        big = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        square = square_around(np.array([300.0, 200.0, 100.0, 100.0]), config.search_factor)
+        figures[f"crop of {name}"] = median_ms(
+            lambda b=big, s=square: cut(b, s, config.search_size)
+        )
+    print(f"\n{tracker.engine}, ms: " + ", ".join(f"{k} {v:.2f}" for k, v in figures.items()))
+    return figures
+
+
+def median_ms(function, repeats=50):
+    """Median time of a call, in milliseconds."""
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - begin)
+    return 1e3 * float(np.median(seconds))
+
+
+def memory(network, videos, n_frames):
+    """Resident memory while one tracker updates n_frames times; MB by number of frames."""
+    tracker = Tracker(network, threads=1)
+    _, frames, box = videos[0]
+    tracker.init(frames[0], box)
+    held = {}
+    for i in range(1, n_frames + 1):
+        tracker.update(frames[i % len(frames)])
+        if i % (n_frames // 10) == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            held[i] = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+            print(f"{i:>7} frames  {held[i]:8.1f} MB", flush=True)
+    return held
+
+
+def main():
+    """Time, print the table, write JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: the shipped ones")
+    parser.add_argument("--data", type=Path, help="folder of sequences; default: rendered videos")
+    parser.add_argument("--nano", type=Path, help="folder of NanoTrack's two ONNX files")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--frames", type=int, help="at most so many of each video")
+    parser.add_argument("--memory", action="store_true", help="memory over 10,000 frames instead")
+    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    options.frames = options.frames or (12 if options.quick else None)
+
+    try:
+        network = open_network(options.weights)
+        if isinstance(network, Graphs):
+            raise ValueError("weights must be a file: torch cannot run exported graphs")
+        train, videos = load_videos(options)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    figures = {"machine": platform.processor() or platform.machine(), "opencv": cv2.__version__}
+    if options.memory:
+        figures["memory_mb"] = memory(network, videos, 200 if options.quick else 10_000)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            int8 = calibrated(network, train, Path(folder), 8 if options.quick else 128)
+            figures["rows"] = []
+            for threads in options.threads:
+                figures["rows"] += run(options, network, int8, videos, threads)
+        show(figures["rows"])
+        figures["parts_ms"] = parts(network, videos)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Evaluate trackers on annotated sequences: ``python -m examples.tracker.evaluate --data FOLDER``.
+
+Every sequence is saved as soon as it is done; the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import cv2
+
+from .data.frames import FrameStore
+from .data.readers import read_sequences, read_split
+from .data.sequences import Sequence
+from .evaluation import by_time, plots, summary
+from .evaluation.by_time import TimeConfig
+from .evaluation.contestants import Contestant, Settings, find_contestants
+from .evaluation.measures import score
+from .evaluation.one_pass import AnyTracker, Track, track_and_keep
+from .evaluation.peers import NAMES
+from .evaluation.results import LAYOUTS, write_results
+from .evaluation.summary import Outcome
+
+TRACKS, TIMES, RAW = "tracks", "by_time", "raw"
+
+
+def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Command line of this module."""
+    words = (__doc__ or "").split("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.tracker.evaluate", description=words[0], epilog=words[1]
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of sequences (GOT-10k, OTB, LaSOT layout)")
+    add(
+        "--split",
+        choices=("test", "train", "all"),
+        help="which of them; default: test where the folder has a sequences.json, else all",
+    )
+    add(
+        "--tracker",
+        nargs="+",
+        default=["lite"],
+        metavar="NAME",
+        help=f"lite (the shipped weights), OpenCV's {', '.join(NAMES)}, files of weights or "
+        "folders of exported networks; differences are the first less each other",
+    )
+    add("--nano", type=Path, metavar="FOLDER", help="where NanoTrack's two ONNX files are")
+    add("--threads", type=int, help="CPU threads of each tracker")
+    add("--engine", default="auto", help="of our tracker: auto, openvino, onnxruntime, torch")
+    add("--precision", default="auto", help="of our tracker: auto, float32, bfloat16, int8")
+    add(
+        "--absent-fail",
+        action="store_true",
+        help="count frames without a visible target as failures of success and precision, "
+        "as LaSOT's toolkit does; default: leave them out",
+    )
+    add("--by-time", action="store_true", help="also success by frames since the template")
+    time = TimeConfig()
+    add("--every", type=int, default=time.every, help="of --by-time: frames between starts")
+    add("--run-frames", type=int, default=time.n_frames, help="of --by-time: length of a run")
+    add("--out", type=Path, default=Path("runs/eval"), help="folder for results")
+    add("--fresh", action="store_true", help="start these trackers over")
+    return parser.parse_args(arguments)
+
+
+def choose_sequences(folder: Path, split: Optional[str]) -> List[Sequence]:
+    """Sequences to evaluate on."""
+    if split is None:
+        split = "test" if (folder / "sequences.json").is_file() else "all"
+    if split == "all":
+        return read_sequences(folder)
+    return read_split(folder)[("train", "test").index(split)]
+
+
+class Evaluation:
+    """Trackers over sequences, each run kept in a file below ``out``.
+
+    Parameters
+    ----------
+    contestants : list of Contestant
+        Trackers.
+    sequences : list of Sequence
+        What to run them on.
+    out : Path
+        Folder.
+    """
+
+    def __init__(self, contestants: List[Contestant], sequences: List[Sequence], out: Path) -> None:
+        self.contestants, self.sequences, self.out = contestants, sequences, out
+        self._made: Dict[str, AnyTracker] = {}
+
+    def forget(self) -> None:
+        """Remove the runs of these trackers."""
+        for contestant in self.contestants:
+            for part in (TRACKS, TIMES):
+                shutil.rmtree(self.out / part / contestant.name, ignore_errors=True)
+
+    def one_pass(self, *, absent_fail: bool = False) -> Dict[str, Outcome]:
+        """Run each tracker once over each sequence; write raw results. Options: see `score`."""
+        tracks: Dict[str, Dict[str, Track]] = {c.name: {} for c in self.contestants}
+        scores: Dict[str, Dict[str, Any]] = {c.name: {} for c in self.contestants}
+        for sequence in self.sequences:
+            height, width = FrameStore([sequence], limit=0).frame(0, 0).shape[:2]
+            # Tracker by tracker within a sequence, so that what else the machine does hits all.
+            for contestant in self.contestants:
+                path = self.out / TRACKS / contestant.name / f"{sequence.name}.npz"
+                track, was_there = track_and_keep(
+                    lambda c=contestant: self._make(c), sequence, path, contestant.identity
+                )
+                found = score(
+                    track.boxes,
+                    sequence.boxes,
+                    sequence.visible,
+                    size=(width, height),
+                    absent_fail=absent_fail,
+                )
+                tracks[contestant.name][sequence.name] = track
+                scores[contestant.name][sequence.name] = found
+                _say(sequence, contestant, found.auc, track.frames_per_second, was_there)
+        for layout in LAYOUTS:
+            for name, runs in tracks.items():
+                write_results(self.out / RAW, layout, name, runs)
+        return {
+            name: Outcome(scores[name], {n: t.frames_per_second for n, t in runs.items()})
+            for name, runs in tracks.items()
+        }
+
+    def from_many_starts(self, config: TimeConfig) -> Dict[str, Dict[str, by_time.Runs]]:
+        """Run each tracker from many starts of each sequence."""
+        found: Dict[str, Dict[str, by_time.Runs]] = {c.name: {} for c in self.contestants}
+        for sequence in self.sequences:
+            n_starts = len(config.starts(sequence))
+            for contestant in self.contestants:
+                path = self.out / TIMES / contestant.name / f"{sequence.name}.npz"
+                print(f"{sequence.name}: {n_starts} starts, {contestant.name}", flush=True)
+                found[contestant.name][sequence.name] = by_time.run_and_keep(
+                    lambda c=contestant: self._make(c), sequence, config, path, contestant.identity
+                )
+        return found
+
+    def _make(self, contestant: Contestant) -> AnyTracker:
+        """Make a tracker when it is first needed, and only then."""
+        if contestant.name not in self._made:
+            self._made[contestant.name] = contestant.make()
+        return self._made[contestant.name]
+
+
+def _say(
+    sequence: Sequence, contestant: Contestant, auc: float, speed: float, was_there: bool
+) -> None:
+    note = " (kept)" if was_there else ""
+    print(
+        f"{sequence.name}: {contestant.name} AUC {auc:.3f}, {speed:.0f} frames/s{note}", flush=True
+    )
+
+
+def write_pictures(outcomes: Dict[str, Outcome], out: Path, threads: Optional[int]) -> None:
+    """Write the plots of one-pass evaluation."""
+    for kind in plots.CURVES:
+        plots.curves(outcomes, kind).savefig(out / f"{kind}.png", dpi=120)
+    words = "" if threads is None else f"{threads} CPU thread{'s' if threads > 1 else ''}"
+    plots.speed_accuracy(outcomes, words).savefig(out / "speed.png", dpi=120)
+
+
+def report_by_time(
+    runs: Dict[str, Dict[str, by_time.Runs]], config: TimeConfig, out: Path
+) -> Dict[str, Any]:
+    """Print the table of success by time, draw it, and give its numbers."""
+    parts = {name: by_time.summarise(part, config) for name, part in runs.items()}
+    success = {name: part[0] for name, part in parts.items()}
+    counts = next(iter(parts.values()))[2]
+    rows = [["frames since template", "sequences", *parts]]
+    for i, label in enumerate(config.labels):
+        cells = [summary.cell(values[i], 3) for values in success.values()]
+        rows.append([label, str(counts[i]), *cells])
+    print("\nsuccess rate (IoU > 0.5), mean over sequences [95 % interval]")
+    print(summary.layout(rows))
+    plots.by_time(success, config.labels, counts).savefig(out / "by_time.png", dpi=120)
+    return {
+        "settings": asdict(config),
+        "groups": config.labels,
+        "sequences": counts,
+        "success": {n: [summary.plain(v) for v in part[0]] for n, part in parts.items()},
+        "mean_iou": {n: [summary.plain(v) for v in part[1]] for n, part in parts.items()},
+        "runs": {n: sum(len(r.starts) for r in part.values()) for n, part in runs.items()},
+    }
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluate as the command line says, print tables, write everything."""
+    settings = Settings(options.nano, options.threads, options.engine, options.precision)
+    config = TimeConfig(every=options.every, n_frames=options.run_frames)
+    contestants = find_contestants(options.tracker, settings)
+    if options.threads is not None:
+        cv2.setNumThreads(options.threads)
+    sequences = choose_sequences(options.data, options.split)
+    evaluation = Evaluation(contestants, sequences, options.out)
+    if options.fresh:
+        evaluation.forget()
+    options.out.mkdir(parents=True, exist_ok=True)
+    outcomes = evaluation.one_pass(absent_fail=options.absent_fail)
+    print("\n" + summary.sequence_table(outcomes))
+    print("\nmean and 95 % interval over sequences\n" + summary.mean_table(outcomes))
+    for line in summary.difference_lines(outcomes):
+        print(line)
+    write_pictures(outcomes, options.out, options.threads)
+    results = {
+        "trackers": {c.name: c.identity for c in contestants},
+        "absent_fail": options.absent_fail,
+        "one_pass": summary.numbers(outcomes),
+    }
+    if options.by_time:
+        results["by_time"] = report_by_time(
+            evaluation.from_many_starts(config), config, options.out
+        )
+    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(f"\nresults.json, plots and raw results are in {options.out}")
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        0 when done, 1 where data, trackers or options cannot be used, 130 when interrupted.
+    """
+    options = parse(arguments)
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on from {options.out}", file=sys.stderr)
+        return 130
+    except (ImportError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""How sure a mean over sequences is: percentile bootstrap over whole sequences.
+
+Frames of one video are alike, so sequences are drawn, not frames. Where only a few sequences are
+averaged (ten, say) such intervals are too narrow: they know of no video unlike those.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """A mean and the ends of its confidence interval; NaN where there are too few sequences."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(
+    values: Floats,
+    weights: Optional[Floats] = None,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 2025,
+) -> Interval:
+    """Mean over sequences with a percentile interval.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n_sequences,)
+        One measure; NaN where a sequence has none, which leaves it out.
+    weights : ndarray of float, shape (n_sequences,), optional
+        Frames of each sequence, where the mean is one over frames; default: all alike. Resampling
+        draws a sequence with its weight.
+    level : float, default=0.95
+        Confidence, in (0, 1).
+    n_resamples : int, default=10000
+        Draws of as many sequences as there are, with replacement.
+    seed : int, default=2025
+        Same seed and same number of sequences: same draws, so that trackers can be compared.
+
+    Returns
+    -------
+    Interval
+        Ends are NaN with fewer than two sequences.
+
+    Raises
+    ------
+    ValueError
+        If level or the number of draws is out of range, or the shapes differ.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
+    if values.ndim != 1 or weights.shape != values.shape:
+        raise ValueError(
+            f"values and weights must have one shape (n_sequences,); "
+            f"got {values.shape} and {weights.shape}"
+        )
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1); got {level}")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1; got {n_resamples}")
+    counted = np.isfinite(values) & (weights > 0)
+    values, weights = values[counted], weights[counted]
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(np.average(values, weights=weights))
+    if len(values) < 2:
+        return Interval(mean, np.nan, np.nan)
+    means = _resampled_means(values, weights, n_resamples, seed)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high))
+
+
+def paired_difference(
+    values: Floats, baseline: Floats, weights: Optional[Floats] = None, **options: float
+) -> Interval:
+    """Mean difference of two trackers on the same sequences, with a percentile interval.
+
+    Parameters
+    ----------
+    values, baseline : ndarray of float, shape (n_sequences,)
+        One measure of either; sequences that lack one of the two are left out.
+    weights, **options
+        As `bootstrap_mean`.
+
+    Returns
+    -------
+    Interval
+        Of ``values - baseline``.
+    """
+    return bootstrap_mean(np.asarray(values) - np.asarray(baseline), weights, **options)
+
+
+def _resampled_means(values: Floats, weights: Floats, n_resamples: int, seed: int) -> Floats:
+    # How often each sequence is drawn; a matrix of counts needs no copy of the values.
+    n = len(values)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    return np.asarray((counts @ (values * weights)) / (counts @ weights), dtype=np.float64)

@@ -1,0 +1,204 @@
+"""One-pass evaluation: start a tracker on a sequence's first box, then only ask it.
+
+A tracker is any object with ``init(frame, box)`` and ``update(frame) -> (box, score)``, frames RGB.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional, Protocol, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.frames import FrameStore
+from ..data.sequences import Sequence
+
+Floats = NDArray[np.float64]
+
+
+class AnyTracker(Protocol):
+    """What can be evaluated."""
+
+    def init(self, frame: NDArray[np.uint8], box: Floats) -> None:
+        """Start on an RGB frame with the target in ``box``."""
+
+    def update(self, frame: NDArray[np.uint8]) -> Tuple[Floats, float]:
+        """Box and score of the target in the next frame."""
+
+
+class Track(NamedTuple):
+    """One run over one sequence.
+
+    Parameters
+    ----------
+    boxes : ndarray of float, shape (n, 4)
+        Left, top, width, height in pixels; in the frame of the start the given box, before it NaN.
+    scores : ndarray of float, shape (n,)
+        The tracker's own; 1 in the frame of the start.
+    seconds : ndarray of float, shape (n,)
+        Of each call, the first of which is ``init``; reading the picture is not in it.
+    """
+
+    boxes: Floats
+    scores: Floats
+    seconds: Floats
+
+    @property
+    def frames_per_second(self) -> float:
+        """Updates by the time that they took; NaN where there was none."""
+        spent = self.seconds[np.isfinite(self.seconds)][1:]
+        return len(spent) / float(spent.sum()) if spent.sum() > 0 else float("nan")
+
+
+def track_sequence(
+    tracker: AnyTracker,
+    sequence: Sequence,
+    *,
+    start: Optional[int] = None,
+    n_frames: Optional[int] = None,
+    store: Optional[FrameStore] = None,
+) -> Track:
+    """Run a tracker over a sequence.
+
+    Parameters
+    ----------
+    tracker : object
+        With ``init`` and ``update``.
+    sequence : Sequence
+        Video and annotation.
+    start : int, optional
+        Frame to start in; default: the first in which the target is visible.
+    n_frames : int, optional
+        How many frames to ask for, the first of them the start; default: all that are left.
+    store : FrameStore, optional
+        Of this one sequence, where pictures are to be kept for another run.
+
+    Returns
+    -------
+    Track
+        Of all frames of the sequence; NaN in those that were not asked for.
+
+    Raises
+    ------
+    ValueError
+        If the target is not visible in the frame of the start, or the tracker's answer is no box.
+    """
+    start = first_visible(sequence) if start is None else start
+    if not (0 <= start < len(sequence) and sequence.visible[start]):
+        raise ValueError(f"{sequence.name}: the target is not visible in frame {start}")
+    store = FrameStore([sequence], limit=0) if store is None else store
+    stop = len(sequence) if n_frames is None else min(len(sequence), start + n_frames)
+    track = Track(*(np.full((len(sequence), *shape), np.nan) for shape in ((4,), (), ())))
+    for index in range(start, stop):
+        frame = store.frame(0, index)
+        begin = time.perf_counter()
+        if index == start:
+            tracker.init(frame, sequence.boxes[start].copy())
+            box, score = sequence.boxes[start], 1.0
+        else:
+            box, score = tracker.update(frame)
+        track.seconds[index] = time.perf_counter() - begin
+        track.boxes[index], track.scores[index] = _checked_box(box, sequence, index), score
+    return track
+
+
+def first_visible(sequence: Sequence) -> int:
+    """Frame in which a one-pass run starts.
+
+    Raises
+    ------
+    ValueError
+        If the target is never visible.
+    """
+    visible = np.flatnonzero(sequence.visible)
+    if not len(visible):
+        raise ValueError(f"{sequence.name}: the target is visible in no frame")
+    return int(visible[0])
+
+
+def track_and_keep(
+    make_tracker: Callable[[], AnyTracker], sequence: Sequence, path: Path, identity: str
+) -> Tuple[Track, bool]:
+    """The run that a file holds, or a new one, which the file then holds.
+
+    Parameters
+    ----------
+    make_tracker : callable
+        Makes the tracker, where there is something to track.
+    sequence : Sequence
+        Video and annotation.
+    path : Path
+        The file. It is written whole or not at all.
+    identity : str
+        What the run depends on beside the sequence: weights, engine and so on.
+
+    Returns
+    -------
+    track : Track
+    was_there : bool
+        Whether it came from the file.
+
+    Raises
+    ------
+    ValueError
+        If the file holds a run of something else.
+    """
+    if path.is_file():
+        return load_track(path, sequence, identity), True
+    track = track_sequence(make_tracker(), sequence)
+    save_arrays(path, identity=identity, truth=annotation(sequence), **track._asdict())
+    return track, False
+
+
+def load_track(path: Path, sequence: Sequence, identity: str) -> Track:
+    """A run that was kept.
+
+    Raises
+    ------
+    ValueError
+        If it is a run over another annotation or of another tracker.
+    """
+    with np.load(path) as stored:
+        check_same(path, stored, sequence, identity)
+        return Track(*(stored[name] for name in Track._fields))
+
+
+def check_same(path: Path, stored: np.lib.npyio.NpzFile, sequence: Sequence, identity: str) -> None:
+    """Raise ValueError unless what was stored is of this sequence and tracker."""
+    if str(stored["identity"]) != identity:
+        raise ValueError(
+            f"{path} is of another tracker ({stored['identity']}; now {identity}): "
+            "start over with --fresh, or give another --out"
+        )
+    if not np.array_equal(stored["truth"], annotation(sequence), equal_nan=True):
+        raise ValueError(
+            f"{path} is of another annotation of {sequence.name}: "
+            "start over with --fresh, or give another --out"
+        )
+
+
+def annotation(sequence: Sequence) -> Floats:
+    """What a run is judged by: boxes, NaN where the target is not visible; shape (n, 4)."""
+    return np.where(sequence.visible[:, None], sequence.boxes, np.nan)
+
+
+def save_arrays(path: Path, **arrays: object) -> None:
+    """Write an ``.npz`` file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)
+    os.replace(part, path)  # noqa: PTH105
+
+
+def _checked_box(box: object, sequence: Sequence, index: int) -> Floats:
+    values = np.asarray(box, dtype=np.float64)
+    if values.shape != (4,):
+        raise ValueError(
+            f"{sequence.frame_name(index)}: the tracker must answer 4 numbers "
+            f"(left, top, width, height); got shape {values.shape}"
+        )
+    return values

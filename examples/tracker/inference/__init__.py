@@ -1,0 +1,1 @@
+"""Tracking with trained weights: videos, cameras, and the evaluation toolkits."""

@@ -1,0 +1,150 @@
+"""Which cell of the maps is the target, and how much of what it says to believe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import NamedTuple, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Map = NDArray[np.float32]
+
+
+class Maps(NamedTuple):
+    """What a network says about one search crop.
+
+    Parameters
+    ----------
+    score : ndarray of float32, shape (h, w)
+        In [0, 1].
+    offset, size : ndarray of float32, shape (2, h, w)
+        In [0, 1]: x and y within the cell, width and height over the crop's side.
+    """
+
+    score: Map
+    offset: Map
+    size: Map
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """What a tracker believes beyond the network. 0 switches each of them off.
+
+    Parameters
+    ----------
+    window : float
+        Weight of a Hann window in a weighted mean with the scores, as in SiamRPN: the target is
+        where it was. In [0, 1).
+    window_product : float
+        How much of a Hann window the scores are multiplied by, as in OSTrack; in [0, 1].
+    penalty : float
+        Strength of the penalty on changes of size and aspect, as in SiamRPN: scores are multiplied
+        by exp(-penalty * (change of size * change of aspect - 1)). At least 0.
+    size_smoothing : float
+        Weight of the last size in the new one; in [0, 1).
+    size_caution : float
+        How much a low (penalised) score lessens the weight of the new size; in [0, 1]. With 1 it is
+        (1 - size_smoothing) * score, SiamRPN's rule.
+    lost_score : float
+        Under this score the target counts as lost, and the box stays where it is; in [0, 1).
+    search_growth : float
+        How much wider the search square gets with every frame that the target has been lost for,
+        in units of its usual side; at least 0.
+    search_limit : float
+        The widest that it gets, in the same units; at least 1.
+    """
+
+    window: float = 0.0
+    window_product: float = 0.0
+    penalty: float = 0.0
+    size_smoothing: float = 0.0
+    size_caution: float = 0.0
+    lost_score: float = 0.0
+    search_growth: float = 0.0
+    search_limit: float = 2.0
+
+    def __post_init__(self) -> None:
+        ranges = {"window_product": "[0, 1]", "size_caution": "[0, 1]"}
+        ranges.update(dict.fromkeys(("window", "size_smoothing", "lost_score"), "[0, 1)"))
+        ranges.update(dict.fromkeys(("penalty", "search_growth"), "[0, inf)"))
+        ranges["search_limit"] = "[1, inf)"
+        for item in fields(self):
+            value, allowed = getattr(self, item.name), ranges[item.name]
+            low, high = (float(end) for end in allowed[1:-1].split(","))
+            if not (low <= value <= high) or (allowed.endswith(")") and value == high):
+                raise ValueError(f"{item.name} must be in {allowed}; got {value}")
+
+    def search_scale(self, n_lost: int) -> float:
+        """Factor on the search square's side after ``n_lost`` frames without the target."""
+        return min(1.0 + self.search_growth * n_lost, self.search_limit)
+
+
+class Choice(NamedTuple):
+    """The cell that was chosen.
+
+    Parameters
+    ----------
+    centre : ndarray of float64, shape (2,)
+        x and y over the crop's side.
+    size : ndarray of float64, shape (2,)
+        Width and height over the crop's side, smoothed.
+    score : float
+        What the network says of it, in [0, 1].
+    """
+
+    centre: Floats
+    size: Floats
+    score: float
+
+
+def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
+    """Read the maps.
+
+    Parameters
+    ----------
+    maps : Maps
+        Of one search crop.
+    last_size : ndarray of float64, shape (2,)
+        Width and height of the last box over the crop's side.
+    settings : TrackSettings
+        What to believe.
+
+    Returns
+    -------
+    Choice
+        Always finite: where the network says nan the score counts as 0.
+    """
+    score = np.nan_to_num(maps.score, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
+    trust = score
+    if settings.penalty:
+        trust = trust * _penalties(maps.size, last_size, settings.penalty)
+    wanted = trust
+    if settings.window_product:
+        wanted = wanted * (1 + settings.window_product * (hann(score.shape) - 1))
+    if settings.window:
+        wanted = wanted + settings.window * (hann(score.shape) - wanted)
+    row, column = divmod(int(wanted.argmax()), score.shape[1])
+    centre = (maps.offset[:, row, column] + (column, row)) / score.shape[::-1]
+    size = np.asarray(maps.size[:, row, column], dtype=np.float64)
+    if not (np.isfinite(centre).all() and np.isfinite(size).all()):
+        return Choice(np.full(2, 0.5), last_size, 0.0)
+    share = 1.0 - settings.size_caution * (1.0 - float(trust[row, column]))
+    share *= 1.0 - settings.size_smoothing
+    return Choice(centre, last_size + share * (size - last_size), float(score[row, column]))
+
+
+def _penalties(size: Map, last: Floats, strength: float) -> Floats:
+    """Factor on the score of each cell, (h, w): 1 where size and aspect are those of the last."""
+    ratio = np.nan_to_num(size, nan=1.0).clip(1e-6) / last[:, None, None]
+    area, aspect = np.sqrt(ratio[0] * ratio[1]), ratio[0] / ratio[1]
+    change = np.maximum(area, 1 / area) * np.maximum(aspect, 1 / aspect)
+    return np.exp(-strength * (change - 1))
+
+
+@lru_cache(maxsize=8)
+def hann(shape: Tuple[int, int]) -> Floats:
+    """A Hann window, 1 in the middle, above 0 at the edges."""
+    return np.outer(*(np.hanning(length + 2)[1:-1] for length in shape))

@@ -1,0 +1,248 @@
+"""OSTrack's one-stream tracker on ViT-Tiny: one transformer sees template and search crop at once.
+
+Parameters are named as in timm and OSTrack, so that their files of weights fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from .base import TrackerModel
+from .vit_weights import read_weights
+
+PATCH, WIDTH, DEPTH, HEADS = 16, 192, 12, 3
+ELIMINATING = (3, 6, 9)  # blocks in which search tokens may be dropped
+MARGIN = 1e-4  # maps keep this distance from 0 and 1
+
+
+class Attention(nn.Module):
+    """Each token gathers what it needs from all tokens, of both crops."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+        self.proj = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, tokens: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """Tokens (B, n, C) to new ones; and queries and keys (B, heads, n, C / heads)."""
+        parts = self.qkv(tokens).unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
+        query, key, value = parts.unbind(0)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return self.proj(mixed.transpose(1, 2).flatten(2)), query, key
+
+
+def attention_of(token: int, query: Tensor, key: Tensor) -> Tensor:
+    """How much one token looks at each of the tokens, (B, n): the mean over the heads."""
+    products = query[:, :, token : token + 1] @ key.transpose(2, 3)
+    return (products * query.shape[-1] ** -0.5).softmax(dim=3).mean(dim=(1, 2))
+
+
+class Block(nn.Module):
+    """Attention, then a layer for each token by itself; candidates are dropped in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(WIDTH, eps=1e-6)
+        self.attn = Attention()
+        self.norm2 = nn.LayerNorm(WIDTH, eps=1e-6)
+        layers = {"fc1": nn.Linear(WIDTH, 4 * WIDTH), "act": nn.GELU()}
+        self.mlp = nn.Sequential(OrderedDict(**layers, fc2=nn.Linear(4 * WIDTH, WIDTH)))
+
+    def forward(
+        self, tokens: Tensor, n_template: int, n_kept: int
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Tokens (B, n_template + n, C) to (B, n_template + n_kept, C).
+
+        Kept are the search tokens which the template's middle looks at most. The second result
+        says which they are, (B, n_kept) in [0, n); None if all are kept.
+        """
+        mixed, query, key = self.attn(self.norm1(tokens))
+        tokens, kept = tokens + mixed, None
+        if n_template + n_kept < tokens.shape[1]:
+            side = math.isqrt(n_template)
+            middle = (side - 1) // 2 * (side + 1)  # up and left of the very middle, as in OSTrack
+            kept = attention_of(middle, query, key)[:, n_template:].topk(n_kept).indices
+            candidates = take(tokens[:, n_template:], kept)
+            tokens = torch.cat([tokens[:, :n_template], candidates], dim=1)
+        return tokens + self.mlp(self.norm2(tokens)), kept
+
+
+def take(tokens: Tensor, which: Tensor) -> Tensor:
+    """Tokens (B, n, C) at each sample's indices (B, m): (B, m, C)."""
+    return tokens.gather(1, which[:, :, None].expand(-1, -1, tokens.shape[2]))
+
+
+def wave_positions(side: int) -> Tensor:
+    """Position embeddings (1, side * side, C) to start from: sines and cosines of x and of y.
+
+    As in MAE on its 14 x 14 cells; other grids are stretched over those.
+    """
+    steps = (torch.arange(side) + 0.5) * 14 / side - 0.5
+    rates = 10_000.0 ** -(torch.arange(WIDTH // 4) / (WIDTH // 4))
+    angles = steps[:, None] * rates
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+    x, y = waves.expand(side, -1, -1), waves[:, None].expand(-1, side, -1)
+    return torch.cat([x, y], dim=2).flatten(0, 1)[None]
+
+
+class VisionTransformer(nn.Module):
+    """ViT-Tiny [1]_ for two crops, each with positions of its own.
+
+    References
+    ----------
+    .. [1] Dosovitskiy et al., An image is worth 16 x 16 words, ICLR 2021; the size is DeiT-Tiny's
+       (Touvron et al., ICML 2021).
+    """
+
+    def __init__(self, template_side: int, search_side: int) -> None:
+        super().__init__()
+        self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, WIDTH, PATCH, PATCH)))
+        self.pos_embed_z = nn.Parameter(wave_positions(template_side))
+        self.pos_embed_x = nn.Parameter(wave_positions(search_side))
+        self.blocks = nn.ModuleList([Block() for _ in range(DEPTH)])
+        self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def tokens(self, crops: Tensor, positions: Tensor) -> Tensor:
+        """Normalised crops (B, 3, h, w) to tokens (B, cells, C)."""
+        return self.patch_embed(crops).flatten(2).transpose(1, 2) + positions
+
+    def forward(self, template: Tensor, search: Tensor, keep_ratio: float) -> Tensor:
+        """Tokens of both crops to those of the search crop; zeros where one was dropped."""
+        n_template, n_cells = template.shape[1], search.shape[1]
+        tokens, n_kept, places = torch.cat([template, search], dim=1), n_cells, None
+        for i, block in enumerate(self.blocks):
+            if i in ELIMINATING:
+                n_kept = math.ceil(keep_ratio * n_kept)
+            tokens, kept = block(tokens, n_template, n_kept)
+            if kept is not None:
+                places = kept if places is None else places.gather(1, kept)
+        found = self.norm(tokens[:, n_template:])
+        if places is None:
+            return found
+        where = places[:, :, None].expand(-1, -1, WIDTH)
+        return found.new_zeros(search.shape).scatter(1, where, found)
+
+
+class CentreHead(nn.Module):
+    """Three maps of where the target's centre is, its offset within the cell, and its size."""
+
+    def __init__(self, n_in: int, width: int) -> None:
+        super().__init__()
+        self.score = self._branch(n_in, width, 1)
+        self.offset = self._branch(n_in, width, 2)
+        self.size = self._branch(n_in, width, 2)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        with torch.no_grad():
+            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 256
+            self.offset[-1].bias.fill_(0.5)  # type: ignore[operator]  # the cell's middle
+            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
+
+    @staticmethod
+    def _branch(n_in: int, width: int, n_out: int) -> nn.Sequential:
+        widths = (n_in, width, width // 2, width // 4, width // 8)
+        layers = [
+            nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
+            for a, b in zip(widths, widths[1:])
+        ]
+        return nn.Sequential(*layers, nn.Conv2d(widths[-1], n_out, 1))
+
+    def forward(self, features: Tensor) -> Dict[str, Tensor]:
+        """Features (B, C, h, w) to the maps of `TrackerModel.locate`."""
+        offset = self.offset(features)
+        if self.training:  # the gradient of what leaves [0, 1] leads back
+            held = offset + (within_margin(offset) - offset).detach()
+        else:
+            held = within_margin(offset)
+        return {
+            "score_map": within_margin(torch.sigmoid(self.score(features))),
+            "offset_map": held,
+            "size_map": within_margin(torch.sigmoid(self.size(features))),
+        }
+
+
+def within_margin(values: Tensor) -> Tensor:
+    """Values held just inside (0, 1)."""
+    return values.clamp(MARGIN, 1 - MARGIN)
+
+
+class VitTiny(TrackerModel):
+    """OSTrack [1]_ with the paper's ViT-Tiny: 8 million parameters.
+
+    Tokens of template and search crop go through one transformer together, so that only the
+    template's first layer can be computed beforehand. With candidate elimination, blocks 3, 6 and 9
+    each drop the search tokens that the middle of the template looks at least.
+
+    Parameters
+    ----------
+    keep_ratio : float, default=1.0
+        Share of the search tokens that each of those blocks keeps, in (0, 1]; 1: no candidate is
+        eliminated, 0.7: as in OSTrack. An attribute of the same name, so that a training program
+        may start with 1 and lower it later, as OSTrack does.
+
+    Raises
+    ------
+    ValueError
+        If ``keep_ratio`` is not in (0, 1].
+
+    References
+    ----------
+    .. [1] Ye et al., Joint feature learning and relation modeling for tracking: a one-stream
+       framework, ECCV 2022.
+    """
+
+    template_size, search_size = 128, 256
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+    def __init__(self, keep_ratio: float = 1.0) -> None:
+        if not 0 < keep_ratio <= 1:
+            raise ValueError(f"keep_ratio must be in (0, 1]; got {keep_ratio}")
+        super().__init__()
+        self.keep_ratio = keep_ratio
+        self.side = self.search_size // PATCH
+        self.backbone = VisionTransformer(self.template_size // PATCH, self.side)
+        self.head = CentreHead(WIDTH, 256)
+
+    def extra_repr(self) -> str:
+        """For `repr`: networks of the same tensors may differ in this."""
+        return f"keep_ratio={self.keep_ratio}"
+
+    def load_pretrained(self, source: str) -> None:
+        """Start from a file of weights of a ViT-Tiny, or of OSTrack with one.
+
+        Parameters
+        ----------
+        source : str
+            File in timm's or MAE's format, plain or under ``"model"`` or ``"state_dict"``: fills
+            the backbone, position embeddings are interpolated. Or a checkpoint that OSTrack saved:
+            fills everything. ``.safetensors``, or what `torch.save` wrote; no code of it runs.
+
+        Raises
+        ------
+        ValueError
+            If it is no such file, or one of another network; nothing is changed then.
+        """
+        state = self.state_dict()
+        state.update(read_weights(source, state))
+        self.load_state_dict(state)
+
+    def embed(self, template: Tensor) -> Tensor:
+        """Tokens of the template's 8 x 8 patches, (B, 64, 192)."""
+        return self.backbone.tokens(self.normalise(template), self.backbone.pos_embed_z)
+
+    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+        """Maps as `TrackerModel.locate` says, 16 x 16 cells of 16 pixels."""
+        tokens = self.backbone.tokens(self.normalise(search), self.backbone.pos_embed_x)
+        found = self.backbone(embedded, tokens, self.keep_ratio)
+        return self.head(found.transpose(1, 2).unflatten(2, (self.side, self.side)))

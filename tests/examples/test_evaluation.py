@@ -1,0 +1,232 @@
+"""Tests of confidence intervals, tables, plots and the command ``evaluate``."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from examples.tracker import evaluate
+from examples.tracker.evaluation import confidence, plots, summary
+from examples.tracker.evaluation.contestants import Contestant
+from examples.tracker.evaluation.measures import score
+from examples.tracker.evaluation.one_pass import track_sequence
+
+from .conftest import moving_square
+from .test_one_pass import Follower
+
+
+class TestConfidence:
+    def test_interval_equals_scipys_percentile_bootstrap(self):
+        pytest.importorskip("scipy", minversion="1.15")  # whose bootstrap takes rng
+        from scipy import stats
+
+        values = np.random.default_rng(0).random(30)
+
+        found = confidence.bootstrap_mean(values)
+
+        other = stats.bootstrap((values,), np.mean, method="percentile", rng=1)
+        assert found.mean == values.mean()
+        assert found.low == pytest.approx(other.confidence_interval.low, abs=0.005)
+        assert found.high == pytest.approx(other.confidence_interval.high, abs=0.005)
+
+    def test_all_resamples_of_two_sequences_give_the_exact_ends(self):
+        # Means of two draws of {0, 1}: 0, 1/2, 1 with chances 1/4, 1/2, 1/4.
+        assert confidence.bootstrap_mean(np.array([0.0, 1.0])) == (0.5, 0.0, 1.0)
+        assert confidence.bootstrap_mean(np.array([0.0, 1.0]), level=0.4) == (0.5, 0.5, 0.5)
+
+    def test_weights_make_it_a_mean_over_frames(self):
+        found = confidence.bootstrap_mean(np.array([0.0, 1.0]), np.array([100.0, 300.0]))
+
+        # Draws of the two: both the first, one of each, both the second.
+        assert found == (0.75, 0.0, 1.0)
+
+    def test_pairs_cancel_what_sequences_have_in_common(self):
+        hard = np.linspace(0.1, 0.9, 20)
+
+        gap = confidence.paired_difference(hard + 0.05, hard)
+
+        assert gap == pytest.approx((0.05, 0.05, 0.05))
+
+    def test_a_sequence_without_value_is_left_out_and_one_has_no_interval(self):
+        found = confidence.bootstrap_mean(np.array([0.3, np.nan]))
+
+        assert found.mean == 0.3 and np.isnan(found.low) and np.isnan(found.high)
+        assert np.isnan(confidence.bootstrap_mean(np.array([np.nan]))).all()
+
+    def test_the_same_seed_gives_the_same_interval(self):
+        values = np.random.default_rng(1).random(9)
+
+        assert confidence.bootstrap_mean(values) == confidence.bootstrap_mean(values)
+        assert confidence.bootstrap_mean(values) != confidence.bootstrap_mean(values, seed=1)
+
+    def test_bad_options_are_refused(self):
+        with pytest.raises(ValueError, match=r"level must be in \(0, 1\); got 95"):
+            confidence.bootstrap_mean(np.ones(3), level=95)
+        with pytest.raises(ValueError, match="n_resamples must be at least 1; got 0"):
+            confidence.bootstrap_mean(np.ones(3), n_resamples=0)
+        with pytest.raises(ValueError, match="one shape"):
+            confidence.bootstrap_mean(np.ones(3), np.ones(2))
+
+
+@pytest.fixture
+def outcomes():
+    """Two trackers over three sequences."""
+    videos = [moving_square(f"v{i}", n_frames=20 + 10 * i, seed=i) for i in range(3)]
+    found = {}
+    for name, speed in (("slow", 0.25), ("right", 1.0)):
+        tracks = {v.name: track_sequence(Follower(speed), v) for v in videos}
+        scores = {v.name: score(tracks[v.name].boxes, v.boxes, v.visible) for v in videos}
+        found[name] = summary.Outcome(scores, {"v0": 100.0, "v1": 200.0, "v2": 300.0})
+    return found
+
+
+class TestSummary:
+    def test_ao_is_a_mean_over_frames_and_auc_one_over_sequences(self, outcomes):
+        slow = outcomes["slow"]
+
+        ao = [scores.ao for scores in slow.scores.values()]
+        assert slow.mean("ao").mean == pytest.approx(np.average(ao, weights=[19, 29, 39]))
+        auc = [scores.auc for scores in slow.scores.values()]
+        assert slow.mean("auc").mean == pytest.approx(np.mean(auc))
+
+    def test_tables_hold_every_tracker_and_sequence_best_first(self, outcomes):
+        lines = summary.sequence_table(outcomes).splitlines()
+        assert len(lines) == 2 + 3 * 2
+        assert lines[2].split()[:2] == ["v0", "slow"] and lines[3].split()[0] == "right"
+
+        means = summary.mean_table(outcomes).splitlines()
+        assert [means[2].split()[0], means[4].split()[0]] == ["right", "slow"]
+        assert means[2].split()[1] == "0.952" and means[2].split()[-1] == "200"
+        assert means[3].split()[0] == "0.952-0.952" and means[3].split()[-1] == "100-300"
+
+    def test_differences_are_the_first_less_the_others(self, outcomes):
+        (line,) = summary.difference_lines(outcomes)
+
+        assert line.startswith("AUC of slow less right: -0.")
+
+    def test_numbers_are_plain_json(self, outcomes):
+        numbers = json.loads(json.dumps(summary.numbers(outcomes), allow_nan=False))
+
+        assert numbers["right"]["mean"]["auc"]["mean"] == pytest.approx(20 / 21, abs=1e-6)
+        assert len(numbers["slow"]["curves"]["success_curve"]) == 21
+        assert numbers["slow"]["first_less_this"] == {}
+        assert numbers["right"]["first_less_this"]["auc"]["high"] < 0
+
+
+class TestPlots:
+    @pytest.mark.parametrize("kind", list(plots.CURVES))
+    def test_the_legend_ranks_trackers(self, kind, outcomes):
+        figure = plots.curves(outcomes, kind)
+
+        words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        assert [text.split("] ")[1] for text in words] == ["right", "slow"]
+        assert words[0].startswith("[0.952]" if kind == "success" else "[1.000]")
+
+    def test_the_success_curve_drawn_is_the_mean_over_sequences(self, outcomes):
+        figure = plots.curves(outcomes, "success")
+
+        drawn = figure.axes[0].lines[1].get_ydata()
+        expected = np.mean([s.success_curve for s in outcomes["slow"].scores.values()], axis=0)
+        np.testing.assert_allclose(drawn, expected)
+
+    def test_speed_is_on_a_log_axis(self, outcomes, tmp_path):
+        figure = plots.speed_accuracy(outcomes, "1 CPU thread")
+
+        assert figure.axes[0].get_xscale() == "log"
+        figure.savefig(tmp_path / "speed.png")
+
+    def test_groups_that_no_sequence_reaches_leave_a_gap(self, tmp_path):
+        nothing = confidence.Interval(np.nan, np.nan, np.nan)
+        groups = {"a": [confidence.Interval(0.5, 0.4, 0.7), nothing]}
+
+        plots.by_time(groups, ["1-29", "30+"], [3, 0]).savefig(tmp_path / "time.png")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two videos in the layout of GOT-10k."""
+    for i in range(2):
+        video = moving_square(f"video-{i}", n_frames=12, seed=i)
+        place = tmp_path / "data" / video.name
+        place.mkdir(parents=True)
+        for k, frame in enumerate(video.frames):
+            cv2.imwrite(str(place / f"{k + 1:08d}.png"), frame[:, :, ::-1])
+        np.savetxt(place / "groundtruth.txt", video.boxes, delimiter=",", fmt="%.1f")
+    return tmp_path / "data"
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def followers(self, monkeypatch):
+        """Two trackers that need no weights, by the names ``a`` and ``b``."""
+        self.made = []
+
+        def find(names, settings):
+            def make(name):
+                self.made.append(name)
+                return Follower(speed=1.0 if name == "a" else 0.5)
+
+            return [Contestant(n, f"{n} {settings.engine}", lambda n=n: make(n)) for n in names]
+
+        monkeypatch.setattr(evaluate, "find_contestants", find)
+
+    def arguments(self, folder, *more):
+        out = folder.parent / "out"
+        return ["--data", str(folder), "--tracker", "a", "b", "--out", str(out), *more]
+
+    def test_it_writes_table_plots_numbers_and_raw_results(self, folder, capsys):
+        more = ("--by-time", "--every", "5", "--run-frames", "10")
+        # Twelve frames are shorter than the shortest run that counts.
+        assert evaluate.main(self.arguments(folder, *more)) == 0
+
+        out = folder.parent / "out"
+        printed = capsys.readouterr().out
+        assert "AUC of a less b: +0." in printed and "video-1" in printed
+        names = {path.name for path in out.iterdir()}
+        assert names == {"tracks", "raw", "results.json"} | {
+            f"{kind}.png" for kind in (*plots.CURVES, "speed", "by_time")
+        }
+        found = json.loads((out / "results.json").read_text())
+        assert found["one_pass"]["a"]["mean"]["ao"]["mean"] == 1.0
+        assert (out / "raw" / "GOT-10k" / "b" / "video-0" / "video-0_001.txt").is_file()
+
+    def test_it_goes_on_where_it_was_and_starts_over_when_told(self, folder, capsys):
+        assert evaluate.main(self.arguments(folder)) == 0
+        before = (folder.parent / "out" / "results.json").read_text()
+        assert self.made == ["a", "b"]
+
+        assert evaluate.main(self.arguments(folder)) == 0
+        assert self.made == ["a", "b"]
+        assert capsys.readouterr().out.count("(kept)") == 4
+        assert (folder.parent / "out" / "results.json").read_text() == before
+
+        assert evaluate.main(self.arguments(folder, "--fresh")) == 0
+        assert self.made == ["a", "b"] * 2
+
+    def test_runs_with_other_settings_are_not_mixed(self, folder, capsys):
+        assert evaluate.main(self.arguments(folder)) == 0
+
+        assert evaluate.main(self.arguments(folder, "--engine", "torch")) == 1
+        assert "--fresh" in capsys.readouterr().err
+
+    def test_absent_frames_fail_when_told(self, folder):
+        for place in folder.iterdir():
+            (place / "absence.label").write_text("\n".join(["0"] * 9 + ["1"] * 3))
+        found = {}
+        for more in ((), ("--absent-fail",)):
+            assert evaluate.main(self.arguments(folder, *more)) == 0
+            results_ = json.loads((folder.parent / "out" / "results.json").read_text())
+            found[more] = results_["one_pass"]["a"]["mean"]
+
+        assert found[()]["precision"]["mean"] == 1.0
+        assert found["--absent-fail",]["precision"]["mean"] == 0.75
+        assert found["--absent-fail",]["ao"] == found[()]["ao"]
+
+    def test_bad_folders_end_with_one_line(self, folder, tmp_path, capsys):
+        assert evaluate.main(["--data", str(tmp_path / "none")]) == 1
+        assert capsys.readouterr().err.startswith("error: no folder")
+        assert evaluate.main(self.arguments(folder, "--split", "test", "--every", "0")) == 1
+        assert "every must be at least 1" in capsys.readouterr().err

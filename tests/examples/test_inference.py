@@ -1,0 +1,616 @@
+"""The tracker: what it accepts, how it reads the maps, and that every engine says the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from examples.tracker.data.crops import CropConfig, crop_template
+from examples.tracker.export import main as export_command
+from examples.tracker.inference import export as exporting
+from examples.tracker.inference import graphs as keeping
+from examples.tracker.inference.choose import Maps, choose, hann
+from examples.tracker.inference.engines import TorchEngine, make_engine
+from examples.tracker.inference.graphs import Graphs
+from examples.tracker.inference.pictures import (
+    bit_depth,
+    check_box,
+    check_frame,
+    keep_inside,
+    to_rgb,
+    to_uint8,
+)
+from examples.tracker.inference.tracker import Tracker, TrackSettings
+from examples.tracker.models import build_model
+from examples.tracker.models.base import TrackerModel
+from examples.tracker.models.weights import save_weights
+
+from .conftest import ROOT, moving_square, textured
+
+WHITE = 250
+STATM = Path("/proc/self/statm")  # memory in use, in pages
+
+
+def needs(*names):
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+class Brightest(TrackerModel):
+    """Finds the brightest cell of 8 pixels: a tracker that works without training."""
+
+    template_size, search_size, context = 32, 64, 0.5
+    mean, std = (0.0,) * 3, (255.0,) * 3
+
+    def __init__(self):
+        super().__init__()
+        self.size = torch.nn.Parameter(torch.tensor(0.25))
+
+    def embed(self, template):
+        return self.normalise(template).mean((2, 3))
+
+    def locate(self, embedded, search):
+        score = torch.nn.functional.avg_pool2d(self.normalise(search).mean(1, True), 8)
+        pair = score.new_ones(1, 2, 8, 8)
+        score = score + 0 * embedded.mean()
+        return {"score_map": score, "offset_map": 0.5 * pair, "size_map": self.size * pair}
+
+
+def dot(left=60, top=50, side=16, size=(120, 160)):
+    """A dark frame with a bright square."""
+    frame = np.full((*size, 3), 20, np.uint8)
+    frame[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = WHITE
+    return frame
+
+
+def tracker(model=None, **options):
+    return Tracker(model or Brightest(), engine="torch", **options)
+
+
+def started(frame=None, box=(60, 50, 16, 16), **options):
+    follower = tracker(**options)
+    follower.init(dot() if frame is None else frame, box)
+    return follower
+
+
+# ---- tracking ------------------------------------------------------------------------------
+
+
+def test_tracker_follows_a_moving_square():
+    follower = started()
+    for step in range(1, 20):
+        box, score = follower.update(dot(60 + 3 * step, 50 + step))
+        assert box.shape == (4,) and box.dtype == np.float64
+        centre = box[:2] + box[2:] / 2
+        np.testing.assert_allclose(centre, [68 + 3 * step, 58 + step], atol=5)
+        assert 0.5 < score <= 1
+
+
+def test_tracker_box_is_what_the_maps_say_in_the_frame():
+    model = Brightest()
+    follower = started(model=model)
+    box, _ = follower.update(dot())
+    side = 4 * 16  # search_factor times the square root of the box's area: one pixel is one pixel
+    assert box[2:].tolist() == [side / 4, side / 4]
+    corner = np.array([60 + 8 - side / 2, 50 + 8 - side / 2])
+    cells = (box[:2] + box[2:] / 2 - corner) / 8 - 0.5
+    np.testing.assert_allclose(cells, np.round(cells), atol=1e-9)
+
+
+def test_tracker_template_is_the_one_of_training():
+    rng = np.random.default_rng(0)
+    frame = textured(rng)
+    follower = tracker(colour="rgb")
+    seen = []
+    follower.engine.embed = seen.append
+    follower.init(frame, (30, 20, 20, 30))
+    config = CropConfig().for_model(Brightest())
+    expected = crop_template(frame, np.array([30.0, 20.0, 20.0, 30.0]), config)
+    np.testing.assert_array_equal(seen[0], expected)
+
+
+def test_tracker_that_returned_box_is_the_callers_own():
+    follower = started()
+    box, _ = follower.update(dot())
+    expected = follower.update(dot())[0]
+    other = started()
+    other.update(dot())[0][:] = 0
+    np.testing.assert_array_equal(other.update(dot())[0], expected)
+    assert box is not expected
+
+
+def test_tracker_init_again_forgets_the_first_video():
+    frames = [dot(20 + i, 30) for i in range(4)]
+    settings = TrackSettings(lost_score=0.4, search_growth=0.5)
+    fresh, used = (
+        started(frames[0], (20, 30, 16, 16), settings=settings),
+        started(settings=settings),
+    )
+    used.update(np.zeros_like(frames[0]))  # lost, so that the next search would be wider
+    used.init(frames[0], (20, 30, 16, 16))
+    for frame in frames[1:]:
+        np.testing.assert_array_equal(used.update(frame)[0], fresh.update(frame)[0])
+
+
+def test_tracker_target_that_leaves_keeps_a_finite_box_in_the_frame():
+    follower = started(settings=TrackSettings(lost_score=0.3, search_growth=0.2))
+    scores = []
+    for step in range(60):
+        box, score = follower.update(dot(60 + 4 * step, 50))
+        scores.append(score)
+        centre = box[:2] + box[2:] / 2
+        assert np.isfinite(box).all() and (box[2:] > 0).all()
+        assert (centre >= 0).all() and (centre <= [160, 120]).all()
+    assert scores[0] > 0.5 and scores[-1] < 0.3
+
+
+def test_tracker_lost_target_stays_put_and_is_searched_farther_away():
+    settings = TrackSettings(lost_score=0.4, search_growth=0.5, search_limit=2.0)
+    near, far = started(settings=replace(settings, search_growth=0.0)), started(settings=settings)
+    nothing, again = np.full((120, 160, 3), 20, np.uint8), dot(96, 54)
+    for follower in (near, far):
+        before, _ = follower.update(dot())
+        for _ in range(4):
+            box, score = follower.update(nothing)
+            assert score < 0.4
+            np.testing.assert_array_equal(box, before)
+    assert near.update(again)[1] < 0.4
+    box, score = far.update(again)
+    assert score > 0.4 and abs(box[0] + box[2] / 2 - 104) < 8
+
+
+def test_tracker_without_numbers_from_the_network_stays_put():
+    follower = started()
+    before, _ = follower.update(dot())
+    bad = np.full((8, 8), np.nan, np.float32)
+    follower.engine.locate = lambda *_: Maps(bad, np.stack([bad] * 2), np.stack([bad] * 2))
+    box, score = follower.update(dot())
+    np.testing.assert_allclose(box, before)
+    assert score == 0
+
+
+# ---- frames and boxes ----------------------------------------------------------------------
+
+
+def same_as(frame, other, colour="bgr"):
+    boxes = [started(picture, colour=colour).update(picture) for picture in (frame, other)]
+    np.testing.assert_array_equal(boxes[0][0], boxes[1][0])
+    assert boxes[0][1] == boxes[1][1]
+
+
+def test_tracker_colour_says_the_order_of_channels():
+    seen = {}
+    frame = dot()
+    frame[..., 0] //= 2
+    for colour in ("bgr", "rgb"):
+        follower = started(frame, colour=colour)
+        crops = []
+        locate = follower.engine.locate
+        follower.engine.locate = lambda e, s, c=crops, f=locate: c.append(s) or f(e, s)
+        follower.update(frame)
+        seen[colour] = crops[0]
+    np.testing.assert_array_equal(seen["bgr"][..., ::-1], seen["rgb"])
+    assert (seen["bgr"] != seen["rgb"]).any()
+
+
+def test_tracker_gray_frame_is_three_equal_channels():
+    same_as(dot()[..., 0], dot())
+    same_as(dot()[..., :1], dot())
+
+
+@pytest.mark.parametrize("colour", ["bgr", "rgb"])
+def test_tracker_fourth_channel_is_dropped(colour):
+    frame = textured(np.random.default_rng(1), 120, 160)
+    alpha = np.random.default_rng(2).integers(0, 256, (120, 160, 1), dtype=np.uint8)
+    same_as(np.concatenate([frame, alpha], axis=2), frame, colour)
+
+
+def test_tracker_16_bit_frame_of_full_range_is_its_upper_byte():
+    frame = dot()
+    same_as(frame.astype(np.uint16) * 256, frame)
+    same_as((frame.astype(np.uint16) * 256).astype(">u2"), frame)
+
+
+def test_check_frame_reads_the_other_byte_order():
+    frame = np.array([[1, 300], [5000, 65535]], dtype=np.uint16)
+    np.testing.assert_array_equal(check_frame(frame.astype(">u2")) >> 8, frame >> 8)
+    assert check_frame(frame.astype(">u2")).dtype.isnative
+
+
+@pytest.mark.parametrize("colour, expected", [("rgb", [1, 2, 3]), ("bgr", [3, 2, 1])])
+def test_to_rgb_keeps_colours_apart(colour, expected):
+    pixel = np.array([[[1, 2, 3, 9]]], dtype=np.uint8)
+    for channels in (3, 4):
+        picture = np.ascontiguousarray(pixel[..., :channels])
+        assert to_rgb(picture, colour)[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("brightest, depth", [(200, 8), (1023, 10), (1024, 12), (65535, 16)])
+def test_bit_depth_holds_the_brightest_pixel(brightest, depth):
+    frame = np.array([[0, brightest]], dtype=np.uint16)
+    assert bit_depth(frame) == depth
+    assert to_uint8(frame, depth)[0, 1] == brightest >> (depth - 8)
+
+
+def test_16_bit_frames_brighter_than_the_first_are_white():
+    assert to_uint8(np.array([[5000]], dtype=np.uint16), 10)[0, 0] == 255
+
+
+def test_tracker_backward_view_is_read_right():
+    frame = textured(np.random.default_rng(1), 120, 160)
+    same_as(frame[:, ::-1], np.ascontiguousarray(frame[:, ::-1]))
+
+
+def test_tracker_frame_of_another_size_goes_on():
+    follower = started()
+    box, _ = follower.update(dot(size=(160, 120)))
+    np.testing.assert_allclose(box[:2] + box[2:] / 2, [68, 58], atol=5)
+    box, _ = follower.update(np.zeros((20, 30, 3), np.uint8))
+    centre = box[:2] + box[2:] / 2
+    assert (centre >= 0).all() and (centre <= [30, 20]).all()
+
+
+@pytest.mark.parametrize(
+    "frame, message",
+    [
+        ("frame.png", "frame must be an array; got str"),
+        (np.zeros((9, 9, 2), np.uint8), r"frame must have shape .*; got \(9, 9, 2\)"),
+        (np.zeros(9, np.uint8), r"frame must have shape .*; got \(9,\)"),
+        (np.zeros((1, 9, 9, 3), np.uint8), r"frame must have shape .*; got \(1, 9, 9, 3\)"),
+        (np.zeros((9, 9, 3), np.float32), "frame must be of uint8 or uint16; got float32"),
+        (np.zeros((9, 9, 3), np.int16), "frame must be of uint8 or uint16; got int16"),
+        (np.zeros((0, 9, 3), np.uint8), r"frame must not be empty; got shape \(0, 9, 3\)"),
+        (None, "frame must be an array; got NoneType"),
+    ],
+)
+def test_tracker_bad_frame_raises_and_changes_nothing(frame, message):
+    follower, other = started(), started()
+    with pytest.raises(ValueError, match=message):
+        follower.update(frame)
+    with pytest.raises(ValueError, match=message):
+        follower.init(frame, (1, 1, 5, 5))
+    np.testing.assert_array_equal(follower.update(dot(63))[0], other.update(dot(63))[0])
+
+
+@pytest.mark.parametrize(
+    "box, message",
+    [
+        ((1, 2, 3), r"box must be four numbers; got shape \(3,\)"),
+        ("a box", "box must be four numbers; got 'a box'"),
+        (None, "box must be"),
+        ((1, np.nan, 5, 5), "box must be finite"),
+        ((1, 1, np.inf, 5), "box must be finite"),
+        ((10, 10, 0, 5), "box must have a positive width and height"),
+        ((10, 10, 5, -5), "box must have a positive width and height"),
+        ((160, 10, 5, 5), "box must overlap the 160 x 120 frame"),
+        ((10, -5, 5, 5), "box must overlap the 160 x 120 frame"),
+        ((0, 0, 1e9, 1e9), "box must be at most twice the 160 x 120 frame"),
+        ((10, 10, 1, 1), "gives a crop of 2.00 pixels"),
+    ],
+)
+def test_tracker_bad_box_raises_and_changes_nothing(box, message):
+    follower, other = started(), started()
+    with pytest.raises(ValueError, match=message):
+        follower.init(dot(), box)
+    np.testing.assert_array_equal(follower.update(dot(63))[0], other.update(dot(63))[0])
+
+
+def test_tracker_box_that_reaches_out_of_the_frame_is_accepted():
+    np.testing.assert_array_equal(check_box([-5, -5, 10, 10], dot()), [-5.0, -5.0, 10.0, 10.0])
+    box, _ = started(dot(-5, -5), (-5, -5, 16, 16)).update(dot(-5, -5))
+    assert np.isfinite(box).all()
+
+
+def test_tracker_update_before_init_raises():
+    with pytest.raises(RuntimeError, match="update needs a target: call init first"):
+        tracker().update(dot())
+
+
+def test_keep_inside_moves_the_centre_and_limits_the_size():
+    box = keep_inside(np.array([200.0, -90.0, 500.0, 1.0]), (120, 160), 2.0)
+    np.testing.assert_allclose(box, [160 - 80, -1.0, 160.0, 2.0])
+    inside = np.array([3.0, 4.0, 5.0, 6.0])
+    np.testing.assert_array_equal(keep_inside(inside, (120, 160), 2.0), inside)
+
+
+def test_tracker_unknown_colour_raises():
+    with pytest.raises(ValueError, match="colour must be one of bgr, rgb; got 'hsv'"):
+        tracker(colour="hsv")
+
+
+# ---- reading the maps ----------------------------------------------------------------------
+
+LAST = np.array([0.25, 0.25])
+
+
+def maps(peaks, size=0.25, side=8):
+    score = np.zeros((side, side), np.float32)
+    for cell, value in peaks.items():
+        score[cell] = value
+    halves = np.full((2, side, side), 0.5, np.float32)
+    return Maps(score, halves, np.full((2, side, side), size, np.float32))
+
+
+def test_choose_without_settings_reads_the_best_cell():
+    found = choose(maps({(2, 5): 0.7, (4, 4): 0.6}, size=0.5), LAST, TrackSettings())
+    np.testing.assert_allclose(found.centre, [5.5 / 8, 2.5 / 8])
+    np.testing.assert_allclose(found.size, [0.5, 0.5])
+    assert found.score == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("setting", ["window", "window_product"])
+def test_choose_window_prefers_the_middle_and_leaves_the_score(setting):
+    found = choose(
+        maps({(0, 0): 0.7, (4, 4): 0.6}), LAST, replace(TrackSettings(), **{setting: 0.5})
+    )
+    np.testing.assert_allclose(found.centre, [4.5 / 8, 4.5 / 8])
+    assert found.score == pytest.approx(0.6)
+
+
+def test_choose_penalty_prefers_the_last_size_and_aspect():
+    both = maps({(0, 0): 0.7, (4, 4): 0.6})
+    both.size[:, 0, 0] = 0.5, 0.125  # the same area
+    assert choose(both, LAST, TrackSettings()).score == pytest.approx(0.7)
+    assert choose(both, LAST, TrackSettings(penalty=0.5)).score == pytest.approx(0.6)
+    both.size[:, 0, 0] = 0.5, 0.5  # the same aspect
+    assert choose(both, LAST, TrackSettings(penalty=0.5)).score == pytest.approx(0.6)
+    both.size[:, 0, 0] = LAST
+    assert choose(both, LAST, TrackSettings(penalty=0.5)).score == pytest.approx(0.7)
+
+
+def test_choose_smoothing_mixes_sizes_and_caution_scales_with_the_score():
+    peak = maps({(4, 4): 0.5}, size=0.45)
+    smooth = choose(peak, LAST, TrackSettings(size_smoothing=0.75))
+    np.testing.assert_allclose(smooth.size, 0.25 + 0.25 * 0.2, rtol=1e-6)
+    cautious = choose(peak, LAST, TrackSettings(size_smoothing=0.75, size_caution=1.0))
+    np.testing.assert_allclose(cautious.size, 0.25 + 0.25 * 0.5 * 0.2, rtol=1e-6)
+
+
+def test_hann_is_one_in_the_middle_and_positive_at_the_edges():
+    window = hann((15, 15))
+    assert window[7, 7] == pytest.approx(1) and 0 < window.min() < 0.01
+    np.testing.assert_array_equal(window, window[::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("window", 1.0),
+        ("window_product", 1.5),
+        ("penalty", -0.1),
+        ("size_smoothing", 1.0),
+        ("size_caution", float("nan")),
+        ("lost_score", -1),
+        ("search_growth", float("inf")),
+        ("search_limit", 0.5),
+    ],
+)
+def test_settings_out_of_range_raise(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be in"):
+        TrackSettings(**{name: value})
+
+
+# ---- engines -------------------------------------------------------------------------------
+
+
+def test_engine_torch_leaves_the_process_and_the_network_as_they_were():
+    model = Brightest().train()
+    before = torch.get_num_threads()
+    engine = TorchEngine(model, "float32", 2)
+    engine.locate(engine.embed(np.zeros((32, 32, 3), np.uint8)), np.zeros((64, 64, 3), np.uint8))
+    assert torch.get_num_threads() == before and model.training
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"engine": "tensorrt"}, "engine must be auto or one of openvino, onnxruntime, torch"),
+        ({"precision": "float16"}, "precision must be auto or one of float32, bfloat16, int8"),
+        ({"threads": 0}, "threads must be a whole number, at least 1; got 0"),
+        ({"threads": 1.5}, "threads must be a whole number, at least 1; got 1.5"),
+        (
+            {"engine": "torch", "precision": "int8"},
+            "engine torch computes in float32, bfloat16; got int8",
+        ),
+    ],
+)
+def test_engine_bad_options_raise(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_engine(Brightest(), **options)
+
+
+def test_engine_missing_package_raises_and_auto_takes_torch(monkeypatch):
+    find = importlib.util.find_spec
+    hidden = ("openvino", "onnxruntime", "onnx", "onnxscript")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in hidden else find(n))
+    with pytest.raises(ImportError, match="pip install openvino onnx onnxscript"):
+        make_engine(Brightest(), engine="openvino")
+    assert make_engine(Brightest()).name == "torch"
+
+
+def test_tracker_missing_weights_raise(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file of weights"):
+        Tracker(tmp_path / "none.pt")
+
+
+def test_tracker_folder_that_is_no_export_raises(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no exported tracker"):
+        Tracker(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return build_model("lite").eval()
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    """One export for all tests: it takes seconds."""
+    return exporting.export(network, tmp_path_factory.mktemp("graphs") / "lite")
+
+
+@pytest.fixture
+def crops(network):
+    rng = np.random.default_rng(0)
+    return [textured(rng, side, side) for side in (network.template_size, network.search_size)]
+
+
+EXPORT = needs("onnx", "onnxscript")
+
+
+@EXPORT
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("openvino", marks=needs("openvino")),
+        pytest.param("onnxruntime", marks=needs("onnxruntime")),
+    ],
+)
+def test_exported_maps_equal_torch(engine, network, exported, crops):
+    runner = make_engine(exported, engine=engine, precision="float32", threads=1)
+    theirs = TorchEngine(network, "float32", 1)
+    found = runner.locate(runner.embed(crops[0]), crops[1])
+    expected = theirs.locate(theirs.embed(crops[0]), crops[1])
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
+
+
+@EXPORT
+@needs("openvino")
+def test_exported_bfloat16_is_near_float32_where_the_processor_has_it(exported, crops):
+    try:
+        low = make_engine(exported, engine="openvino", precision="bfloat16", threads=1)
+    except ValueError as error:
+        pytest.skip(str(error))
+    high = make_engine(exported, engine="openvino", precision="float32", threads=1)
+    one, other = (e.locate(e.embed(crops[0]), crops[1]) for e in (low, high))
+    np.testing.assert_allclose(one.size, other.size, rtol=0, atol=0.02)
+    assert (one.size != other.size).any()
+
+
+@EXPORT
+@needs("openvino")
+def test_tracker_of_an_exported_folder_needs_no_torch(exported):
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from examples.tracker.inference.tracker import Tracker\n"
+        f"t = Tracker({str(exported.embed.parent)!r}, precision='float32', threads=1)\n"
+        "f = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)\n"
+        "t.init(f, (40, 30, 20, 20)); print(t.engine.name, t.update(f)[0].shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["openvino", "(4,)"], done.stderr
+
+
+@EXPORT
+def test_cached_export_is_reused_and_depends_on_weights(network, tmp_path, monkeypatch):
+    made = []
+
+    def fake(model, folder):
+        made.append(folder)
+        touch = lambda path: path.write_bytes(b"graph")  # noqa: E731
+        return keeping.write_folder(folder, exporting.facts_of(model), embed=touch, locate=touch)
+
+    monkeypatch.setattr(exporting, "export", fake)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = exporting.cached(network)
+    assert exporting.cached(network).embed == first.embed and len(made) == 1
+    assert first.embed.parent.parent == tmp_path / "sstrack-tracker"
+    first.locate.unlink()  # half of it is gone: made again
+    assert exporting.cached(network).locate.is_file() and len(made) == 2
+    other = build_model("lite").eval()
+    assert exporting.cached(other).embed != first.embed and len(made) == 3
+
+
+def test_write_folder_leaves_nothing_behind_when_it_fails(tmp_path, network):
+    def fail(path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        keeping.write_folder(tmp_path / "x", exporting.facts_of(network), embed=fail, locate=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_folder_spares_what_is_no_export(tmp_path, network):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="is not empty and no exported tracker"):
+        keeping.write_folder(tmp_path, exporting.facts_of(network), embed=None, locate=None)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_graphs_of_another_format_raise(tmp_path):
+    for name in ("embed.onnx", "locate.onnx"):
+        (tmp_path / name).touch()
+    (tmp_path / "tracker.json").write_text('{"format": 99}')
+    with pytest.raises(ValueError, match="must be of format 1"):
+        Graphs(tmp_path)
+
+
+def test_int8_that_was_not_calibrated_raises(network, tmp_path):
+    with pytest.raises(ValueError, match="int8 needs a network that was calibrated"):
+        exporting.cached(network, "int8", tmp_path)
+
+
+@EXPORT
+@needs("onnxruntime", "nncf")
+def test_int8_is_near_float32_and_runs_in_its_own_precision_only(exported, tmp_path):
+    from examples.tracker.inference.quantise import calibration_crops, quantise
+
+    config = CropConfig(exported.facts.template_size, exported.facts.search_size)
+    crops = calibration_crops([moving_square("a"), moving_square("b", seed=1)], config, 6)
+    assert len(crops) == 6
+    small = quantise(exported, crops, tmp_path / "int8")
+    assert small.facts.precision == "int8"
+    assert small.locate.stat().st_size < 0.6 * exported.locate.stat().st_size
+    with pytest.raises(ValueError, match="exported in int8; got precision float32"):
+        make_engine(small, precision="float32")
+    with pytest.raises(ValueError, match="exported in float32; got precision int8"):
+        make_engine(exported, precision="int8")
+    low = make_engine(small, engine="onnxruntime", threads=1)
+    high = make_engine(exported, engine="onnxruntime", threads=1)
+    assert (low.precision, high.precision) == ("int8", "float32")
+    one, other = (e.locate(e.embed(crops[0][0]), crops[0][1]) for e in (low, high))
+    assert np.abs(one.size - other.size).mean() < 0.02
+
+
+def test_export_command_tells_what_is_wrong(tmp_path, capsys):
+    assert export_command(["--weights", str(tmp_path / "none.pt")]) == 1
+    assert capsys.readouterr().err.startswith("error: no file of weights")
+
+
+@EXPORT
+def test_export_command_writes_a_folder_that_tracks(tmp_path, capsys):
+    torch.manual_seed(0)
+    weights, out = tmp_path / "w.pt", tmp_path / "out"
+    save_weights(weights, build_model("conv_small"), "conv_small", {})
+    assert export_command(["--weights", str(weights), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith(f"{out}: float32")
+    assert Graphs(out).facts.search_size == 128
+
+
+# ---- memory --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="needs /proc")
+def test_tracker_memory_is_flat():
+    follower, frames = started(), [dot(60 + i, 50) for i in range(8)]
+
+    def pages():
+        for i in range(400):
+            follower.update(frames[i % 8])
+        return int(STATM.read_text().split()[1])
+
+    first = min(pages(), pages())
+    assert pages() - first < 512  # 2 MB: one frame's copy kept would be 23 MB

@@ -1,0 +1,220 @@
+"""Tests of one-pass evaluation and of success by time since the template."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from examples.tracker.data.sequences import Sequence
+from examples.tracker.evaluation import by_time
+from examples.tracker.evaluation.by_time import Runs, TimeConfig
+from examples.tracker.evaluation.measures import score
+from examples.tracker.evaluation.one_pass import Track, track_and_keep, track_sequence
+
+from .conftest import moving_square
+
+
+class Follower:
+    """Answers the first box moved right by ``speed`` pixels a frame; notes what it was asked."""
+
+    def __init__(self, speed=1.0, stop_at=None):
+        self.speed, self.stop_at, self.asked = speed, stop_at, 0
+
+    def init(self, frame, box):
+        assert frame.dtype == np.uint8 and frame.ndim == 3
+        self.box = np.array(box)
+
+    def update(self, frame):
+        self.asked += 1
+        if self.asked == self.stop_at:
+            raise KeyboardInterrupt
+        self.box[0] += self.speed
+        return self.box.copy(), 0.5
+
+
+@pytest.fixture
+def sequence():
+    return moving_square("square", n_frames=40)
+
+
+def hidden(sequence, frames):
+    """The sequence with its target absent in some frames."""
+    boxes, visible = sequence.boxes.copy(), sequence.visible.copy()
+    boxes[frames], visible[frames] = 0, False
+    return Sequence(sequence.name, sequence.frames, boxes, visible)
+
+
+class TestOnePass:
+    def test_a_tracker_that_follows_the_target_scores_1(self, sequence):
+        track = track_sequence(Follower(), sequence)
+
+        assert score(track.boxes, sequence.boxes, sequence.visible).ao == 1.0
+        assert track.scores.tolist() == [1.0] + [0.5] * 39
+        assert (track.seconds >= 0).all() and track.frames_per_second > 0
+
+    def test_speed_is_updates_by_their_time_without_init(self):
+        track = Track(np.zeros((4, 4)), np.zeros(4), np.array([np.nan, 5.0, 0.5, 0.25]))
+
+        assert track.frames_per_second == pytest.approx(2 / 0.75)
+
+    def test_a_run_starts_where_the_target_is_first_visible(self, sequence):
+        late = hidden(sequence, slice(0, 3))
+
+        track = track_sequence(Follower(), late)
+
+        assert np.isnan(track.boxes[:3]).all()
+        assert track.boxes[3:].tolist() == sequence.boxes[3:].tolist()
+
+    def test_a_run_of_n_frames_ends_there(self, sequence):
+        track = track_sequence(Follower(), sequence, start=5, n_frames=10)
+
+        assert np.flatnonzero(np.isfinite(track.scores)).tolist() == list(range(5, 15))
+
+    def test_a_start_without_target_or_beyond_the_end_is_refused(self, sequence):
+        with pytest.raises(ValueError, match="not visible in frame 2"):
+            track_sequence(Follower(), hidden(sequence, [2]), start=2)
+        with pytest.raises(ValueError, match="not visible in frame 40"):
+            track_sequence(Follower(), sequence, start=40)
+        with pytest.raises(ValueError, match="visible in no frame"):
+            track_sequence(Follower(), hidden(sequence, slice(None)))
+
+    def test_an_answer_that_is_no_box_is_named(self, sequence):
+        class Wrong(Follower):
+            def update(self, frame):
+                return (1.0, 2.0), 0.0
+
+        with pytest.raises(ValueError, match=r"square, frame 1: .* 4 numbers .* shape \(2,\)"):
+            track_sequence(Wrong(), sequence)
+
+    def test_the_tracker_cannot_change_the_annotation(self, sequence):
+        before = sequence.boxes.copy()
+
+        class Careless(Follower):
+            def init(self, frame, box):
+                super().init(frame, box)
+                box[:] = 0
+
+        track_sequence(Careless(), sequence)
+
+        assert np.array_equal(sequence.boxes, before)
+
+
+class TestKeeping:
+    def test_a_kept_run_is_read_and_not_run_again(self, sequence, tmp_path):
+        path = tmp_path / "a" / "square.npz"
+        first, was_there = track_and_keep(Follower, sequence, path, "follower")
+        assert not was_there
+
+        def refuse():
+            raise AssertionError("must not be made")
+
+        second, was_there = track_and_keep(refuse, sequence, path, "follower")
+
+        assert was_there
+        for a, b in zip(first, second):
+            np.testing.assert_array_equal(a, b)
+
+    def test_a_kept_run_of_another_tracker_or_annotation_is_refused(self, sequence, tmp_path):
+        path = tmp_path / "square.npz"
+        track_and_keep(Follower, sequence, path, "follower 1")
+
+        with pytest.raises(ValueError, match=r"another tracker .*follower 1; now follower 2"):
+            track_and_keep(Follower, sequence, path, "follower 2")
+        with pytest.raises(ValueError, match="another annotation of square"):
+            track_and_keep(Follower, hidden(sequence, [3]), path, "follower 1")
+
+    def test_a_run_that_is_stopped_leaves_no_file(self, sequence, tmp_path):
+        path = tmp_path / "square.npz"
+
+        with pytest.raises(KeyboardInterrupt):
+            track_and_keep(lambda: Follower(stop_at=5), sequence, path, "follower")
+
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestByTime:
+    CONFIG = TimeConfig(every=10, n_frames=20, group=5, last_group=10, min_frames=5)
+
+    def test_groups_are_those_asked_for(self):
+        config = TimeConfig()
+
+        assert config.labels == ["1-29", "30-59", "60-89", "90-119", "120-149", "150-179"] + [
+            "180-199",
+            "200+",
+        ]
+        assert config.edges.tolist() == [1, 30, 60, 90, 120, 150, 180, 200]
+
+    def test_starts_are_every_so_many_frames_visible_and_with_frames_after_them(self, sequence):
+        assert self.CONFIG.starts(sequence).tolist() == [0, 10, 20, 30]
+        assert self.CONFIG.starts(hidden(sequence, [10])).tolist() == [0, 20, 30]
+        assert TimeConfig(min_frames=50).starts(sequence).tolist() == []
+
+    def test_overlap_is_that_of_each_run_at_each_time(self, sequence):
+        runs = by_time.run_sequence(Follower(speed=2.0), hidden(sequence, [12]), self.CONFIG)
+
+        # After t frames the answer is t pixels ahead of a square of 20 pixels.
+        expected = [max(20 - t, 0) / (20 + min(t, 20)) for t in range(1, 21)]
+        np.testing.assert_allclose(runs.iou[2], [*expected[:19], np.nan])  # 20 + 20 is the end
+        np.testing.assert_allclose(runs.iou[0][:11], expected[:11])
+        assert np.isnan(runs.iou[0][11]) and np.isnan(runs.iou[1][1])  # frame 12 is hidden
+        assert runs.starts.tolist() == [0, 10, 20, 30]
+
+    def test_groups_average_the_frames_of_all_runs(self):
+        iou = np.array([[0.8, 0.6, 0.4, np.nan], [0.6, np.nan, 0.2, np.nan]])
+        runs = Runs(np.array([0, 10]), iou)
+        edges = np.array([1, 3, 4])
+
+        np.testing.assert_allclose(runs.by_group(edges), [2 / 3, 0.3, np.nan])
+        np.testing.assert_allclose(runs.by_group(edges, 0.6), [1 / 3, 0.0, np.nan])
+
+    def test_each_sequence_counts_once(self):
+        runs = {
+            "long": Runs(np.arange(3), np.full((3, 20), 0.9)),
+            "short": Runs(np.arange(1), np.r_[np.full(4, 0.1), np.full(16, np.nan)][None]),
+        }
+
+        success, iou, counts = by_time.summarise(runs, self.CONFIG)
+
+        assert [part.mean for part in success] == [0.5, 1.0, 1.0]
+        assert iou[0].mean == pytest.approx(0.5)
+        assert counts == [2, 1, 1]
+
+    def test_pictures_of_neighbouring_starts_are_decoded_once(self, sequence, monkeypatch):
+        read = []
+
+        class Source(list):
+            def __getitem__(self, index):
+                read.append(index)
+                return super().__getitem__(index)
+
+        made = Sequence("made", Source(sequence.frames), sequence.boxes, sequence.visible)
+        by_time.run_sequence(Follower(), made, self.CONFIG)
+
+        assert sorted(read) == list(range(40))
+
+    def test_a_stopped_run_goes_on_with_the_starts_that_are_left(self, sequence, tmp_path):
+        path = tmp_path / "square.npz"
+        arguments = (sequence, self.CONFIG, path, "follower")
+        with pytest.raises(KeyboardInterrupt):
+            by_time.run_and_keep(lambda: Follower(stop_at=30), *arguments)
+        follower = Follower()
+
+        runs = by_time.run_and_keep(lambda: follower, *arguments)
+
+        whole = by_time.run_sequence(Follower(), sequence, self.CONFIG)
+        assert follower.asked == 20 + 19 + 9  # the first of four runs was kept
+        np.testing.assert_array_equal(runs.iou, whole.iou)
+        np.testing.assert_array_equal(runs.starts, whole.starts)
+
+    def test_kept_runs_of_another_length_are_refused(self, sequence, tmp_path):
+        path = tmp_path / "square.npz"
+        by_time.run_and_keep(Follower, sequence, self.CONFIG, path, "follower")
+        longer = TimeConfig(every=10, n_frames=25, group=5, last_group=10, min_frames=5)
+
+        with pytest.raises(ValueError, match="runs of 20 frames, not 25"):
+            by_time.run_and_keep(Follower, sequence, longer, path, "follower")
+
+    @pytest.mark.parametrize("name", ["every", "n_frames", "min_frames"])
+    def test_settings_below_1_are_refused(self, name):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1; got 0"):
+            TimeConfig(**{name: 0})

@@ -1,0 +1,102 @@
+"""Tests of OpenCV's trackers as peers, and of finding trackers by name."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from examples.tracker.data.sequences import Sequence
+from examples.tracker.evaluation import peers
+from examples.tracker.evaluation.contestants import Settings, find_contestants
+from examples.tracker.evaluation.measures import score
+from examples.tracker.evaluation.one_pass import track_sequence
+
+from .conftest import moving_square
+
+
+@pytest.fixture
+def sequence():
+    return moving_square("square", n_frames=40)
+
+
+class TestPeers:
+    def test_a_tracker_that_opencv_lacks_is_named_with_its_package(self, monkeypatch):
+        monkeypatch.delattr(cv2, "TrackerCSRT", raising=False)
+        monkeypatch.delattr(cv2, "legacy", raising=False)
+
+        with pytest.raises(ImportError, match=r"TrackerCSRT.*opencv-contrib-python-headless"):
+            peers.make_peer("csrt")
+
+    def test_unknown_peers_and_missing_weights_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="one of csrt, kcf, mil, nano; got 'dlib'"):
+            peers.make_peer("dlib")
+        with pytest.raises(ValueError, match="nano needs the folder"):
+            peers.make_peer("nano")
+        with pytest.raises(FileNotFoundError, match=r"nanotrack_backbone_sim\.onnx"):
+            peers.make_peer("nano", nano_folder=tmp_path)
+
+    @pytest.mark.parametrize("name", ["csrt", "kcf", "mil"])
+    def test_it_follows_a_square_and_can_be_started_again(self, name, sequence):
+        try:
+            tracker = peers.make_peer(name)
+        except ImportError as error:
+            pytest.skip(str(error))
+        short = Sequence("s", sequence.frames[:8], sequence.boxes[:8], sequence.visible[:8])
+
+        tracks = [track_sequence(tracker, short) for _ in range(2)]
+
+        assert score(tracks[0].boxes, short.boxes, short.visible).ao > 0.2
+        assert len(np.unique(tracks[0].boxes, axis=0)) > 3
+        if name != "mil":  # which draws
+            np.testing.assert_array_equal(tracks[0].boxes, tracks[1].boxes)
+        assert ((tracks[0].scores >= 0) & (tracks[0].scores <= 1)).all()
+
+    def test_opencv_gets_bgr_and_a_lost_target_keeps_its_box_with_score_0(self):
+        seen = []
+
+        class Lost:
+            def init(self, frame, box):
+                seen.append((frame[0, 0].tolist(), box))
+
+            def update(self, frame):
+                return False, (0, 0, 0, 0)
+
+        tracker = peers.OpenCVTracker(Lost)
+        frame = np.full((50, 60, 3), (1, 2, 3), dtype=np.uint8)
+        tracker.init(frame, np.array([3.4, 5.6, 10.0, 10.0]))
+
+        box, confidence_ = tracker.update(frame)
+
+        assert seen == [([3, 2, 1], (3, 6, 10, 10))]
+        assert (box.tolist(), confidence_) == ([3.4, 5.6, 10.0, 10.0], 0.0)
+
+    def test_update_before_init_is_refused(self):
+        with pytest.raises(RuntimeError, match="call init first"):
+            peers.OpenCVTracker(lambda: None).update(np.zeros((5, 5, 3), dtype=np.uint8))
+
+    @pytest.mark.parametrize(
+        "box, whole",
+        [
+            ((-5.0, -5.0, 20.0, 20.0), (0, 0, 15, 15)),
+            ((50.0, 40.0, 30.0, 30.0), (50, 40, 10, 10)),
+            ((10.2, 10.2, 0.4, 0.4), (10, 10, 1, 1)),
+            ((70.0, 60.0, 5.0, 5.0), (59, 49, 1, 1)),
+        ],
+    )
+    def test_a_box_becomes_whole_pixels_inside_the_picture(self, box, whole):
+        assert peers.whole_pixels(np.array(box), 60, 50) == whole
+
+
+class TestContestants:
+    def test_two_trackers_of_one_name_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="two trackers are named 'mil'"):
+            find_contestants(["mil", "mil"], Settings())
+
+    def test_a_missing_file_of_weights_is_named(self):
+        with pytest.raises(FileNotFoundError, match=r"no file of weights nothing.pt; a tracker is"):
+            find_contestants(["nothing.pt"], Settings())
+
+    def test_threads_below_1_are_refused(self):
+        with pytest.raises(ValueError, match="threads must be at least 1; got 0"):
+            find_contestants(["mil"], Settings(threads=0))

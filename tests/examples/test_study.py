@@ -1,0 +1,137 @@
+"""The study: rows that stop, go on and are compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from examples.tracker import study
+from examples.tracker.data.frames import FrameStore
+from examples.tracker.evaluation.pairs import Evaluation, HeldOutPairs, clustered_error
+from examples.tracker.evaluation.rows import ROW, Row, collect
+from examples.tracker.training.trainer import Trainer
+from sstrack_sched import IntervalBins
+
+from .conftest import moving_square
+
+SETTINGS = [
+    *("--epochs", "2", "--samples-per-epoch", "8", "--batch-size", "4"),
+    *("--max-interval", "20", "--spacing", "10"),
+]
+
+
+@pytest.fixture(autouse=True)
+def few_videos(monkeypatch):
+    """A few squares in place of rendered videos."""
+
+    def squares(config, *, n_test):
+        return [moving_square(f"s-{i}", 30, seed=i) for i in range(3)], [moving_square("t", 30)] * 2
+
+    monkeypatch.setattr(study, "load_videos", squares)
+
+
+def run(out, *arguments):
+    return study.main(["--out", str(out), "--pairs-per-bin", "4", *SETTINGS, *arguments])
+
+
+def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
+    assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "0", "1") == 0
+    assert "2 runs each, of as many seeds" in capsys.readouterr().out
+    names = {path.name for path in tmp_path.iterdir()}
+    rows = {"random-0", "random-1", "weighted-0", "weighted-1"}
+    assert names == rows | {"results.json", "schedule.png"}
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results["held_out"]) == {"random", "weighted", "middle"}
+    files = {"checkpoint.pt", "evaluation.npz", "history.json", "schedule.png", "weights.pt"}
+    assert {path.name for path in (tmp_path / "random-1").iterdir()} == files
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(study, "run_row", refuse)
+    assert run(tmp_path, "--modes", "random", "--seeds", "1") == 0
+    assert "random-1: done before" in capsys.readouterr().out
+    monkeypatch.setattr(study, "load_videos", refuse)
+    assert run(tmp_path, "--compare") == 0
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+
+
+def test_study_row_that_stopped_goes_on_to_the_same_end(tmp_path, monkeypatch):
+    assert run(tmp_path / "whole", "--modes", "weighted") == 0
+    whole_run = Trainer.run
+    monkeypatch.setattr(Trainer, "run", lambda self, *a, **k: whole_run(self, *a, max_steps=3, **k))
+    assert run(tmp_path / "cut", "--modes", "weighted") == 130
+    assert not (tmp_path / "cut" / "weighted-0" / ROW).exists()
+    monkeypatch.setattr(Trainer, "run", whole_run)
+    steps, whole_step = [], Trainer._step
+    monkeypatch.setattr(
+        Trainer, "_step", lambda self, batch: steps.append(1) or whole_step(self, batch)
+    )
+    assert run(tmp_path / "cut", "--modes", "weighted") == 0
+    assert len(steps) == 1  # of four
+    first, second = (Row.load(tmp_path / name / "weighted-0") for name in ("whole", "cut"))
+    np.testing.assert_array_equal(first.evaluation.iou, second.evaluation.iou)
+
+
+def test_study_rows_of_other_settings_are_refused(tmp_path, capsys):
+    assert run(tmp_path, "--modes", "random") == 0
+    assert run(tmp_path, "--modes", "random", "--learning-rate", "0.5") == 1
+    words = "rows of one study must differ in mode and seed only; got learning_rate 0.001 and 0.5"
+    assert words in capsys.readouterr().err
+    assert run(tmp_path, "--modes", "weighted", "--learning-rate", "0.5") == 1
+    assert "differ in mode and seed only" in capsys.readouterr().err
+
+
+def make_row(squares, config):
+    held_out = HeldOutPairs(FrameStore(squares), IntervalBins(30, 10), config.crops)
+    return Row.of(config, held_out.middle(), held_out)
+
+
+def test_study_seeds_that_not_all_modes_have_are_left_out(tmp_path, squares, tiny_config):
+    row = make_row(squares, tiny_config)
+    for mode, seed in (("random", 0), ("random", 1), ("weighted", 1), ("weighted", 2)):
+        folder = tmp_path / f"{mode}-{seed}"
+        folder.mkdir()
+        replace(row, config=replace(tiny_config, mode=mode, seed=seed)).save(folder)
+    rows, evaluations, seeds = collect(tmp_path)
+    assert (len(rows), seeds, evaluations["random"].n_runs) == (4, [1], 1)
+    shutil.rmtree(tmp_path / "random-1")
+    with pytest.raises(ValueError, match=r"no seed is done in all modes: .*'random': \[0\]"):
+        collect(tmp_path)
+
+
+def test_study_bad_rows_are_named(tmp_path, squares, tiny_config):
+    with pytest.raises(ValueError, match="no row of a study is done in"):
+        collect(tmp_path)
+    row = make_row(squares, tiny_config)
+    for seed, middle in ((0, row.middle), (1, replace(row.middle, iou=row.middle.iou + 1))):
+        (tmp_path / f"{seed}").mkdir()
+        other = replace(row, config=replace(tiny_config, seed=seed), middle=middle)
+        other.save(tmp_path / f"{seed}")
+    with pytest.raises(ValueError, match="were tested on different pairs"):
+        collect(tmp_path)
+    (tmp_path / "1" / ROW).write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match=r"evaluation\.npz is no row of a study"):
+        collect(tmp_path)
+
+
+def test_evaluation_of_runs_adds_their_variance():
+    rng = np.random.default_rng(0)
+    videos, bins = np.repeat(np.arange(10), 4), np.tile([0, 0, 0, 1], 10)
+    iou = rng.random((3, 40))
+    runs = Evaluation(iou, bins, videos, 3, 0.5)
+    single = Evaluation(iou[0], bins, videos, 3, 0.5)
+    assert (runs.n_runs, single.n_runs) == (3, 1)
+    means = runs.success.mean(axis=1)
+    over_videos = clustered_error(runs.success.mean(axis=0), videos)
+    expected = np.sqrt(over_videos**2 + means.var(ddof=1) / 3)
+    assert runs.error(runs.success) == pytest.approx(expected)
+    assert single.error(single.success) == clustered_error(single.success, videos)
+    chosen = runs.success[:, bins == 1]
+    assert runs.by_bin(runs.success)[1] == pytest.approx(chosen.mean())
+    assert np.isnan(runs.by_bin(runs.success)[2])
+    assert np.isnan(runs.error_by_bin(runs.success)[2])
