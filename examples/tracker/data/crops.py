@@ -157,15 +157,7 @@ def cut(picture: Picture, square: Square, size: int) -> Picture:
     CropError
         If the square and the picture have no pixel in common.
     """
-    height, width = picture.shape[:2]
-    left, top, side = square.left, square.top, square.side
-    if left >= width or top >= height or left + side <= 0 or top + side <= 0:
-        raise CropError(
-            f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside "
-            f"a {width} x {height} picture"
-        )
-    mean = cv2.mean(picture)[:3]
-    near, square = _shrink(picture, square, max(1, int(side / size)))
+    near, square, mean = cut_near(picture, square, size)
     step = square.side / size
     # OpenCV puts the centre of the first pixel at 0, here it is at one half.
     inverse = np.array(
@@ -184,6 +176,42 @@ def cut(picture: Picture, square: Square, size: int) -> Picture:
             borderValue=mean,
         )
     )
+
+
+def cut_near(picture: Picture, square: Square, size: int) -> Tuple[Picture, Square, Colour]:
+    """What `cut` samples: the picture where the square is, shrunk if it is over twice the size.
+
+    Parameters
+    ----------
+    picture, square, size
+        As `cut` takes them.
+
+    Returns
+    -------
+    near : ndarray of uint8, shape (h, w, 3)
+        What it needs of the picture, or more.
+    square : Square
+        In pixels of ``near``; its side is less than twice the size.
+    mean : tuple of float
+        Mean colour of the picture; black where the crop cannot show it.
+
+    Raises
+    ------
+    CropError
+        As `cut`.
+    """
+    height, width = picture.shape[:2]
+    left, top, side = square.left, square.top, square.side
+    if left >= width or top >= height or left + side <= 0 or top + side <= 0:
+        raise CropError(
+            f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside "
+            f"a {width} x {height} picture"
+        )
+    factor = max(1, int(side / size))
+    spare = min(left, top, width - left - side, height - top - side)
+    # The mean of a large frame takes longer than the crop: only where the crop may show it.
+    mean = cv2.mean(picture)[:3] if spare <= factor + 1 else (0.0, 0.0, 0.0)
+    return (*_shrink(picture, square, factor), mean)
 
 
 def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Square]:
@@ -233,14 +261,20 @@ def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
     crop = cut(picture, square, config.template_size)
     if config.context == 1:
         return crop
-    centre_x, centre_y, width, height = square.normalise(box) * config.template_size
-    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
-    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
+    left, top, right, bottom = target_in(square, box, config.template_size)
     plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
     faded = _uint8(cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0))
     inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
     faded[inside] = crop[inside]
     return faded
+
+
+def target_in(square: Square, box: Box, size: int) -> Tuple[int, int, int, int]:
+    """Left, top, right, bottom of a box of the frame, in whole pixels of a square's crop."""
+    centre_x, centre_y, width, height = square.normalise(box) * size
+    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
+    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
+    return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -302,26 +336,39 @@ def crop_pair(
         If a box is degenerate, a crop outside its frame, or the target's centre outside the
         search crop.
     """
-    second = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
-    box = second.normalise(search[1])
-    if not (box[:2] >= 0).all() or not (box[:2] < 1).all():
-        raise CropError(f"the target's centre {box[:2].tolist()} is outside the search crop")
-    crops = [
-        crop_template(*template, config),
-        cut(search[0], second, config.search_size),
-    ]
+    second, target = search_square(search[1], config, change)
+    first_crop = crop_template(*template, config)
+    second_crop = cut(search[0], second, config.search_size)
+    return change_crop(first_crop, change, 0), change_crop(second_crop, change, 1), target
+
+
+def search_square(
+    box: Box, config: CropConfig, change: Change
+) -> Tuple[Square, NDArray[np.float32]]:
+    """The search crop's square, and where the target is in the (maybe mirrored) crop.
+
+    Raises
+    ------
+    CropError
+        As `square_around`, or if the target's centre is outside.
+    """
+    square = square_around(box, config.search_factor, shift=change.shift, scale=change.scale)
+    target = square.normalise(box)
+    if not (target[:2] >= 0).all() or not (target[:2] < 1).all():
+        raise CropError(f"the target's centre {target[:2].tolist()} is outside the search crop")
     if change.flip:
-        crops = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
-        box = np.array([1 - box[0], *box[1:]], dtype=np.float32)
+        target = np.array([1 - target[0], *target[1:]], dtype=np.float32)
+    return square, target
+
+
+def change_crop(crop: Picture, change: Change, which: int) -> Picture:
+    """A cut crop after its change; ``which``: 0 the template, 1 the search crop."""
+    if change.flip:
+        crop = np.ascontiguousarray(crop[:, ::-1])
     if change.grey:
-        crops = [_without_colour(crop) for crop in crops]
-    first_crop, second_crop = (
-        degradation.apply(_lit(crop, gain, tint))
-        for crop, gain, tint, degradation in zip(
-            crops, change.brightness, change.tint, change.degraded
-        )
-    )
-    return first_crop, second_crop, box
+        crop = _without_colour(crop)
+    lit = _lit(crop, change.brightness[which], change.tint[which])
+    return change.degraded[which].apply(lit)
 
 
 def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:

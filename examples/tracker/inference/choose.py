@@ -48,6 +48,10 @@ class TrackSettings:
     size_caution : float
         How much a low (penalised) score lessens the weight of the new size; in [0, 1]. With 1 it is
         (1 - size_smoothing) * score, SiamRPN's rule.
+    blend : float
+        How far the cells around the chosen one have a say in centre and size: they are weighted by
+        (their score / its score) ** (1 / blend), so that the box does not jump where the best cell
+        changes. In [0, 1].
     lost_score : float
         Under this score the target counts as lost, and the box stays where it is; in [0, 1).
     search_growth : float
@@ -62,12 +66,13 @@ class TrackSettings:
     penalty: float = 0.0
     size_smoothing: float = 0.0
     size_caution: float = 0.0
+    blend: float = 0.0
     lost_score: float = 0.0
     search_growth: float = 0.0
     search_limit: float = 2.0
 
     def __post_init__(self) -> None:
-        ranges = {"window_product": "[0, 1]", "size_caution": "[0, 1]"}
+        ranges = {"window_product": "[0, 1]", "size_caution": "[0, 1]", "blend": "[0, 1]"}
         ranges.update(dict.fromkeys(("window", "size_smoothing", "lost_score"), "[0, 1)"))
         ranges.update(dict.fromkeys(("penalty", "search_growth"), "[0, inf)"))
         ranges["search_limit"] = "[1, inf)"
@@ -127,13 +132,32 @@ def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
     if settings.window:
         wanted = wanted + settings.window * (hann(score.shape) - wanted)
     row, column = divmod(int(wanted.argmax()), score.shape[1])
-    centre = (maps.offset[:, row, column] + (column, row)) / score.shape[::-1]
-    size = np.asarray(maps.size[:, row, column], dtype=np.float64)
+    centre, size = _read(maps, row, column, wanted, settings.blend)
     if not (np.isfinite(centre).all() and np.isfinite(size).all()):
         return Choice(np.full(2, 0.5), last_size, 0.0)
     share = 1.0 - settings.size_caution * (1.0 - float(trust[row, column]))
     share *= 1.0 - settings.size_smoothing
     return Choice(centre, last_size + share * (size - last_size), float(score[row, column]))
+
+
+def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
+    """Centre and size that the chosen cell tells, or it and its neighbours together."""
+    high, wide = wanted.shape
+    if not blend:
+        centre = (maps.offset[:, row, column] + (column, row)) / (wide, high)
+        return centre, np.asarray(maps.size[:, row, column], dtype=np.float64)
+    rows = slice(max(row - 1, 0), row + 2)
+    columns = slice(max(column - 1, 0), column + 2)
+    near = wanted[rows, columns].clip(0) / max(float(wanted[row, column]), 1e-12)
+    weights = near ** (1 / blend)
+    weights /= weights.sum()
+    corner = np.mgrid[
+        rows.start : rows.start + near.shape[0], columns.start : columns.start + near.shape[1]
+    ][::-1]
+    centres = (maps.offset[:, rows, columns] + corner) / np.array([wide, high])[:, None, None]
+    return (weights * centres).sum(axis=(1, 2)), (weights * maps.size[:, rows, columns]).sum(
+        axis=(1, 2)
+    )
 
 
 def _penalties(size: Map, last: Floats, strength: float) -> Floats:

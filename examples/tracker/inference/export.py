@@ -123,7 +123,7 @@ def fingerprint(model: TrackerModel) -> str:
     digest = hashlib.sha256(f"{FORMAT} {OPSET} {torch.__version__} {type(model)}".encode())
     for path in sorted(Path(models.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    digest.update(repr(facts_of(model)).encode())
+    digest.update(f"{facts_of(model)!r} {model!r}".encode())
     for name, value in model.state_dict().items():
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

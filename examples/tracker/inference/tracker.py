@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["TrackSettings", "Tracker"]
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "lite.pt"
-DEFAULTS = TrackSettings()
+# Chosen on videos that neither training nor the published measurements use.
+DEFAULTS = TrackSettings(
+    window_product=1.0,
+    penalty=0.1,
+    size_smoothing=0.7,
+    blend=0.5,
+    lost_score=0.2,
+    search_growth=0.03,
+)
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
 
 
@@ -95,6 +103,8 @@ class Tracker:
     ) -> None:
         if colour not in COLOURS:
             raise ValueError(f"colour must be one of {', '.join(COLOURS)}; got {colour!r}")
+        if not isinstance(settings, TrackSettings):
+            raise ValueError(f"settings must be TrackSettings; got {type(settings).__name__}")
         source = open_network(weights)
         self.colour, self.settings = colour, settings
         self.engine = make_engine(source, engine=engine, precision=precision, threads=threads)
@@ -169,8 +179,13 @@ class Tracker:
 
 def open_network(weights: Union[str, Path, TrackerModel, None]) -> Any:
     """The network that the weights of `Tracker` stand for: a `TrackerModel` or `Graphs`."""
-    if weights is not None and not isinstance(weights, (str, Path)):
+    if hasattr(weights, "template_size"):  # a network
         return weights
+    if weights is not None and not isinstance(weights, (str, Path)):
+        raise ValueError(
+            "weights must be a path, a network, or None for the shipped ones; "
+            f"got {type(weights).__name__}"
+        )
     path = SHIPPED if weights is None else Path(weights)
     if path.is_dir():
         return Graphs(path)
