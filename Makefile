@@ -79,7 +79,7 @@ floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.
 	$(FLOOR)/bin/python $(CORE_TESTS)
 
 bench: $(VENV)/ready ## every benchmark that needs no checkout, one after the other
-	@for script in $(filter-out benchmarks/model_size.py,$(wildcard benchmarks/[a-z]*.py)); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
+	@for script in $(wildcard benchmarks/[a-z]*.py); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
 
 format: $(VENV)/ready ## let ruff rewrite the code
 	$(BIN)/ruff check --fix

@@ -32,7 +32,7 @@ from .inference.screen import NoScreenError, check_screen, choose_box
 from .inference.session import Box, Outputs, Wanted, follow
 from .inference.tracker import Tracker
 from .inference.video import FrameStream, open_stream
-from .training.checkpoint import Interrupt
+from .training.interrupt import Interrupt  # not by way of torch
 
 LOST = 0.25
 

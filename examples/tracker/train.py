@@ -16,9 +16,11 @@ from .data.sequences import Sequence
 from .data.sources import read_sources
 from .synthetic.render import render_videos
 from .training.checkpoint import load_checkpoint
-from .training.config import MODES, TrainConfig, crops_of
+from .training.config import CROP_ON, MODES, TrainConfig, crops_of
 from .training.processes import process_group
 from .training.trainer import CHECKPOINT, train
+
+CHOICES = {"mode": tuple(MODES), "crop_on": tuple(CROP_ON)}
 
 
 def load_videos(config: TrainConfig, *, n_test: int = 24) -> Tuple[List[Sequence], List[Sequence]]:
@@ -67,7 +69,7 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
             parser.add_argument(
                 option,
                 type=type(default),
-                choices=tuple(MODES) if item.name == "mode" else None,
+                choices=CHOICES.get(item.name),
                 help=f"default: {default!r}" if default != "" else "default: none",
             )
 
@@ -83,7 +85,10 @@ def given_settings(options: argparse.Namespace) -> Dict[str, Any]:
 
 def _object(text: str) -> Dict[str, Any]:
     """A JSON object, as an option's value."""
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"must be such as '{{\"name\": 1}}'; got {text}")
     return value

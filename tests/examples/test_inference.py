@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -435,6 +436,18 @@ def test_engine_missing_package_raises_and_auto_takes_torch(monkeypatch):
     assert make_engine(Brightest()).name == "torch"
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": 3}, "weights must be a path, a network, or None .*; got int"),
+        ({"settings": {"window": 0.3}}, "settings must be TrackSettings; got dict"),
+    ],
+)
+def test_tracker_argument_of_another_kind_raises(options, message):
+    with pytest.raises(ValueError, match=message):
+        Tracker(**{"weights": Brightest(), "engine": "torch", **options})
+
+
 def test_tracker_missing_weights_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file of weights"):
         Tracker(tmp_path / "none.pt")
@@ -511,6 +524,34 @@ def test_tracker_of_an_exported_folder_needs_no_torch(exported):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["openvino", "(4,)"], done.stderr
+
+
+@pytest.mark.parametrize("command", ["track", "evaluate", "export"])
+def test_commands_start_without_torch(command):
+    code = f"import sys; sys.modules['torch'] = None; import examples.tracker.{command}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@EXPORT
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param("openvino", marks=needs("openvino")),
+        pytest.param("onnxruntime", marks=needs("onnxruntime")),
+    ],
+)
+def test_tracker_of_an_exported_folder_pickles_in_the_middle_of_a_video(engine, exported):
+    first = Tracker(exported.embed.parent, engine=engine, precision="float32", threads=1)
+    frames = [textured(np.random.default_rng(i), 90, 120) for i in range(3)]
+    first.init(frames[0], (40, 30, 20, 20))
+    first.update(frames[1])
+    second = pickle.loads(pickle.dumps(first))
+    (box, score), (other_box, other_score) = first.update(frames[2]), second.update(frames[2])
+    np.testing.assert_array_equal(box, other_box)
+    assert score == other_score
 
 
 @EXPORT

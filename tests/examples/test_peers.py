@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from examples.tracker.evaluation import peers
 from examples.tracker.evaluation.contestants import Settings, find_contestants
 from examples.tracker.evaluation.measures import score
 from examples.tracker.evaluation.one_pass import track_sequence
+from examples.tracker.inference import tracker
 
 from .conftest import moving_square
 
@@ -100,3 +103,11 @@ class TestContestants:
     def test_threads_below_1_are_refused(self):
         with pytest.raises(ValueError, match="threads must be at least 1; got 0"):
             find_contestants(["mil"], Settings(threads=0))
+
+    def test_other_settings_of_our_tracker_are_another_identity(self, tmp_path, monkeypatch):
+        path = tmp_path / "mine.pt"
+        path.write_bytes(b"weights")
+        before = find_contestants([str(path)], Settings())[0].identity
+        assert find_contestants([str(path)], Settings())[0].identity == before
+        monkeypatch.setattr(tracker, "DEFAULTS", replace(tracker.DEFAULTS, window=0.123))
+        assert find_contestants([str(path)], Settings())[0].identity != before

@@ -333,7 +333,7 @@ def test_train_ctrl_c_leaves_a_checkpoint_that_resumes(tmp_path, workers):
     assert load_checkpoint(tmp_path / CHECKPOINT)["rates"]["last_epoch"] == 24
 
 
-def test_train_options_become_settings(tmp_path):
+def test_train_options_become_settings(tmp_path, capsys):
     words = [*("--out", str(tmp_path), "--data", "a=2", "--data", "b", "--amp", "--held-out", "0")]
     words += ["--crops", '{"tint": 0.1}', "--model-options", '{"width": 48}']
     config = settings(parse(words))
@@ -344,8 +344,10 @@ def test_train_options_become_settings(tmp_path):
     assert TrainConfig(data="a").data == ("a",)
     with pytest.raises(ValueError, match=r"crops has no settings \['tilt'\]"):
         settings(parse([*words[:2], "--crops", '{"tilt": 1}']))
-    with pytest.raises(SystemExit):
-        parse([*words[:2], "--crops", "[1]"])
+    for text in ("[1]", "{"):
+        with pytest.raises(SystemExit):
+            parse([*words[:2], "--crops", text])
+        assert f"must be such as '{{\"name\": 1}}'; got {text}" in capsys.readouterr().err
 
 
 def test_train_run_folder_holds_weights_and_picture(tmp_path):

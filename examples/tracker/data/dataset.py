@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from sstrack_sched import IntervalSampler
 
 from .augment import draw_change, pair_generator
+from .batch_crops import View, pack_pair
 from .crops import Change, CropConfig, CropError, crop_pair
 from .frames import FrameError, FrameStore
 
@@ -34,6 +35,8 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         Of the crops' randomness.
     augment : bool, default=True
         False: the search crop is only shifted (by ``centre_jitter``), the same way in every run.
+    packed : bool, default=False
+        Leave the crops to `make_crops`, a batch at a time: items hold what it needs instead.
 
     Notes
     -----
@@ -49,12 +52,14 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         *,
         seed: int = 0,
         augment: bool = True,
+        packed: bool = False,
     ) -> None:
         self.store = store
         self.sampler = sampler
         self.config = config
         self.seed = seed
         self.augment = augment
+        self.packed = packed
 
     def __getitem__(self, pair: Any) -> Item:
         """Crops of one pair, or of another of its bin if it is unusable.
@@ -93,16 +98,11 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         video = int(pair.video)
         boxes = self.store.sequences[video].boxes
         first, second = int(pair.template), int(pair.search)
-        template, search, box = crop_pair(
-            (self.store.frame(video, first), boxes[first]),
-            (self.store.frame(video, second), boxes[second]),
-            self.config,
-            change,
-        )
+        template = (self.store.frame(video, first), boxes[first])
+        search = (self.store.frame(video, second), boxes[second])
+        make = pack_pair if self.packed else _crops
         return {
-            "template": _channels_first(template),
-            "search": _channels_first(search),
-            "box": torch.from_numpy(box),
+            **make(template, search, self.config, change),
             "bin": int(pair.bin),
             "number": int(pair.number),
             "video": video,
@@ -113,6 +113,15 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         return (
             f"{sequence.frame_name(int(pair.template))} and {sequence.frame_name(int(pair.search))}"
         )
+
+
+def _crops(template: View, search: View, config: CropConfig, change: Change) -> Item:
+    first, second, box = crop_pair(template, search, config, change)
+    return {
+        "template": _channels_first(first),
+        "search": _channels_first(second),
+        "box": torch.from_numpy(box),
+    }
 
 
 def _channels_first(picture: NDArray[np.uint8]) -> torch.Tensor:

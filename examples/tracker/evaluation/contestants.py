@@ -98,7 +98,7 @@ def _peer(name: str, settings: Settings) -> Contestant:
 
 
 def _own(name: str, settings: Settings) -> Contestant:
-    from ..inference.tracker import Tracker
+    from ..inference.tracker import DEFAULTS, Tracker
 
     shipped = Path(__file__).parents[1] / "weights" / f"{SHIPPED}.pt"
     path = shipped if name == SHIPPED else Path(name)
@@ -110,7 +110,7 @@ def _own(name: str, settings: Settings) -> Contestant:
     options: Any = {key: getattr(settings, key) for key in ("engine", "precision", "threads")}
     identity = (
         f"weights {_digest(path)}, engine {settings.engine}, precision {settings.precision}, "
-        f"{_threads(settings)}"
+        f"{_threads(settings)}, {DEFAULTS}"
     )
     return Contestant(path.stem, identity, lambda: Tracker(str(path), colour="rgb", **options))
 

@@ -60,7 +60,28 @@ class Engine:
         return f"{self.name}, {self.precision}, {self.threads} thread(s)"
 
 
-class OpenVinoEngine(Engine):
+class GraphEngine(Engine):
+    """Runs exported graphs; what it compiled stays in its process, a pickle takes the files' names.
+
+    Parameters
+    ----------
+    source : Graphs
+        What to run.
+    precision : str
+        One of ``able``.
+    threads : int
+        How many to use.
+    """
+
+    def __init__(self, source: Graphs, precision: str, threads: int) -> None:
+        super().__init__(precision, threads)
+        self._source = source
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self._source, self.precision, self.threads)
+
+
+class OpenVinoEngine(GraphEngine):
     """OpenVINO. Its threads are not tied to cores, so that several trackers may run at once."""
 
     name, package, able = "openvino", "openvino", PRECISIONS
@@ -68,7 +89,7 @@ class OpenVinoEngine(Engine):
     def __init__(self, source: Graphs, precision: str, threads: int) -> None:
         from openvino import Core
 
-        super().__init__(precision, threads)
+        super().__init__(source, precision, threads)
         if precision == "bfloat16" and self.best_precision() != "bfloat16":
             raise ValueError("precision bfloat16: OpenVINO does not offer it on this processor")
         core = Core()
@@ -101,7 +122,7 @@ class OpenVinoEngine(Engine):
         return Maps(maps[0][0, 0], maps[1][0], maps[2][0])
 
 
-class OnnxRuntimeEngine(Engine):
+class OnnxRuntimeEngine(GraphEngine):
     """ONNX Runtime, which has no bfloat16 on CPUs."""
 
     name, package, able = "onnxruntime", "onnxruntime", ("float32", "int8")
@@ -109,7 +130,7 @@ class OnnxRuntimeEngine(Engine):
     def __init__(self, source: Graphs, precision: str, threads: int) -> None:
         import onnxruntime
 
-        super().__init__(precision, threads)
+        super().__init__(source, precision, threads)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3

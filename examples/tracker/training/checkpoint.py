@@ -1,17 +1,18 @@
-"""Checkpoints that are whole or not there, and a Ctrl-C that lets the current step finish."""
+"""Checkpoints that are whole or not there."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-import threading
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict
 
 import cv2
 import torch
+
+from .interrupt import Interrupt
+
+__all__ = ["Interrupt", "load_checkpoint", "save_checkpoint", "start_worker"]
 
 FORMAT = 1
 
@@ -66,37 +67,6 @@ def load_checkpoint(path: Path) -> Dict[str, Any]:
     if "config" not in state or "curriculum" not in state:
         raise ValueError(f"{path} must be a checkpoint of a run; got a file of {sorted(state)}")
     return state
-
-
-class Interrupt:
-    """While entered, the first Ctrl-C sets ``requested``; the second raises KeyboardInterrupt.
-
-    In a thread other than the main one, where Python allows no signal handler, it does nothing.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
-
-    def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _ask(self, _number: int, _frame: Optional[FrameType]) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        print("\nstopping after this step; once more to quit at once", file=sys.stderr, flush=True)
 
 
 def start_worker(_worker: int) -> None:
