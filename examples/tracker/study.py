@@ -46,6 +46,7 @@ def train_rows(options: argparse.Namespace) -> bool:
     print(f"{len(train_videos)} videos to train on, {len(test_videos)} to report on")
     config = fit(config, train_videos, test_videos)
     store = FrameStore(train_videos, int(config.memory * GIB))
+    options.out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
     held_out = HeldOutPairs(
         FrameStore(test_videos),
         IntervalBins(config.max_interval, config.spacing),

@@ -137,6 +137,7 @@ def run(options: argparse.Namespace) -> bool:
         if processes.first:
             print(f"training on {len(sequences)} videos, {config.mode}: {MODES[config.mode]}")
         store = FrameStore(sequences, int(config.memory * GIB))
+        options.out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
         trainer = train(
             config,
             store,

@@ -9,7 +9,7 @@ import torch.nn.functional as functional
 from examples.tracker.data.crops import CropConfig
 from examples.tracker.models import build_model
 from examples.tracker.models.lite import EfficientNetLite0
-from examples.tracker.models.weights import load_weights, save_weights
+from examples.tracker.models.weights import load_weights, save_weights, start_from
 from examples.tracker.training.losses import tracking_loss
 
 # (expansion, in, out, kernel, stride) of the blocks up to stride 16, from the network's definition.
@@ -188,7 +188,10 @@ def test_weights_that_do_not_fit_raise(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file of weights"):
         load_weights(path)
     path.write_bytes(b"no weights")
-    with pytest.raises(ValueError, match="is no file of weights"):
+    with pytest.raises(ValueError, match="must be a file of weights of format 1"):
+        load_weights(path)
+    torch.save({"format": 1, "state": 3}, path)
+    with pytest.raises(ValueError, match="must be a file of weights of format 1"):
         load_weights(path)
     torch.save({"format": 99}, path)
     with pytest.raises(ValueError, match="must be a file of weights of format 1"):
@@ -203,6 +206,22 @@ def test_weights_that_do_not_fit_raise(tmp_path):
     save_weights(path, model, "lite", {"depth": 3})
     with pytest.raises(ValueError, match="options of model 'lite'"):
         load_weights(path)
+
+
+def test_training_starts_from_a_file_of_weights_or_of_the_backbone(imagenet_like, tmp_path):
+    shipped, again = build_model("lite", width=16), build_model("lite", width=16)
+    save_weights(tmp_path / "w.pt", shipped, "lite", {"width": 16})
+    start_from(again, str(tmp_path / "w.pt"))
+    for mine, theirs in zip(again.state_dict().values(), shipped.state_dict().values()):
+        assert mine.dtype == theirs.dtype
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match="does not fit the model"):
+        start_from(build_model("lite", width=32), str(tmp_path / "w.pt"))
+    torch.save(imagenet_like, tmp_path / "imagenet.pth")
+    start_from(again, str(tmp_path / "imagenet.pth"))
+    expected = EfficientNetLite0()
+    expected.load_imagenet(imagenet_like)
+    torch.testing.assert_close(again.backbone.stem[0].weight, expected.stem[0].weight)
 
 
 def test_crops_follow_the_model():

@@ -369,3 +369,13 @@ def test_train_folder_of_another_run_is_left_alone(tmp_path, capsys):
     assert (tmp_path / CHECKPOINT).read_bytes() == b"precious"
     assert main(["--out", str(tmp_path / "none"), "--resume"]) == 1
     assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_train_folder_that_cannot_be_made_is_told_before_the_first_step(
+    tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("examples.tracker.train.train", lambda *_, **__: pytest.fail("trained"))
+    words = ["--out", str(tmp_path / "file" / "run"), "--n-videos", "2"]
+    assert main(words) == 1
+    assert "error:" in capsys.readouterr().err

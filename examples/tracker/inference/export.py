@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -162,6 +163,7 @@ def cached(model: TrackerModel, precision: str = "float32", root: Optional[Path]
             "int8 needs a network that was calibrated on pictures: run python -m "
             "examples.tracker.export --precision int8 --weights FILE --data FOLDER"
         )
+    print("exporting the network, once ...", file=sys.stderr, flush=True)
     return export(model, folder if _writable(folder.parent) else _temporary())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import torch
 from torch import Tensor
@@ -60,12 +60,12 @@ def load_weights(path: Path) -> TrackerModel:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file of weights {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises several kinds for what is no file of its
-        raise ValueError(f"{path} is no file of weights: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "state" not in content:
-        raise ValueError(f"{path} must be a file of weights of format {FORMAT}, by save_weights")
+    content = _content(path)
+    if content is None:
+        raise ValueError(
+            f"{path} must be a file of weights of format {FORMAT}, as save_weights writes it "
+            "(a training run's is weights.pt)"
+        )
     model = build_model(content["model"], **content["options"])
     state = {
         key: value.float() if value.is_floating_point() else value
@@ -76,6 +76,44 @@ def load_weights(path: Path) -> TrackerModel:
         raise ValueError(f"{path} does not fit the model {content['model']!r}: {problem}")
     model.load_state_dict(state)
     return model.eval()
+
+
+def start_from(model: TrackerModel, source: str) -> None:
+    """Give a network its first weights.
+
+    Parameters
+    ----------
+    model : TrackerModel
+        What is to be trained.
+    source : str
+        A file that `save_weights` wrote, to go on training a whole network; or whatever the
+        network's own ``load_pretrained`` takes.
+
+    Raises
+    ------
+    ValueError
+        If the weights are of another network.
+    """
+    content = _content(Path(source)) if Path(source).is_file() else None
+    if content is None:
+        model.load_pretrained(source)
+        return
+    problem = _misfit(model.state_dict(), content["state"])
+    if problem:
+        raise ValueError(f"{source} does not fit the model: {problem}")
+    model.load_state_dict(content["state"])  # halves become what the model's tensors are
+
+
+def _content(path: Path) -> Optional[Dict[str, Any]]:
+    """What a file of weights holds; None if it is something else."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
+        return None
+    parts = {"format": int, "model": str, "options": dict, "state": dict}
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    return content if all(isinstance(content.get(k), v) for k, v in parts.items()) else None
 
 
 def _misfit(mine: Dict[str, Tensor], theirs: Dict[str, Tensor]) -> str:

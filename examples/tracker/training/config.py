@@ -42,7 +42,8 @@ class TrainConfig:
     learning_rate, weight_decay, clip_norm : float
         Of AdamW, and the largest norm of a gradient.
     pretrained : str
-        Where the backbone's first weights come from, as the model's ``load_pretrained`` takes it;
+        Where the first weights come from: a file of weights, of the whole network, or what the
+        model's ``load_pretrained`` takes for its backbone;
         empty: random.
     backbone_rate : float
         Factor on the learning rate of the model's ``backbone``, for one that is trained already.

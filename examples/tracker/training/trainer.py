@@ -20,7 +20,7 @@ from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameStore
 from ..data.sequences import video_index
 from ..models import TrackerModel, build_model
-from ..models.weights import save_weights
+from ..models.weights import save_weights, start_from
 from .checkpoint import Interrupt, load_checkpoint, save_checkpoint, start_worker
 from .config import TrainConfig
 from .journal import EVENTS, Journal
@@ -59,7 +59,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             self.model = build_model(config.model, **config.model_options).to(self.device)
         if config.pretrained:
-            self.model.load_pretrained(config.pretrained)
+            start_from(self.model, config.pretrained)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config), weight_decay=config.weight_decay
