@@ -179,7 +179,7 @@ class Tracker:
 
 def open_network(weights: Union[str, Path, TrackerModel, None]) -> Any:
     """The network that the weights of `Tracker` stand for: a `TrackerModel` or `Graphs`."""
-    if hasattr(weights, "template_size"):  # a network
+    if isinstance(weights, Graphs) or hasattr(weights, "template_size"):  # a network
         return weights
     if weights is not None and not isinstance(weights, (str, Path)):
         raise ValueError(
