@@ -110,7 +110,7 @@ def test_sdist_holds_tests_docs_examples_and_nothing_heavy(built):
     assert {name.split("/")[0] for name in sizes} >= {"sstrack_sched", "docs", "examples", "tests"}
     assert {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile"} <= set(sizes)
     assert not [name for name in sizes if "_build" in name or "__pycache__" in name]
-    assert max(sizes.values()) < 2_000_000
+    assert max(sizes.values()) < 2_500_000  # the shipped weights
     assert path.stat().st_size < 5_000_000
 
 
