@@ -34,7 +34,7 @@ from .inference.tracker import Tracker
 from .inference.video import FrameStream, open_stream
 from .training.interrupt import Interrupt  # not by way of torch
 
-LOST = 0.25
+LOST = 0.2  # as the shipped settings have it: the tracker waits
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:

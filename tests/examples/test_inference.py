@@ -366,6 +366,31 @@ def test_choose_penalty_prefers_the_last_size_and_aspect():
     assert choose(both, LAST, TrackSettings(penalty=0.5)).score == pytest.approx(0.7)
 
 
+def test_choose_blend_weighs_neighbours_by_a_power_of_their_score():
+    both = maps({(3, 3): 0.8, (3, 4): 0.4, (7, 7): 0.79}, size=0.2)
+    both.size[:, 3, 4] = 0.5
+    found = choose(both, LAST, TrackSettings(blend=0.5))  # weights 1 and (1 / 2) ** 2, over 1.25
+    np.testing.assert_allclose(found.centre, [(3.5 + 0.2) / 8, 3.5 / 8])
+    np.testing.assert_allclose(found.size, [0.26, 0.26], rtol=1e-6)
+    assert found.score == pytest.approx(0.8)
+
+
+def test_choose_blend_does_not_jump_where_the_best_cell_changes():
+    answers = []
+    for less in (1e-6, -1e-6):
+        scores = maps({(3, 3): 0.6 + less, (3, 4): 0.6 - less}, size=0.2)
+        scores.size[:, 3, 4] = 0.5
+        answers.append(choose(scores, LAST, TrackSettings(blend=0.25)))
+    np.testing.assert_allclose(answers[0].centre, answers[1].centre, atol=1e-4)
+    np.testing.assert_allclose(answers[0].size, answers[1].size, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (0, 7), (7, 0), (7, 7)])
+def test_choose_blend_stays_in_the_map_at_its_edges(cell):
+    found = choose(maps({cell: 0.9}), LAST, TrackSettings(blend=1.0))
+    np.testing.assert_allclose(found.centre, [(cell[1] + 0.5) / 8, (cell[0] + 0.5) / 8])
+
+
 def test_choose_smoothing_mixes_sizes_and_caution_scales_with_the_score():
     peak = maps({(4, 4): 0.5}, size=0.45)
     smooth = choose(peak, LAST, TrackSettings(size_smoothing=0.75))

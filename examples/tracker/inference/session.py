@@ -95,7 +95,7 @@ class Wanted:
     video: Optional[Path] = None
     rate: float = 30.0
     window: bool = False
-    lost: float = 0.25
+    lost: float = 0.2
     total: Optional[int] = None
 
 
