@@ -43,6 +43,18 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def one_precision(monkeypatch):
+    """The tests' own process computes in float32: what the processor has must not decide.
+
+    Besides, on one virtual machine a process that had used the matrix unit for bfloat16 and had
+    loader workers before died as soon as it started a program, in whatever it did then.
+    """
+    from examples.tracker.inference.engines import OpenVinoEngine
+
+    monkeypatch.setattr(OpenVinoEngine, "best_precision", classmethod(lambda cls: "float32"))
+
+
 def start_module(module, *arguments, **options):
     """Start ``python -m examples.tracker.<module>`` as a user would; returns the process."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

@@ -143,12 +143,13 @@ def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
 def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
     """Centre and size that the chosen cell tells, or it and its neighbours together."""
     high, wide = wanted.shape
-    if not blend:
+    best = float(wanted[row, column])
+    if not blend or best <= 0:
         centre = (maps.offset[:, row, column] + (column, row)) / (wide, high)
         return centre, np.asarray(maps.size[:, row, column], dtype=np.float64)
     rows = slice(max(row - 1, 0), row + 2)
     columns = slice(max(column - 1, 0), column + 2)
-    near = wanted[rows, columns].clip(0) / max(float(wanted[row, column]), 1e-12)
+    near = wanted[rows, columns].clip(0) / best
     weights = near ** (1 / blend)
     weights /= weights.sum()
     corner = np.mgrid[
