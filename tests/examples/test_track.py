@@ -373,7 +373,7 @@ def test_track_with_a_network_writes_a_box_a_frame(tmp_path, video, capsys):
 
 
 @pytest.mark.parametrize(
-    "weights, message", [("none.pt", "no file of weights"), ("in.mp4", "is no file of weights")]
+    "weights, message", [("none.pt", "no file of weights"), ("in.mp4", "must be a file of weights")]
 )
 def test_track_weights_that_are_none_are_refused(tmp_path, video, capsys, weights, message):
     words = [str(video), "--box", BOX, "--weights", str(tmp_path / weights)]
