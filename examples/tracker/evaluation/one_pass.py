@@ -5,7 +5,6 @@ A tracker is any object with ``init(frame, box)`` and ``update(frame) -> (box, s
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional, Protocol, Tuple
@@ -191,7 +190,7 @@ def save_arrays(path: Path, **arrays: object) -> None:
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         np.savez(file, **arrays)
-    os.replace(part, path)  # noqa: PTH105
+    part.replace(path)
 
 
 def _checked_box(box: object, sequence: Sequence, index: int) -> Floats:

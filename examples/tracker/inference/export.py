@@ -91,7 +91,7 @@ def facts_of(model: TrackerModel) -> Facts:
 
 def _write(module: nn.Module, inputs: Dict[str, Tensor], path: Path) -> None:
     outputs = list(MAPS) if "search" in inputs else ["embedded"]
-    with _quiet():
+    with quiet("torch.onnx"):
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),
@@ -106,9 +106,9 @@ def _write(module: nn.Module, inputs: Dict[str, Tensor], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what the exporter tells of its progress and of packages that it does not need."""
-    logger = logging.getLogger("torch.onnx")
+def quiet(name: str) -> Iterator[None]:
+    """Leave out what a tool tells of its progress, and of packages that it does not need."""
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

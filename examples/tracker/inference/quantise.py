@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import io
-import logging
-import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +15,7 @@ from ..data.crops import Change, CropConfig, CropError, crop_pair
 from ..data.frames import FrameStore
 from ..data.sequences import Sequence as Video
 from .engines import OnnxRuntimeEngine
+from .export import quiet
 from .graphs import Graphs, write_folder
 
 Crop = NDArray[np.uint8]
@@ -127,7 +125,7 @@ def _quantise(graphs: Graphs, crops: Sequence[Tuple[Crop, Crop]], path: Path) ->
     model = onnx.load(str(graphs.locate))
     mixes = any(node.op_type == "Softmax" for node in model.graph.node)
     per_tensor = QuantizationParameters(per_channel=False)  # ONNX Runtime knows no other
-    with _quiet():
+    with quiet("nncf"):
         small = nncf.quantize(
             model,
             nncf.Dataset(_inputs(graphs, crops)),
@@ -175,17 +173,3 @@ def _last_layers(model: Any) -> List[str]:
         if node is not None:
             found.append(node.name)
     return found
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what NNCF tells of its progress."""
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
