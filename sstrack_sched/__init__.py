@@ -1,17 +1,17 @@
 """Success-aware scheduling of sample intervals for object trackers (SSTrack, IJCAI 2025)."""
 
-from .baseline import empirical_distribution, random_sampler_distribution
 from .bins import IntervalBins
-from .difficulty import redetection_probability
 from .expected_success import (
     expected_success,
     expected_success_gradient,
+    redetection_probability,
     sampling_distribution,
 )
+from .loss_weights import enhancement_ratio, loss_weights, pruning_ratio, scaling_ratio
+from .random_sampler import empirical_distribution, random_sampler_distribution
 from .sampling import Coverage, IntervalSampler, Pair, Pairs
-from .scaling import enhancement_ratio, loss_weights, pruning_ratio, scaling_ratio
 from .scheduler import EpochRecord, SuccessAwareScheduler
-from .success import SuccessStatistics
+from .statistics import SuccessStatistics
 from .videos import VideoIndex
 
 __version__ = "0.1.0.dev0"

@@ -9,7 +9,8 @@ import numpy as np
 
 from . import _checks
 from ._bits import AllSet
-from ._eligibility import Eligibility, frame_range, pick
+from ._draws import pick
+from ._eligibility import Eligibility, frame_range
 from ._pairs import Pair, Pairs
 from .bins import IntervalBins
 from .videos import VideoIndex

@@ -10,10 +10,13 @@ import numpy as np
 
 from . import _checks
 from ._record import EpochRecord, plain, unplain
-from .difficulty import redetection_probability
-from .expected_success import expected_success, sampling_distribution
-from .scaling import loss_weights
-from .success import SuccessStatistics
+from .expected_success import (
+    expected_success,
+    redetection_probability,
+    sampling_distribution,
+)
+from .loss_weights import loss_weights
+from .statistics import SuccessStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

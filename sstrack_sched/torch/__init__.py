@@ -2,7 +2,7 @@
 
 from .curriculum import Curriculum
 from .loss_weight import LossWeight
-from .pair_sampler import PairSampler
-from .recorder import IoURecorder
+from .recording import IoURecorder
+from .sampler import PairSampler
 
 __all__ = ["Curriculum", "IoURecorder", "LossWeight", "PairSampler"]

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 import numpy as np
 
 from .. import _checks
-from ..baseline import SCHEMES, random_sampler_distribution
+from ..random_sampler import SCHEMES, random_sampler_distribution
 from ..sampling import IntervalSampler
 from ..scheduler import SuccessAwareScheduler
-from ..success import SuccessStatistics
+from ..statistics import SuccessStatistics
 from .loss_weight import LossWeight
-from .pair_sampler import PairSampler, process_rank
 from .processes import (
     Totals,
     gather_objects,
@@ -27,7 +26,8 @@ from .processes import (
     raise_together,
     text_of,
 )
-from .recorder import IoURecorder, as_ids
+from .recording import IoURecorder, as_ids
+from .sampler import PairSampler, process_rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .. import _checks
-from .recorder import as_ids
+from .recording import as_ids
 
 
 class LossWeight(torch.nn.Module):

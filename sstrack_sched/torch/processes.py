@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from ..success import SCALE, SuccessStatistics
+from ..statistics import SCALE, SuccessStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

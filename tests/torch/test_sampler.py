@@ -58,7 +58,7 @@ def test_pair_sampler_any_world_size_splits_the_same_pairs(curriculum, world_siz
 
 
 def test_pair_sampler_blocks_and_epochs_join_without_seams(curriculum, monkeypatch):
-    monkeypatch.setattr("sstrack_sched.torch.pair_sampler._BLOCK", 7)
+    monkeypatch.setattr("sstrack_sched.torch.sampler._BLOCK", 7)
     for rank in range(3):
         share = list(sampler_of(curriculum, rank=rank, world_size=3))
         assert [tuple(p) for p in share] == expected_pairs(curriculum)[rank::3]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .. import _checks
-from ..success import SCALE, SuccessStatistics
+from ..statistics import SCALE, SuccessStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
