@@ -7,22 +7,27 @@ from .expected_success import (
     redetection_probability,
     sampling_distribution,
 )
+from .items import BinnedSampler, Items
 from .loss_weights import enhancement_ratio, loss_weights, pruning_ratio, scaling_ratio
 from .random_sampler import empirical_distribution, random_sampler_distribution
 from .sampling import Coverage, IntervalSampler, Pair, Pairs
 from .scheduler import EpochRecord, SuccessAwareScheduler
+from .source import Source
 from .statistics import SuccessStatistics
 from .videos import VideoIndex
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "BinnedSampler",
     "Coverage",
     "EpochRecord",
     "IntervalBins",
     "IntervalSampler",
+    "Items",
     "Pair",
     "Pairs",
+    "Source",
     "SuccessAwareScheduler",
     "SuccessStatistics",
     "VideoIndex",

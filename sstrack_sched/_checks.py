@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Any, Iterable, Optional, Tuple
+import warnings
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_MATCH = 1e-9  # how far apart the rounding of two machines may be
 SUM_TOLERANCE = 1e-6
 """How far from 1 the sum of a distribution may be."""
 
@@ -35,10 +37,12 @@ def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) 
 def real(name: str, value: Any, minimum: float = -math.inf, *, strict: bool = False) -> float:
     """Return `value` as a finite float, at least (strict: above) `minimum`."""
     try:
-        if isinstance(value, (str, bytes)):
+        if isinstance(value, (str, bytes, complex, np.complexfloating)):
             raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a longdouble beyond float
+            number = float(value)
+    except (TypeError, ValueError, ArithmeticError):
         raise TypeError(f"{name} must be a number that a float holds; got {value!r}") from None
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
         rule = (
@@ -64,29 +68,40 @@ def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
 
 def integers(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Return `value` as int64; any array but of integers, or empty, is refused."""
-    array = np.asarray(value)
+    array = _array(name, value)
     if array.size == 0:
         return np.zeros(array.shape, dtype=np.int64)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must hold integers; got dtype {array.dtype}")
+        raise TypeError(f"{name} must hold integers of 64 bits; got dtype {array.dtype}")
+    if array.dtype == np.uint64:
+        bad = array > np.uint64(np.iinfo(np.int64).max)
+        if bad.any():
+            raise ValueError(f"{name} must be below 2**63; got {first_bad(array, bad)}")
     return array.astype(np.int64)
 
 
 def array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return `value` as an array; nested lists of different lengths are refused."""
+    """Return `value` as an array; ragged lists and masked values are refused."""
+    if np.any(np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else False):
+        raise ValueError(f"{name} must have no masked values; got {value!r}")
     try:
-        return np.asarray(value)
-    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # old NumPy warns of ragged lists, new one raises
+            return np.asarray(value)
+    except (ValueError, OverflowError, Warning):
         raise ValueError(f"{name} must be an array of one shape; got {value!r}") from None
 
 
 def reals(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return `value` as a new float64 array; complex numbers and strings are refused."""
+    raw = array(name, value)
     try:
-        if np.asarray(value).dtype.kind in "cSUmMV":
+        if raw.dtype.kind in "cSUmMV":
             raise TypeError
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a longdouble beyond float
+            return np.array(raw, dtype=np.float64)
+    except (TypeError, ValueError, ArithmeticError):
         raise TypeError(f"{name} must hold real numbers; got {value!r}") from None
 
 
@@ -143,7 +158,7 @@ def mask(name: str, value: ArrayLike, shape: Tuple[int, ...]) -> NDArray[np.bool
 
 def booleans(name: str, value: ArrayLike) -> NDArray[np.bool_]:
     """Return `value` as a new boolean array; 0/1 integers count as booleans."""
-    array = np.asarray(value)
+    array = _array(name, value)
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(f"{name} must be boolean; got dtype {array.dtype}")
     bad = (array != 0) & (array != 1)
@@ -184,3 +199,52 @@ def bin_ids(name: str, value: ArrayLike, n_bins: int) -> NDArray[np.int64]:
     if bad.any():
         raise ValueError(f"{name} must be in [0, {n_bins}); got {first_bad(array, bad)}")
     return array
+
+
+def feasible_distribution(
+    name: str, value: ArrayLike, feasible: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return a distribution over bins that is 0 where not feasible."""
+    array = distribution(name, value, len(feasible))
+    bad = (array > 0) & ~feasible
+    if bad.any():
+        raise ValueError(
+            f"{name} must be 0 in bins that are not feasible; got {first_bad(array, bad)}"
+        )
+    return array
+
+
+def weights(name: str, value: ArrayLike, size: int) -> NDArray[np.float64]:
+    """Return relative probabilities of the given number: finite, not negative, one above 0."""
+    array = reals(name, value)
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},); got {array.shape}")
+    bad = ~((array >= 0) & np.isfinite(array))
+    if bad.any():
+        raise ValueError(f"{name} must be finite and not negative; got {first_bad(array, bad)}")
+    if not array.any():
+        raise ValueError(f"{name} must be above 0 somewhere; got zeros only")
+    return array
+
+
+def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: int) -> None:
+    """Refuse a state of another version, or whose ``config`` is not `own`."""
+    if state["version"] != version:
+        raise ValueError(f"state must be of version {version}; got {state['version']!r}")
+    keys("state's config", state["config"], own)
+    for name, value in own.items():
+        saved = state["config"][name]
+        if not _same(value, saved):
+            raise ValueError(
+                f"state must be of a {kind} with {name}={value!r}; got {name}={saved!r}"
+            )
+
+
+def _same(own: Any, saved: Any) -> bool:
+    """Equal, or equal lists of numbers but for the rounding of another machine."""
+    if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
+        return all(isinstance(b, (int, float)) and abs(a - b) <= _MATCH for a, b in zip(own, saved))
+    return bool(own == saved)
+
+
+_array = array  # its name is a variable's in the functions above

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+import operator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -17,8 +19,86 @@ if TYPE_CHECKING:
 STREAM_VERSION = 1
 """Which draws belong to a (seed, epoch, number); changes whenever they do."""
 
+_BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
 _FEW_RUNS = 16  # so many are searched as fast as a guide finds one
 _GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
+
+
+class Draws:
+    """Base of the structs of arrays that a source draws, one entry per sample."""
+
+    def _columns(self) -> Tuple[Ints, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self._columns()[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            row = operator.index(index)
+        except TypeError:  # a slice or an array of indices
+            return type(self)(*(column[index] for column in self._columns()))
+        return self._item(*(int(column[row]) for column in self._columns()))
+
+    def _item(self, *values: int) -> Any:
+        raise NotImplementedError
+
+
+def checked_numbers(epoch: int, start: int, stop: int, step: int) -> Tuple[int, Ints]:
+    """Epoch, and ``range(start, stop, step)`` as an array."""
+    epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
+    start = _checks.integer("start", start, 0, 2**63 - 1)
+    stop = _checks.integer("stop", stop, start, 2**63 - 1)
+    step = _checks.integer("step", step, 1, 2**63 - 1)
+    # np.arange computes its length in floating point, which is wrong near 2**63.
+    return epoch, start + step * np.arange(len(range(start, stop, step)), dtype=np.int64)
+
+
+def uniform_numbers(seed: int, epoch: int, number: Ints, step: int, attempt: int = 0) -> Floats:
+    """Four uniform numbers in [0, 1) per number, shape (4, len(number)).
+
+    Numbers are `step` apart. The words of those between cost little, and are skipped.
+    """
+    words = np.empty((len(number), 4), dtype=np.uint64)
+    at_once = max(1, _BLOCK // step)
+    key = np.array([seed, epoch], dtype=np.uint64)
+    for low in range(0, len(number), at_once):
+        count = min(at_once, len(number) - low)
+        counter = np.array([number[low], attempt, 0, 0], dtype=np.uint64)
+        generator = np.random.Philox(counter=counter, key=key)
+        run = generator.random_raw(4 * ((count - 1) * step + 1))
+        words[low : low + count] = run.reshape(-1, 4)[::step]
+    return np.ascontiguousarray((words >> 11).T) * 2.0**-53
+
+
+def draw_by_bin(
+    draw_in_bin: Callable[[int, Floats], Any],
+    n_columns: int,
+    q: Floats,
+    seed: int,
+    epoch: int,
+    number: Ints,
+    step: int,
+) -> Ints:
+    """Draw a bin by `q`, then ``draw_in_bin(bin, uniform numbers)``: rows of (n_columns, bin)."""
+    with np.errstate(under="ignore"):  # a bin of next to no probability
+        cumulative = np.cumsum(q / q.sum())
+    cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
+    drawn = np.empty((n_columns + 1, len(number)), dtype=np.int64)
+    for low in range(0, len(number), _BLOCK):
+        block = drawn[:, low : low + _BLOCK]
+        uniform = uniform_numbers(seed, epoch, number[low : low + _BLOCK], step)
+        block[-1] = np.searchsorted(cumulative, uniform[0], side="right")
+        for i, rows in enumerate(_group(block[-1], len(q))):
+            if len(rows):
+                block[:-1, rows] = draw_in_bin(i, uniform[1:, rows])
+    return drawn
+
+
+def _group(index: Ints, n_groups: int) -> List[Ints]:
+    """Rows of each group, in order."""
+    order = np.argsort(index.astype(np.uint16 if n_groups <= 2**16 else np.int64), kind="stable")
+    return np.split(order, np.cumsum(np.bincount(index, minlength=n_groups))[:-1])
 
 
 def pick(uniform: Floats, n: Ints) -> Ints:

@@ -9,14 +9,13 @@ import numpy as np
 from ._bits import RankedBits, word_aligned_blocks
 from ._draws import WeightedDraw, pick
 from ._storage import load_arrays, read_meta, save_arrays
+from .bins import IntervalBins
+from .videos import VideoIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from .bins import IntervalBins
-    from .videos import VideoIndex
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -125,6 +124,19 @@ class Eligibility:
             else:
                 self.templates.append(FullTemplates(int(bins.lower[i]), both))
         return self
+
+
+def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
+    """Refuse arguments that are not what they should be, and images without a bin for them."""
+    if not isinstance(videos, VideoIndex):
+        raise TypeError(f"videos must be a VideoIndex; got {videos!r}")
+    if not isinstance(bins, IntervalBins):
+        raise TypeError(f"bins must be IntervalBins; got {bins!r}")
+    if videos.is_image.any() and not bins.image_bin:
+        raise ValueError(
+            "bins must have an image bin (image_bin=True), for videos holds "
+            f"{int(videos.is_image.sum())} images; got {bins!r}"
+        )
 
 
 def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints]:

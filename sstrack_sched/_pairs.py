@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Tuple, Union, overload
+from typing import TYPE_CHECKING, Iterator, NamedTuple
 
 import numpy as np
 
+from ._draws import Draws
+
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
@@ -30,7 +32,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(Draws):
     """Pairs as a struct of int64 arrays, shape (n_pairs,) each.
 
     Slicing and index arrays give `Pairs`, an integer gives a `Pair`, iteration yields `Pair`.
@@ -60,22 +62,8 @@ class Pairs:
         interval: Ints = np.abs(self.search - self.template)
         return interval
 
-    def _columns(self) -> Tuple[Ints, ...]:
-        return self.video, self.template, self.search, self.bin, self.number, self.epoch
-
-    def __len__(self) -> int:
-        return len(self.video)
-
-    @overload
-    def __getitem__(self, index: int) -> Pair: ...
-
-    @overload
-    def __getitem__(self, index: Union[slice, ArrayLike]) -> Pairs: ...
-
-    def __getitem__(self, index: Any) -> Union[Pair, Pairs]:
-        if isinstance(index, (int, np.integer)):
-            return Pair(*(int(column[index]) for column in self._columns()))
-        return Pairs(*(column[index] for column in self._columns()))
+    def _item(self, *values: int) -> Pair:
+        return Pair(*values)
 
     def __iter__(self) -> Iterator[Pair]:
         return map(Pair._make, zip(*(column.tolist() for column in self._columns())))

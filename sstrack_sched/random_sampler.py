@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Iterator, Tuple
 import numpy as np
 
 from . import _checks
-from ._eligibility import first_frame_visible
-from .sampling import check_images
+from ._eligibility import check_images, first_frame_visible
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -75,13 +74,17 @@ def random_sampler_distribution(
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
     weight = np.ones(len(videos)) if videos.weight is None else videos.weight
-    weight = _checks.normalized(weight)
-    share = np.zeros(len(bins))
-    if bins.image_bin:
-        share[0] = weight[videos.is_image & first_frame_visible(videos)].sum()
-    for weights, shares in _shares_by_block(videos, weight, bins, scheme):
-        share[int(bins.image_bin) :] += shares @ weights
-    total = share.sum()
+    share, largest = np.zeros(len(bins)), 0.0
+    with np.errstate(under="ignore", over="ignore"):
+        for weights, shares in _all_shares(videos, weight, bins, scheme):
+            # Relative to the largest weight with a pair so far: weights may lie 600 decades apart,
+            # and the heaviest videos may have no pair at all.
+            served = weights * shares.any(axis=0)
+            grown = max(largest, served.max(initial=0.0))
+            if grown > 0:
+                share = share * (largest / grown) + shares @ (served / grown)
+                largest = grown
+        total = share.sum()
     if total == 0:
         raise ValueError(
             f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
@@ -120,6 +123,17 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
     if not ids.size:
         raise ValueError("bin_ids must hold at least one bin; got none")
     return np.bincount(ids.ravel(), minlength=n_bins) / ids.size
+
+
+def _all_shares(
+    videos: VideoIndex, weight: Floats, bins: IntervalBins, scheme: str
+) -> Iterator[Tuple[Floats, Floats]]:
+    """Weights (n,) of blocks of videos and images, and their shares by bin (n_bins, n)."""
+    if bins.image_bin:
+        images = weight[videos.is_image & first_frame_visible(videos)]
+        yield images, np.eye(len(bins), 1) * np.ones(len(images))
+    for weights, shares in _shares_by_block(videos, weight, bins, scheme):
+        yield weights, np.concatenate([np.zeros((int(bins.image_bin), len(weights))), shares])
 
 
 def _shares_by_block(

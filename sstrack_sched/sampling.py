@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from . import _checks
 from ._bits import AllSet
-from ._draws import pick
-from ._eligibility import Eligibility, frame_range
+from ._draws import (
+    STREAM_VERSION,
+    checked_numbers,
+    draw_by_bin,
+    pick,
+    uniform_numbers,
+)
+from ._eligibility import Eligibility, check_images, frame_range
 from ._pairs import Pair, Pairs
 from .bins import IntervalBins
+from .random_sampler import SCHEMES, random_sampler_distribution
 from .videos import VideoIndex
 
 if TYPE_CHECKING:
@@ -22,11 +29,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Coverage", "IntervalSampler", "Pair", "Pairs"]
-
-STREAM_VERSION = 1
-"""Which pairs belong to a (seed, epoch, number); changes whenever they do."""
-
-_BLOCK = 1 << 14  # pairs drawn at a time: the working set stays in the cache
 
 
 class Coverage(NamedTuple):
@@ -56,11 +58,15 @@ class IntervalSampler:
         Intervals; must have an image bin if the index has images.
     direction : {"both", "forward"}, default="both"
         Search frames on both sides of the template (the paper's) or not before it.
+    scheme : {"forward", "symmetric", "causal"}, default="forward"
+        The random sampler that `random_distribution` describes, see
+        `random_sampler_distribution`; draws do not depend on it.
     seed : int, default=0
         In [0, 2**64).
 
     Attributes
     ----------
+    n_bins : int
     feasible : ndarray of bool, shape (n_bins,)
         Bins that the data can fill, read-only.
 
@@ -92,19 +98,55 @@ class IntervalSampler:
     stream_version = STREAM_VERSION
 
     def __init__(
-        self, videos: VideoIndex, bins: IntervalBins, *, direction: str = "both", seed: int = 0
+        self,
+        videos: VideoIndex,
+        bins: IntervalBins,
+        *,
+        direction: str = "both",
+        scheme: str = "forward",
+        seed: int = 0,
     ) -> None:
         check_images(videos, bins)
+        self.scheme = _checks.choice("scheme", scheme, SCHEMES)
         self.direction = _checks.choice("direction", direction, ("both", "forward"))
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
         self.videos = videos
         self.bins = bins
+        self.n_bins = len(bins)
+        self._random: Optional[Floats] = None
         self._tables = self._eligibility()
         self.feasible = _checks.frozen(self._tables.n_templates > 0)
         if not self.feasible.any():
             raise ValueError(
                 f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
             )
+
+    @property
+    def random_distribution(self) -> Floats:
+        """q^R of the random sampler that `scheme` names, exactly, shape (n_bins,); read-only."""
+        if self._random is None:
+            q_random = random_sampler_distribution(self.videos, self.bins, self.scheme)
+            self._random = _checks.frozen(q_random)
+        return self._random
+
+    @property
+    def identity(self) -> Dict[str, Any]:
+        """What must be the same after a restart and in every process; plain values for JSON."""
+        return {
+            "edges": self.bins.edges.tolist(),
+            "image_bin": self.bins.image_bin,
+            "direction": self.direction,
+            "scheme": self.scheme,
+            "seed": self.seed,
+            "stream_version": self.stream_version,
+            "data": self.videos.fingerprint,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"IntervalSampler({self.videos!r}, {self.bins!r}, direction={self.direction!r}, "
+            f"scheme={self.scheme!r}, seed={self.seed})"
+        )
 
     def _eligibility(self) -> Eligibility:
         folder, both = self.videos.path, self.direction == "both"
@@ -179,17 +221,9 @@ class IntervalSampler:
             If an argument is out of range or a bin that is not feasible has probability.
         """
         q = self._checked_distribution(distribution)
-        epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
-        start = _checks.integer("start", start, 0, 2**63 - 1)
-        stop = _checks.integer("stop", stop, start, 2**63 - 1)
-        step = _checks.integer("step", step, 1, 2**63 - 1)
-        number = np.arange(start, stop, step, dtype=np.int64)
-        columns = np.empty((4, len(number)), dtype=np.int64)
-        for low in range(0, len(number), _BLOCK):
-            block = number[low : low + _BLOCK]
-            columns[:, low : low + _BLOCK] = self._draw(q, self._uniform(epoch, block, step))
-        video, template, search, bin_ids = columns
-        return Pairs(video, template, search, bin_ids, number, np.full(len(number), epoch))
+        epoch, number = checked_numbers(epoch, start, stop, step)
+        columns = draw_by_bin(self._draw_in_bin, 3, q, self.seed, epoch, number, step)
+        return Pairs(*columns, number, np.full(len(number), epoch))
 
     def redraw(self, pair: Pair, attempt: int) -> Pair:
         """Another pair of the same bin, for one whose frames turn out unreadable.
@@ -219,12 +253,12 @@ class IntervalSampler:
             raise ValueError(f"pair.bin must be feasible; got {index}")
         number = _checks.integer("pair.number", pair.number, 0, 2**63 - 1)
         epoch = _checks.integer("pair.epoch", pair.epoch, 0, 2**63 - 1)
-        uniform = self._uniform(epoch, np.array([number]), 1, attempt)
+        uniform = uniform_numbers(self.seed, epoch, np.array([number]), 1, attempt)
         video, template, search = (int(x[0]) for x in self._draw_in_bin(index, uniform[1:]))
         return Pair(video, template, search, index, number, epoch)
 
     def _checked_distribution(self, distribution: ArrayLike) -> Floats:
-        q = _checks.distribution("distribution", distribution, len(self.bins))
+        q = _checks.distribution("distribution", distribution, self.n_bins)
         bad = (q > 0) & ~self.feasible
         if bad.any():
             raise ValueError(
@@ -232,35 +266,6 @@ class IntervalSampler:
                 f"got {_checks.first_bad(q, bad)} ({self.bins.labels[int(np.argmax(bad))]})"
             )
         return q
-
-    def _uniform(self, epoch: int, number: Ints, step: int, attempt: int = 0) -> Floats:
-        """Uniform numbers in [0, 1) for bin, video, template and search, shape (4, len(number)).
-
-        Pair numbers are `step` apart. The words of those between cost little, and are skipped.
-        """
-        words = np.empty((len(number), 4), dtype=np.uint64)
-        at_once = max(1, _BLOCK // step)
-        key = np.array([self.seed, epoch], dtype=np.uint64)
-        for low in range(0, len(number), at_once):
-            count = min(at_once, len(number) - low)
-            counter = np.array([number[low], attempt, 0, 0], dtype=np.uint64)
-            generator = np.random.Philox(counter=counter, key=key)
-            run = generator.random_raw(4 * ((count - 1) * step + 1))
-            words[low : low + count] = run.reshape(-1, 4)[::step]
-        return np.ascontiguousarray((words >> 11).T) * 2.0**-53
-
-    def _draw(self, q: Floats, uniform: Floats) -> Ints:
-        """video, template, search and bin of pairs, from uniform numbers; both of shape (4, n)."""
-        cumulative = np.cumsum(q / q.sum())
-        cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
-        index = np.searchsorted(cumulative, uniform[0], side="right")
-        drawn = np.empty((4, len(index)), dtype=np.int64)
-        drawn[3] = index
-        rows_of = _group(index, len(q))
-        for i, rows in enumerate(rows_of):
-            if len(rows):
-                drawn[:3, rows] = self._draw_in_bin(i, uniform[1:, rows])
-        return drawn
 
     def _draw_in_bin(self, index: int, uniform: Floats) -> Tuple[Ints, Ints, Ints]:
         """video, template and search of pairs of one bin, from uniform numbers of shape (3, n)."""
@@ -296,29 +301,10 @@ class IntervalSampler:
         )
 
     def __reduce__(self) -> Any:
-        return _make_sampler, (self.videos, self.bins, self.direction, self.seed)
-
-
-def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
-    """Refuse arguments that are not what they should be, and images without a bin for them."""
-    if not isinstance(videos, VideoIndex):
-        raise TypeError(f"videos must be a VideoIndex; got {videos!r}")
-    if not isinstance(bins, IntervalBins):
-        raise TypeError(f"bins must be IntervalBins; got {bins!r}")
-    if videos.is_image.any() and not bins.image_bin:
-        raise ValueError(
-            "bins must have an image bin (image_bin=True), for videos holds "
-            f"{int(videos.is_image.sum())} images; got {bins!r}"
-        )
-
-
-def _group(index: Ints, n_groups: int) -> List[Ints]:
-    """Rows of each group, in order."""
-    order = np.argsort(index.astype(np.uint16 if n_groups <= 2**16 else np.int64), kind="stable")
-    return np.split(order, np.cumsum(np.bincount(index, minlength=n_groups))[:-1])
+        return _make_sampler, (self.videos, self.bins, self.direction, self.scheme, self.seed)
 
 
 def _make_sampler(
-    videos: VideoIndex, bins: IntervalBins, direction: str, seed: int
+    videos: VideoIndex, bins: IntervalBins, direction: str, scheme: str, seed: int
 ) -> IntervalSampler:
-    return IntervalSampler(videos, bins, direction=direction, seed=seed)
+    return IntervalSampler(videos, bins, direction=direction, scheme=scheme, seed=seed)

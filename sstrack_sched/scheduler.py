@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Union
 
 import numpy as np
 
 from . import _checks
-from ._record import EpochRecord, plain, unplain
+from ._record import EpochRecord
 from .expected_success import (
     expected_success,
     redetection_probability,
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EpochRecord", "SuccessAwareScheduler"]
 
-STATE_VERSION = 1
-_MATCH = 1e-9  # how far apart distributions of two machines' floating point may be
+STATE_VERSION = 2
 
 
 class SuccessAwareScheduler:
@@ -88,7 +86,7 @@ class SuccessAwareScheduler:
     >>> scheduler = SuccessAwareScheduler(n_bins=2, total_epochs=100)
     >>> scheduler.step([0.9, 0.8, 0.4, 0.1], [0, 0, 1, 1]).round(3)  # tau = 0.55, p = (1, 0)
     array([0.5, 0.5])
-    >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list a bin: p = (0.5, 0.5)
+    >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list per bin: p = (0.5, 0.5)
     array([0.715, 0.285])
     >>> scheduler.loss_weights.round(3)
     array([1.   , 1.752])
@@ -112,35 +110,39 @@ class SuccessAwareScheduler:
         self._order = _checks.real("order", order, 0, strict=True)
         self._threshold_rule = _checked_threshold(threshold)
         self.feasible = _checks.frozen(_checked_feasible(feasible, self.n_bins))
+        uniform = self.feasible / self.feasible.sum()
         self.random_distribution = _checks.frozen(
-            _checked_random(random_distribution, self.feasible)
+            _checks.feasible_distribution(
+                "random_distribution",
+                uniform if random_distribution is None else random_distribution,
+                self.feasible,
+            )
         )
         self._update_epochs = _checked_update_epochs(update_epochs)
         self._max_weight = None if max_weight is None else _checks.real("max_weight", max_weight, 1)
         self._normalize = _checks.flag("normalize", normalize)
 
-        nothing = np.full(self.n_bins, np.nan)
         rule = self._threshold_rule
         self.epoch = 0
         self.distribution = self.random_distribution
         self.loss_weights = _checks.frozen(np.ones(self.n_bins))
-        self.success_rate = _checks.frozen(nothing)
+        self.success_rate = _checks.frozen(np.full(self.n_bins, np.nan))
         self.threshold = math.nan if isinstance(rule, str) else rule
         self.redetection = redetection_probability(0, self.total_epochs, self._order)
         self.expected_success = math.nan
-        self._measured = nothing  # like success_rate, but NaN where no sample ever was
         self._history: List[EpochRecord] = []
         self._recorded = SuccessStatistics(self.n_bins)
 
     @property
     def history(self) -> List[EpochRecord]:
-        """One `EpochRecord` a step, in a new list."""
+        """One `EpochRecord` per step, in a new list."""
         return list(self._history)
 
-    @property
-    def n_recorded(self) -> int:
-        """Samples recorded since the last step."""
-        return int(self._recorded.count.sum())
+    def __repr__(self) -> str:
+        return (
+            f"<SuccessAwareScheduler: {self.n_bins} bins, epoch {self.epoch} of "
+            f"{self.total_epochs}, d = {self.redetection:.3g}>"
+        )
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Take in samples of the current epoch; as often as you like.
@@ -159,27 +161,12 @@ class SuccessAwareScheduler:
         """
         self._add(self._recorded, ious, bins)
 
-    def check_bins(self, bins: ArrayLike) -> None:
-        """Refuse bins that `record` would refuse.
-
-        Parameters
-        ----------
-        bins : array_like of int, any shape
-            Bins of samples.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a bin is no integer, out of range or not feasible.
-        """
-        ids = _checks.bin_ids("bins", bins, self.n_bins)
-        if not self.feasible[ids].all():
-            bad = _checks.first_bad(ids, ~self.feasible[ids])
-            raise ValueError(f"bins must be feasible; got {bad}")
-
     def _add(self, statistics: SuccessStatistics, ious: ArrayLike, bins: ArrayLike) -> None:
-        self.check_bins(bins)
-        statistics.add(ious, bins)
+        ids = _checks.bin_ids("bins", bins, self.n_bins)
+        bad = ~self.feasible[ids]
+        if bad.any():
+            raise ValueError(f"bins must be feasible; got {_checks.first_bad(ids, bad)}")
+        statistics.add(ious, ids)
 
     def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
         """End the epoch: measure, schedule, go on to the next one.
@@ -188,7 +175,7 @@ class SuccessAwareScheduler:
         ----------
         ious : array_like of float, or sequence of n_bins arrays, or statistics, optional
             The epoch's samples, beside those recorded: IoUs with `bins`; without `bins` one array
-            of IoUs a bin; or any object with ``count``, ``mean_iou``, ``success_rate(threshold)``
+            of IoUs per bin; or any object with ``count``, ``mean_iou``, ``success_rate(threshold)``
             and ``n_invalid``, such as `SuccessStatistics`, in place of recording. Default: what
             `record` has seen.
         bins : array_like of int, optional
@@ -204,83 +191,53 @@ class SuccessAwareScheduler:
         TypeError, ValueError
             If no IoU was recorded or an argument does not fit. Nothing changes then.
         """
-        record, measured = self._measure(self._epoch_statistics(ious, bins))
-        self._commit(record, measured)
+        record = self._measure(self._epoch_statistics(ious, bins))
         self._history.append(record)
         self._recorded = SuccessStatistics(self.n_bins)
+        self._follow(record)
         return self.distribution
 
     def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
         """What to measure: the recorded samples, with the arguments of `step` added to a copy."""
-        if ious is None and bins is None:
-            return self._recorded
+        if ious is None and bins is not None:
+            raise TypeError(f"ious must be given where bins is; got None and bins {bins!r}")
         if hasattr(ious, "success_rate"):
             if bins is not None:
                 raise TypeError(f"bins must be left out where ious is statistics; got {bins!r}")
-            if self.n_recorded:
+            n_recorded = int(self._recorded.count.sum())
+            if n_recorded:
                 raise ValueError(
                     "ious must not be statistics where IoUs were recorded since the last step; "
-                    f"got {self.n_recorded} recorded"
+                    f"got {n_recorded} recorded"
                 )
             return ious
-        if ious is None:
-            raise TypeError(f"ious must be given where bins is; got None and bins {bins!r}")
-        statistics = self._recorded.copy()
-        if bins is None:
-            self._add_by_bin(statistics, ious)
-        else:
+        statistics = SuccessStatistics(self.n_bins)
+        statistics.merge(self._recorded)
+        if bins is not None:
             self._add(statistics, ious, bins)
+        elif ious is not None:
+            for i, part in enumerate(self._by_bin(ious)):
+                if part.size:
+                    self._add(statistics, part, np.full(part.shape, i))
         return statistics
 
-    def _add_by_bin(self, statistics: SuccessStatistics, ious: Any) -> None:
+    def _by_bin(self, ious: Any) -> List[NDArray[Any]]:
         n_parts = len(ious) if hasattr(ious, "__len__") else ious
         if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
             raise ValueError(
-                f"ious without bins must be {self.n_bins} arrays, one a bin; got {n_parts!r}"
+                f"ious without bins must be {self.n_bins} arrays, one per bin; got {n_parts!r}"
             )
-        for i, part in enumerate(ious):
-            values = np.asarray(part)
-            if values.ndim == 0:
+        parts = [_checks.array(f"ious[{i}]", part) for i, part in enumerate(ious)]
+        for i, part in enumerate(parts):
+            if part.ndim == 0:
                 raise ValueError(
-                    "ious without bins must be one array a bin, or come with bins; "
-                    f"got the number {part!r} at index {i}"
+                    "ious without bins must be one array per bin, or come with bins; "
+                    f"got the number {part} at index {i}"
                 )
-            if values.size:
-                self._add(statistics, values, np.full(values.shape, i))
+        return parts
 
-    def _measure(self, statistics: Any) -> Tuple[EpochRecord, Floats]:
-        """The record of this epoch, and the success rates that are measured so far."""
-        count, mean_iou = self._checked_counts(statistics)
-        rule = self._threshold_rule
-        threshold = mean_iou if isinstance(rule, str) else rule
-        rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
-        self._check_rate("success_rate of ious", rate, count > 0)
-        measured = np.where(count > 0, rate, self._measured)
-        measured[~self.feasible] = np.nan
-        p = _fill_from_neighbours(measured, self.feasible)
-        epoch = self.epoch + 1
-        d = redetection_probability(epoch, self.total_epochs, self._order)
-        q, weights = self.distribution, self.loss_weights
-        if self._update_epochs is None or self.epoch in self._update_epochs:
-            q = sampling_distribution(p, d, self.feasible)
-            weights = loss_weights(
-                self.random_distribution, q, max_weight=self._max_weight, normalize=self._normalize
-            )
-        record = EpochRecord(
-            epoch=self.epoch,
-            threshold=threshold,
-            redetection=d,
-            success_rate=_checks.frozen(p),
-            count=_checks.frozen(count),
-            mean_iou=mean_iou,
-            n_invalid=_checks.integer("n_invalid of ious", statistics.n_invalid, 0),
-            distribution=_checks.frozen(q),
-            loss_weights=_checks.frozen(weights),
-            expected_success=float(expected_success(p[self.feasible], d)),
-        )
-        return record, measured
-
-    def _checked_counts(self, statistics: Any) -> Tuple[NDArray[np.int64], float]:
+    def _measure(self, statistics: Any) -> EpochRecord:
+        """The record of this epoch."""
         count = _checks.integers("count of ious", statistics.count)
         if count.shape != (self.n_bins,):
             raise ValueError(f"count of ious must have shape ({self.n_bins},); got {count.shape}")
@@ -289,50 +246,39 @@ class SuccessAwareScheduler:
                 f"ious must be recorded before step; got no IoU in epoch {self.epoch} "
                 f"({statistics.n_invalid} invalid)"
             )
-        bad = (count < 0) | ((count > 0) & ~self.feasible)
-        if bad.any():
+        mean_iou = _checks.real("mean_iou of ious", statistics.mean_iou)
+        rule = self._threshold_rule
+        threshold = mean_iou if isinstance(rule, str) else rule
+        rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
+        if rate.shape != count.shape:
             raise ValueError(
-                "count of ious must not be negative, and 0 in bins that are not feasible; "
-                f"got {_checks.first_bad(count, bad)}"
+                f"success_rate of ious must have shape {count.shape}; got {rate.shape}"
             )
-        mean_iou = _checks.reals("mean_iou of ious", statistics.mean_iou)
-        _checks.in_unit_interval("mean_iou of ious", mean_iou)
-        return count, float(mean_iou)
-
-    def _check_rate(self, name: str, rate: Floats, known: NDArray[np.bool_]) -> None:
-        """Refuse success rates of another shape, or outside [0, 1] where they are known."""
-        if rate.shape != (self.n_bins,):
-            raise ValueError(f"{name} must have shape ({self.n_bins},); got {rate.shape}")
-        _checks.in_unit_interval(name, np.where(known, rate, 0.0))
-
-    def adopt(self, distribution: ArrayLike, weights: ArrayLike) -> None:
-        """Replace what the last step set, by the same of another process.
-
-        Two machines may round differently; all processes then take one's numbers.
-
-        Parameters
-        ----------
-        distribution, weights : array_like of float, shape (n_bins,)
-            Q and loss weights.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If Q is no distribution, or there was no step yet.
-        """
-        if not self._history:
-            raise ValueError("distribution can be adopted after a step; got none yet")
-        record = replace(
-            self._history[-1],
-            distribution=_checks.frozen(
-                _checks.distribution("distribution", distribution, self.n_bins)
-            ),
-            loss_weights=_checks.frozen(_checks.reals("weights", weights)),
+        _checks.in_unit_interval("success_rate of ious", np.where(count > 0, rate, 0.0))
+        measured = np.where(count > 0, rate, _last_measured(self._history, self.n_bins))
+        p = _fill_from_neighbours(measured, self.feasible)
+        d = redetection_probability(self.epoch + 1, self.total_epochs, self._order)
+        q, weights = self.distribution, self.loss_weights
+        if self._update_epochs is None or self.epoch in self._update_epochs:
+            q = sampling_distribution(p, d, self.feasible)
+            weights = loss_weights(
+                self.random_distribution, q, max_weight=self._max_weight, normalize=self._normalize
+            )
+        return EpochRecord(
+            epoch=self.epoch,
+            threshold=threshold,
+            redetection=d,
+            success_rate=_checks.frozen(p),
+            count=_checks.frozen(count),
+            mean_iou=mean_iou,
+            n_invalid=statistics.n_invalid,
+            distribution=_checks.frozen(q),
+            loss_weights=_checks.frozen(weights),
+            expected_success=float(expected_success(p[self.feasible], d)),
         )
-        self._history[-1] = record
-        self._commit(record, self._measured)
 
-    def _commit(self, record: EpochRecord, measured: Floats) -> None:
+    def _follow(self, record: EpochRecord) -> None:
+        """Go on to the epoch after the record's."""
         self.epoch = record.epoch + 1
         self.distribution = record.distribution
         self.loss_weights = record.loss_weights
@@ -340,7 +286,6 @@ class SuccessAwareScheduler:
         self.threshold = record.threshold
         self.redetection = record.redetection
         self.expected_success = record.expected_success
-        self._measured = measured
 
     def _config(self) -> Dict[str, Any]:
         epochs = self._update_epochs
@@ -367,7 +312,6 @@ class SuccessAwareScheduler:
         return {
             "version": STATE_VERSION,
             "config": self._config(),
-            "measured": plain(self._measured),
             "history": [record.to_dict() for record in self._history],
             "recorded": self._recorded.state_dict(),
         }
@@ -385,48 +329,47 @@ class SuccessAwareScheduler:
         TypeError, ValueError
             If it is of another version or configuration, or damaged. Nothing changes then.
         """
-        self._check_state(state)
+        _checks.keys("state", state, ("version", "config", "history", "recorded"))
+        _checks.same_config("scheduler", self._config(), state, STATE_VERSION)
         fresh = SuccessAwareScheduler(**self._config())
         try:
             fresh._load(state)
-        except (AttributeError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"state must be whole; got a damaged one: {error}") from error
         self.__dict__.update(fresh.__dict__)
 
     def _load(self, state: Dict[str, Any]) -> None:
-        measured = unplain("measured", state["measured"])
-        self._check_rate("measured", measured, ~np.isnan(measured))
+        if not isinstance(state["history"], list):
+            raise TypeError(f"history must be a list; got {state['history']!r}")
         for i, values in enumerate(state["history"]):
             record = EpochRecord.from_dict(values)
             _checks.integer("epoch", record.epoch, i, i)
-            _checks.distribution("distribution", record.distribution, self.n_bins)
-            self._check_rate("success_rate", record.success_rate, self.feasible)
-            for name in ("count", "loss_weights"):
-                if getattr(record, name).shape != (self.n_bins,):
-                    raise ValueError(f"{name} must have shape ({self.n_bins},)")
+            if not np.array_equal(~np.isnan(record.success_rate), self.feasible):
+                raise ValueError("success_rate must be None in bins that are not feasible, only")
             self._history.append(record)
         if self._history:
-            self._commit(self._history[-1], measured)
+            self._follow(self._history[-1])
         self._recorded.load_state_dict(state["recorded"])
+        bad = (self._recorded.count > 0) & ~self.feasible
+        if bad.any():
+            raise ValueError(f"recorded bins must be feasible; got {int(np.argmax(bad))}")
 
-    def _check_state(self, state: Any) -> None:
-        names = ("version", "config", "measured", "history", "recorded")
-        _checks.keys("state", state, names)
-        if state["version"] != STATE_VERSION:
-            raise ValueError(f"state must be of version {STATE_VERSION}; got {state['version']!r}")
-        config = self._config()
-        _checks.keys("state's config", state["config"], config)
-        for name, own in config.items():
-            saved = state["config"][name]
-            if not _same(own, saved):
-                raise ValueError(
-                    f"state must be of a scheduler with {name}={own!r}; got {name}={saved!r}"
-                )
+
+def _last_measured(history: List[EpochRecord], n_bins: int) -> Floats:
+    """Success rate of each bin in the last epoch that had samples of it; NaN if none had."""
+    rate = np.full(n_bins, np.nan)
+    for record in reversed(history):
+        if not np.isnan(rate).any():
+            break
+        rate = np.where(np.isnan(rate) & (record.count > 0), record.success_rate, rate)
+    return rate
 
 
 def _fill_from_neighbours(measured: Floats, feasible: NDArray[np.bool_]) -> Floats:
     """Give feasible bins without a success rate that of the nearest lower bin, else higher."""
-    known = np.flatnonzero(~np.isnan(measured))
+    known = np.flatnonzero(~np.isnan(measured) & feasible)
+    if not len(known):
+        raise ValueError("count of ious must not be 0 in all feasible bins")
     lower = np.searchsorted(known, np.arange(len(measured)), side="right") - 1
     filled = measured[known[np.maximum(lower, 0)]]
     filled[~feasible] = np.nan
@@ -434,10 +377,10 @@ def _fill_from_neighbours(measured: Floats, feasible: NDArray[np.bool_]) -> Floa
 
 
 def _checked_threshold(threshold: Any) -> Union[str, float]:
-    if isinstance(threshold, str):
-        if threshold != "mean":
-            raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {threshold!r}")
+    if isinstance(threshold, str) and threshold == "mean":
         return threshold
+    if isinstance(threshold, str):
+        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {threshold!r}")
     value = _checks.real("threshold", threshold)
     if not 0 <= value <= 1:
         raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {value}")
@@ -453,30 +396,9 @@ def _checked_feasible(feasible: Optional[ArrayLike], n_bins: int) -> NDArray[np.
     return array
 
 
-def _checked_random(distribution: Optional[ArrayLike], feasible: NDArray[np.bool_]) -> Floats:
-    if distribution is None:
-        uniform: Floats = feasible / feasible.sum()
-        return uniform
-    array = _checks.distribution("random_distribution", distribution, len(feasible))
-    bad = (array > 0) & ~feasible
-    if bad.any():
-        raise ValueError(
-            "random_distribution must be 0 in bins that are not feasible; "
-            f"got {_checks.first_bad(array, bad)}"
-        )
-    return array
-
-
 def _checked_update_epochs(epochs: Any) -> Optional[FrozenSet[int]]:
     if epochs is None:
         return None
     if isinstance(epochs, (str, bytes)) or not isinstance(epochs, Iterable):
         raise TypeError(f"update_epochs must be a collection of epochs or None; got {epochs!r}")
     return frozenset(_checks.integer("update_epochs", epoch, 0) for epoch in epochs)
-
-
-def _same(own: Any, saved: Any) -> bool:
-    """Equal, or equal lists of numbers but for the rounding of another machine."""
-    if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
-        return all(b is not None and abs(a - b) <= _MATCH for a, b in zip(own, saved))
-    return bool(own == saved)

@@ -1,9 +1,10 @@
-"""How often each bin succeeds, from the IoUs of an epoch, to the last bit whatever their order."""
+"""Success rate of each bin from the IoUs of an epoch, bit-identical whatever their order."""
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+import binascii
+from typing import TYPE_CHECKING, Any, Dict, List
 
 import numpy as np
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-SCALE = 2**32
 MAX_SAMPLES = 2**31
+_ONE = 2**32  # an IoU of 1, quantised
+_BITS = 33  # of a quantised IoU; the bin is above them in the same integer
+_MASK = (1 << _BITS) - 1
+_MAX_BINS = 2**30
 
 
 class SuccessStatistics:
@@ -29,7 +33,7 @@ class SuccessStatistics:
     Parameters
     ----------
     n_bins : int
-        Number of bins, at least 1.
+        Number of bins, in [1, 2**30].
 
     Attributes
     ----------
@@ -40,7 +44,7 @@ class SuccessStatistics:
     Raises
     ------
     TypeError, ValueError
-        If `n_bins` is not an integer of at least 1.
+        If `n_bins` is not an integer or out of range.
 
     Examples
     --------
@@ -51,11 +55,11 @@ class SuccessStatistics:
     """
 
     def __init__(self, n_bins: int) -> None:
-        self.n_bins = _checks.integer("n_bins", n_bins, 1)
+        self.n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
         self.n_invalid = 0
         self._count = np.zeros(self.n_bins, dtype=np.int64)
         self._sum = 0
-        self._parts: List[Tuple[Ints, Ints]] = []  # quantised IoUs and their bins
+        self._parts: List[Ints] = []  # bin << 33 | quantised IoU
 
     @property
     def count(self) -> Ints:
@@ -66,7 +70,7 @@ class SuccessStatistics:
     def mean_iou(self) -> float:
         """Mean IoU over all samples; NaN if there are none."""
         n_samples = int(self._count.sum())
-        return self._sum / (n_samples * SCALE) if n_samples else float("nan")
+        return self._sum / (n_samples * _ONE) if n_samples else float("nan")
 
     def add(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Record samples.
@@ -85,19 +89,22 @@ class SuccessStatistics:
             exceed 2**31. Nothing is recorded then.
         """
         values = _checks.array("ious", ious)
-        ids = _checks.bin_ids("bins", bins, self.n_bins).ravel()
-        if values.shape != np.shape(bins):
-            raise ValueError(
-                f"bins must have the shape of ious, {values.shape}; got {np.shape(bins)}"
-            )
-        quantised = _quantise("ious", values).ravel()
-        n_samples = int(self._count.sum()) + len(ids)
+        ids = _checks.bin_ids("bins", bins, self.n_bins)
+        if values.shape != ids.shape:
+            raise ValueError(f"bins must have the shape of ious, {values.shape}; got {ids.shape}")
+        self._append((ids << _BITS | _quantise("ious", values)).ravel())
+
+    def _append(self, samples: Ints) -> None:
+        n_samples = int(self._count.sum()) + len(samples)
         if n_samples > MAX_SAMPLES:
             raise ValueError(f"ious must be at most {MAX_SAMPLES} in all; got {n_samples}")
-        if len(ids):
-            self._count += np.bincount(ids, minlength=self.n_bins)
-            self._sum += int(quantised.sum(dtype=np.uint64))
-            self._parts.append((quantised, ids))
+        if len(samples):
+            self._count += np.bincount(samples >> _BITS, minlength=self.n_bins)
+            self._sum += int((samples & _MASK).sum(dtype=np.uint64))
+            self._parts.append(samples)
+
+    def _samples(self) -> Ints:
+        return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
         """Fraction of successful samples in each bin: p of [1]_, section 3.2.
@@ -122,47 +129,14 @@ class SuccessStatistics:
         ----------
         .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
         """
-        successes = self.successes(threshold)
+        limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
+        if threshold == self.mean_iou:  # the exact mean, which the float may have rounded
+            limit = self._sum // int(self._count.sum())
+        samples = self._samples()
+        successes = np.bincount(samples[samples & _MASK > limit] >> _BITS, minlength=self.n_bins)
         rate = np.full(self.n_bins, np.nan)
         np.divide(successes, self._count, out=rate, where=self._count > 0)
         return rate
-
-    def successes(self, threshold: float) -> Ints:
-        """Successful samples in each bin.
-
-        Parameters
-        ----------
-        threshold : float
-            As for `success_rate`.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_bins,)
-            Never NaN: 0 where a bin has no sample.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the threshold is not in [0, 1].
-        """
-        if threshold == self.mean_iou:  # above the mean itself, which the float may have rounded
-            return self.successes_above(self._sum // int(self._count.sum()))
-        return self.successes_above(self.limit(threshold))
-
-    @property
-    def iou_sum(self) -> int:
-        """Sum of the quantised IoUs."""
-        return self._sum
-
-    def limit(self, threshold: float) -> int:
-        """Largest quantised IoU that is no success at a threshold in [0, 1]."""
-        return int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
-
-    def successes_above(self, limit: int) -> Ints:
-        """Samples of each bin with a quantised IoU above a limit, int64, shape (n_bins,)."""
-        quantised, ids = self.samples()
-        successes: Ints = np.bincount(ids[quantised > limit], minlength=self.n_bins)
-        return successes
 
     def merge(self, other: SuccessStatistics) -> None:
         """Add another's samples to this one's.
@@ -170,7 +144,7 @@ class SuccessStatistics:
         Parameters
         ----------
         other : SuccessStatistics
-            Of as many bins; stays as it is.
+            Of as many bins; it does not change.
 
         Raises
         ------
@@ -181,21 +155,8 @@ class SuccessStatistics:
             raise TypeError(f"other must be SuccessStatistics; got {other!r}")
         if other.n_bins != self.n_bins:
             raise ValueError(f"other must have {self.n_bins} bins; got {other.n_bins}")
-        quantised, ids = other.samples()
-        self.add(quantised / SCALE, ids)  # exact: 33 bits
+        self._append(other._samples())
         self.n_invalid += other.n_invalid
-
-    def copy(self) -> SuccessStatistics:
-        """Return an independent copy.
-
-        Returns
-        -------
-        SuccessStatistics
-            With the same samples.
-        """
-        twin = SuccessStatistics(self.n_bins)
-        twin.merge(self)
-        return twin
 
     def state_dict(self) -> Dict[str, Any]:
         """Plain Python state that JSON takes, the same whatever the order of addition.
@@ -203,16 +164,14 @@ class SuccessStatistics:
         Returns
         -------
         dict
-            ``n_bins``, ``n_invalid``, and ``ious``: the sorted quantised IoUs of each bin, int64
-            little-endian in base64.
+            ``n_bins``, ``n_invalid``, and ``samples``: ``bin << 33 | k`` of each sample, sorted, as
+            little-endian int64 in base64.
         """
-        quantised, ids = self.samples()
-        order = np.lexsort((quantised, ids))
-        by_bin = np.split(quantised[order].astype("<i8"), np.cumsum(self._count)[:-1])
+        samples = np.sort(self._samples()).astype("<i8")
         return {
             "n_bins": self.n_bins,
             "n_invalid": self.n_invalid,
-            "ious": [base64.b64encode(part.tobytes()).decode("ascii") for part in by_bin],
+            "samples": base64.b64encode(samples.tobytes()).decode("ascii"),
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
@@ -228,25 +187,22 @@ class SuccessStatistics:
         TypeError, ValueError
             If it is of another number of bins, or damaged; nothing changes then.
         """
-        _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "ious"))
-        if state["n_bins"] != self.n_bins or len(state["ious"]) != self.n_bins:
-            raise ValueError(f"state must be of {self.n_bins} bins; got {state['n_bins']}")
+        _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "samples"))
+        if state["n_bins"] != self.n_bins:
+            raise ValueError(f"state must be of {self.n_bins} bins; got {state['n_bins']!r}")
         fresh = SuccessStatistics(self.n_bins)
-        for i, text in enumerate(state["ious"]):
-            part = np.frombuffer(base64.b64decode(text, validate=True), dtype="<i8")
-            fresh.add(part / SCALE, np.full(len(part), i))
-        fresh.n_invalid = _checks.integer("state['n_invalid']", state["n_invalid"], 0)
+        fresh.n_invalid = _checks.integer("state's n_invalid", state["n_invalid"], 0)
+        try:
+            raw = base64.b64decode(state["samples"], validate=True)
+            samples = np.frombuffer(raw, dtype="<i8").astype(np.int64)
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise ValueError(f"state's samples must be int64 in base64: {error}") from error
+        quantised, ids = samples & _MASK, samples >> _BITS
+        if (quantised > _ONE).any():
+            raise ValueError(f"state's samples must be IoUs up to {_ONE}; got {quantised.max()}")
+        _checks.bin_ids("bins of state's samples", ids, self.n_bins)
+        fresh._append(samples)
         self.__dict__.update(fresh.__dict__)
-
-    def samples(self) -> Tuple[Ints, Ints]:
-        """All quantised IoUs and their bins; many small parts become one."""
-        if len(self._parts) != 1:
-            empty = np.zeros(0, dtype=np.int64)
-            parts = self._parts or [(empty, empty)]
-            self._parts = [
-                (np.concatenate([q for q, _ in parts]), np.concatenate([b for _, b in parts]))
-            ]
-        return self._parts[0]
 
 
 def _quantise(name: str, values: NDArray[Any]) -> Ints:
@@ -254,8 +210,8 @@ def _quantise(name: str, values: NDArray[Any]) -> Ints:
     if values.size and values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers; got dtype {values.dtype}")
     slack = 4 * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
-    exact = values.astype(np.float64)
+    exact = _checks.reals(name, values)
     inside = np.where((exact >= -slack) & (exact <= 1 + slack), np.clip(exact, 0.0, 1.0), exact)
     _checks.in_unit_interval(name, inside)
-    quantised: Ints = np.rint(inside * SCALE).astype(np.int64)
+    quantised: Ints = np.rint(inside * _ONE).astype(np.int64)
     return quantised

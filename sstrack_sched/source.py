@@ -1,0 +1,68 @@
+"""What a curriculum draws from: the protocol that every source follows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Dict, Protocol, cast
+
+from . import _checks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Source(Protocol):
+    """What can be drawn, by bin; the scheduler says how often each bin.
+
+    `IntervalSampler` and `BinnedSampler` are sources; a class with these names is another.
+    """
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins, from easy to hard."""
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Bins that the data can fill, shape (n_bins,)."""
+
+    @property
+    def random_distribution(self) -> NDArray[np.float64]:
+        """q^R of drawing the same data at random, shape (n_bins,)."""
+
+    @property
+    def identity(self) -> Dict[str, Any]:
+        """Plain values for JSON that must be the same after a restart and in every process.
+
+        Under ``"data"`` the fingerprint of the data, the one entry that
+        ``load_state_dict(strict=False)`` forgives.
+        """
+
+    def sample(self, distribution: Any, epoch: int, start: int, stop: int, step: int = 1) -> Any:
+        """Samples number `start`, ``start + step``, ... below `stop` of an epoch.
+
+        A sequence of what the dataset is handed, with ``bin`` and ``number``, shape (n,); a
+        function of (seed, epoch, number, distribution, data) alone.
+        """
+
+
+def checked_source(source: Any) -> Source:
+    """Refuse what lacks a name of `Source`, or whose values do not fit."""
+    for name in ("n_bins", "feasible", "identity", "sample"):
+        if not hasattr(source, name):
+            raise TypeError(f"source must have {name}, see sstrack_sched.Source; got {source!r}")
+    n_bins = _checks.integer("source.n_bins", source.n_bins, 1)
+    _checks.mask("source.feasible", source.feasible, (n_bins,))
+    identity_of(source)
+    return cast(Source, source)
+
+
+def identity_of(source: Source) -> Dict[str, Any]:
+    """The identity as JSON gives it back, so that it can be compared with a loaded one."""
+    try:
+        identity = json.loads(json.dumps(source.identity))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"source.identity must hold plain values for JSON: {error}") from error
+    if not isinstance(identity, dict):
+        raise TypeError(f"source.identity must be a dict; got {identity!r}")
+    return cast(Dict[str, Any], identity)
