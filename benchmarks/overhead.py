@@ -1,7 +1,7 @@
 """What the library costs in a real training step: the tracker of ``examples/tracker``, demo's size.
 
-Each part is timed in every step: drawing the pairs (all that `PairSampler`'s iterator does), the
-loss weights (and, measured apart, what they add to the backward pass), the recorder, and the
+Each part is timed in every step: drawing the pairs (all that the sampler's iterator does), the loss
+weights (and, measured apart, what they add to the backward pass), the recorder, and the
 epoch's `step()`, spread over its steps. Their sum over the time of a step is the figure to trust.
 The same training without any of it takes turns with ours, step by step: pairs drawn beforehand in
 the order of torch's RandomSampler, no recorder, no weights. Steps differ from each other by far
@@ -40,8 +40,8 @@ from examples.tracker.demo import QUICK
 from examples.tracker.train import load_videos
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.trainer import Trainer
-from sstrack_sched import IntervalBins, IntervalSampler, SuccessAwareScheduler
-from sstrack_sched.torch import IoURecorder, LossWeight, PairSampler
+from sstrack_sched import BinnedSampler, IntervalBins, IntervalSampler, SuccessAwareScheduler
+from sstrack_sched.torch import Curriculum, CurriculumSampler, LossWeight
 
 SAMPLER, WEIGHTS, BACKWARD = "sampler", "loss weights", "loss weights, backward"
 RECORDER, STEP = "recorder", "step() of the epoch"
@@ -127,7 +127,7 @@ def plain_steps(config, store):
     curriculum = trainer.curriculum
     curriculum.record = lambda *_: None
     q_random = curriculum.scheduler.distribution
-    pairs = curriculum.interval_sampler.sample(q_random, 0, 0, config.samples_per_epoch)
+    pairs = curriculum.source.sample(q_random, 0, 0, config.samples_per_epoch)
     dataset = FixedPairs(trainer.dataset, pairs)
     loader = DataLoader(dataset, config.batch_size, sampler=RandomSampler(dataset))
     return steps(trainer, loader, lambda: None)
@@ -180,12 +180,13 @@ def resident_bytes():
 
 
 def recorder_bytes(batch_size, n_samples):
-    """Bytes that the recorder holds a sample."""
-    recorder, bins = IoURecorder(), torch.arange(batch_size) % 7
+    """Bytes that recording holds per sample."""
+    source = BinnedSampler(torch.arange(7).numpy())
+    recorder, bins = Curriculum(source, 1, n_samples + batch_size), torch.arange(batch_size) % 7
     before = resident_bytes()
     for _ in range(0, n_samples, batch_size):
         recorder.record(torch.rand(batch_size), bins)
-    return None if before is None else (resident_bytes() - before) / recorder.n_recorded
+    return None if before is None else (resident_bytes() - before) / recorder.n_consumed
 
 
 def sampler_bytes(sequences, config):
@@ -195,7 +196,7 @@ def sampler_bytes(sequences, config):
     tracemalloc.start()
     try:
         sampler = IntervalSampler(video_index(sequences), bins)
-        iterator = iter(PairSampler(sampler, scheduler, config.samples_per_epoch))
+        iterator = iter(CurriculumSampler(sampler, scheduler, config.samples_per_epoch))
         next(iterator)
         return tracemalloc.get_traced_memory()
     finally:

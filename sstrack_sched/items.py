@@ -110,9 +110,8 @@ class BinnedSampler:
                 "bins must be one bin per item, at least one and fewer than 2**31; "
                 f"got shape {ids.shape}"
             )
-        n_bins = int(ids.max()) + 1 if n_bins is None else n_bins
-        self.n_bins = _checks.integer("n_bins", max(n_bins, 1), 1, _MAX_BINS)
-        _checks.integer("n_bins", n_bins, 1 if ids.min() >= 0 else n_bins)
+        n_bins = max(int(ids.max()) + 1, 1) if n_bins is None else n_bins
+        self.n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
         _checks.bin_ids("bins", ids, self.n_bins)
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
         self._weight = None if weight is None else _checks.weights("weight", weight, len(ids))

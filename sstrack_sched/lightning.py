@@ -73,7 +73,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
 
     def on_train_epoch_start(self, *_: Any) -> None:
         """Check that the curriculum, too, is at the start of an epoch."""
-        n_recorded = _n_recorded(self.curriculum)
+        n_recorded = self.curriculum.n_consumed
         if n_recorded:
             raise RuntimeError(
                 "the curriculum must be between two epochs when Lightning starts one; got "
@@ -114,12 +114,6 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
             return
         self.curriculum.load_state_dict(checkpoint[_KEY]["curriculum"])
         self._n_batches = checkpoint[_KEY]["n_batches"]
-
-
-def _n_recorded(curriculum: Curriculum) -> int:
-    """Samples of the epoch so far: of this process, else of all before a restart."""
-    own = curriculum.recorder.n_recorded
-    return own or int(curriculum.state_dict()["recorder"]["n_recorded"])
 
 
 def _check_sampler(trainer: Any, curriculum: Curriculum) -> None:

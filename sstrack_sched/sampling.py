@@ -223,7 +223,8 @@ class IntervalSampler:
         q = self._checked_distribution(distribution)
         epoch, number = checked_numbers(epoch, start, stop, step)
         columns = draw_by_bin(self._draw_in_bin, 3, q, self.seed, epoch, number, step)
-        return Pairs(*columns, number, np.full(len(number), epoch))
+        video, template, search, bin_ids = columns
+        return Pairs(video, template, search, bin_ids, number, np.full(len(number), epoch))
 
     def redraw(self, pair: Pair, attempt: int) -> Pair:
         """Another pair of the same bin, for one whose frames turn out unreadable.

@@ -151,7 +151,7 @@ def scheduled_loader(loader: Any, cfg: Any, args: argparse.Namespace, make_sampl
     curriculum = make_curriculum(args, cfg, videos, seed=args.seed or 0)
     if first:
         print(describe(curriculum), flush=True)
-    pairs = PairDataset(source, curriculum.interval_sampler, make_sample)
+    pairs = PairDataset(source, curriculum.source, make_sample)
     scheduled = pair_loader(loader, pairs, curriculum.sampler)
     scheduled.curriculum = curriculum
     return scheduled

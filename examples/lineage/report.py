@@ -17,7 +17,7 @@ def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
     Epochs count from 1, as the trackers' do.
     """
     records = [replace(r, epoch=r.epoch + 1) for r in curriculum.scheduler.history]
-    labels = curriculum.interval_sampler.bins.labels
+    labels = curriculum.source.bins.labels
     line = epoch_line(records[-1])
     print(line, flush=True)
     with Path(settings.log_file).open("a") as file:

@@ -8,6 +8,7 @@ import numpy as np
 
 from sstrack_sched import (
     IntervalBins,
+    IntervalSampler,
     SuccessAwareScheduler,
     VideoIndex,
     random_sampler_distribution,
@@ -48,11 +49,9 @@ def make_curriculum(args: Any, cfg: Any, videos: VideoIndex, seed: int) -> Curri
     """The curriculum that the command line and the checkout's config describe."""
     bins = IntervalBins(args.max_interval, args.spacing, image_bin=bool(videos.is_image.any()))
     return Curriculum(
-        videos,
-        bins,
+        IntervalSampler(videos, bins, seed=seed),
         cfg.TRAIN.EPOCH,
         cfg.DATA.TRAIN.SAMPLE_PER_EPOCH,
-        seed=seed,
         order=args.order,
         threshold=args.threshold,
         random_distribution=causal_distribution(videos, bins, cfg.DATA.MAX_SAMPLE_INTERVAL),
@@ -79,7 +78,7 @@ def causal_distribution(videos: VideoIndex, bins: IntervalBins, max_gap: int) ->
 
 def describe(curriculum: Curriculum) -> str:
     """Table of the bins: q^R, and how many videos and templates can serve each."""
-    sampler = curriculum.interval_sampler
+    sampler = curriculum.source
     coverage = sampler.coverage()
     lines = [f"{'interval':>12} {'q^R':>7} {'videos':>9} {'templates':>12}"]
     rows = zip(

@@ -2,7 +2,6 @@
 
 from .curriculum import Curriculum
 from .loss_weight import LossWeight
-from .recording import IoURecorder
-from .sampler import PairSampler
+from .sampler import CurriculumSampler
 
-__all__ = ["Curriculum", "IoURecorder", "LossWeight", "PairSampler"]
+__all__ = ["Curriculum", "CurriculumSampler", "LossWeight"]

@@ -1,20 +1,19 @@
-"""Record IoUs where the loss computes them, without waiting for the device."""
+"""What an epoch has recorded: pending tensors of this process, and the tally of all processes."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from .. import _checks
-from ..statistics import SCALE, SuccessStatistics
+from ..statistics import SuccessStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_COUNTS = ("n_recorded", "n_batches", "largest_batch", "n_discarded")
 
 
 def as_ious(ious: Any) -> torch.Tensor:
@@ -38,259 +37,197 @@ def as_ids(bins: Any) -> torch.Tensor:
 def _as_tensor(name: str, value: Any) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
-    array = np.array(value)
+    array = _checks.array(name, value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be a Tensor or an array of numbers; got {value!r}")
-    return torch.from_numpy(array)
+    return torch.from_numpy(np.array(array))
 
 
-class IoURecorder:
-    """Collect the IoU and bin of every training sample of an epoch.
-
-    Tensors stay on their device until the statistics are asked for, once an epoch: a training step
-    never waits.
-
-    Parameters
-    ----------
-    on_invalid : {"raise", "drop"}, default="raise"
-        What an IoU that is NaN or outside [0, 1] does: raise when the epoch's statistics are taken,
-        or be left out, counted, and warned about once an epoch.
+@dataclass
+class Tally:
+    """Samples of an epoch on the host, gathered from processes that agree.
 
     Attributes
     ----------
-    n_recorded : int
-        Samples recorded since the last `clear`, invalid ones too.
+    statistics : SuccessStatistics
+        Valid samples, and the number of those left out.
+    invalid : list of str
+        One text per invalid IoU that waits for `discard_invalid`.
+    n_batches : int
+        Batches of each process, to number those that follow.
     largest_batch : int
-        Largest number of samples recorded at once since then.
-
-    Raises
-    ------
-    ValueError
-        If `on_invalid` is neither.
+        Largest batch of the processes, added up.
     """
 
-    def __init__(self, on_invalid: str = "raise") -> None:
-        self.on_invalid = _checks.choice("on_invalid", on_invalid, ("raise", "drop"))
-        self.clear()
+    statistics: SuccessStatistics
+    invalid: List[str]
+    n_batches: int = 0
+    largest_batch: int = 0
 
-    def clear(self) -> None:
-        """Forget everything: a new epoch."""
-        self.n_recorded = 0
-        self.largest_batch = 0
-        self._n_batches = 0
-        self._pending: List[Tuple[int, torch.Tensor, torch.Tensor]] = []
-        self._valid: List[Tuple[NDArray[np.float64], NDArray[np.int64]]] = []
-        self._invalid: List[str] = []
-        self._n_discarded = 0
-        self._warned = False
+    @property
+    def n_recorded(self) -> int:
+        """Samples recorded, invalid ones too."""
+        valid = int(self.statistics.count.sum())
+        return valid + self.statistics.n_invalid + len(self.invalid)
 
-    def record(self, ious: Any, bins: Any) -> None:
-        """Take in a batch.
+    def add(self, parts: Sequence[Tally]) -> None:
+        """Take in what each process has recorded since the last gather."""
+        for part in parts:
+            self.statistics.merge(part.statistics)
+            self.invalid = self.invalid + part.invalid
+        self.n_batches += max(part.n_batches for part in parts)
+        batch = sum(part.largest_batch for part in parts)
+        self.largest_batch = max(self.largest_batch, batch)
 
-        Parameters
-        ----------
-        ious : Tensor of float, shape (B,)
-            IoU of each sample, any device and precision; detached here.
-        bins : Tensor of int, shape (B,)
-            Bin of each sample.
+    def state_dict(self) -> Dict[str, Any]:
+        """Plain values for JSON."""
+        return {**vars(self), "statistics": self.statistics.state_dict()}
 
-        Raises
-        ------
-        TypeError, ValueError
-            If the shapes differ or the types do not fit. Values are checked when the statistics are
-            taken.
-        """
-        ious, bins = as_ious(ious), as_ids(bins)
-        if ious.dim() == 0 or ious.shape != bins.shape:
-            raise ValueError(
-                "ious must be one number a sample, in the shape of bins; "
-                f"got shapes {tuple(ious.shape)} and {tuple(bins.shape)}"
-            )
-        if ious.numel():
-            self._pending.append(
-                (self._n_batches, ious.reshape(-1).clone(), bins.reshape(-1).clone())
-            )
-        self._n_batches += 1
-        self.n_recorded += ious.numel()
-        self.largest_batch = max(self.largest_batch, ious.numel())
-
-    def statistics(self, n_bins: int) -> SuccessStatistics:
-        """Statistics of what was recorded; moves the tensors to the host.
-
-        Parameters
-        ----------
-        n_bins : int
-            Number of bins.
-
-        Returns
-        -------
-        SuccessStatistics
-            A new object; ``n_invalid`` counts the samples that were left out.
-
-        Raises
-        ------
-        ValueError
-            If a bin is out of range, or an IoU is invalid and `on_invalid` is ``"raise"``: the
-            message names batch and bin, and `discard_invalid` lets the run go on.
-        """
-        self._fetch(n_bins)
-        if self._invalid and self.on_invalid == "raise":
-            raise ValueError(
-                f"ious must be in [0, 1], not NaN; got {self._invalid_text()}. "
-                "discard_invalid() leaves them out and lets the run go on"
-            )
-        if self._invalid and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"left out invalid IoUs: {self._invalid_text()}", RuntimeWarning, stacklevel=2
-            )
-        return self._valid_statistics(n_bins)
-
-    def discard_invalid(self, n_bins: Optional[int] = None) -> int:
-        """Leave out the invalid IoUs recorded so far.
-
-        Parameters
-        ----------
-        n_bins : int, optional
-            Number of bins, to check the samples' bins against.
-
-        Returns
-        -------
-        int
-            How many; they stay counted in the statistics' ``n_invalid``.
-        """
-        self._fetch(n_bins)
-        n_invalid = len(self._invalid)
-        self._n_discarded += n_invalid
-        self._invalid = []
-        return n_invalid
-
-    def state_dict(self, n_bins: int) -> Dict[str, Any]:
-        """Plain Python state of the epoch so far, for JSON; moves the tensors to the host.
-
-        Parameters
-        ----------
-        n_bins : int
-            Number of bins.
-
-        Returns
-        -------
-        dict
-            For `load_state_dict`.
-
-        Raises
-        ------
-        ValueError
-            If a bin is out of range.
-        """
-        self._fetch(n_bins)
-        return {
-            "n_recorded": self.n_recorded,
-            "n_batches": self._n_batches,
-            "largest_batch": self.largest_batch,
-            "statistics": self._valid_statistics(n_bins).state_dict(),
-            "invalid": list(self._invalid),
-            "n_discarded": self._n_discarded,
-        }
-
-    def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Take over what `state_dict` returned.
-
-        Parameters
-        ----------
-        state : dict
-            Of a recorder, in the middle of an epoch or not.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the state is damaged. Nothing changes then.
-        """
-        names = ("n_recorded", "n_batches", "largest_batch", "statistics", "invalid", "n_discarded")
-        _checks.keys("state of the recorder", state, names)
-        _checks.keys("state of statistics", state["statistics"], ("n_bins", "n_invalid", "ious"))
-        saved = SuccessStatistics(state["statistics"]["n_bins"])
-        saved.load_state_dict(state["statistics"])
-        whole = {name: _checks.integer(name, state[name], 0) for name in names if name in _COUNTS}
+    @classmethod
+    def from_state(cls, n_bins: int, state: Any) -> Tally:
+        """Inverse of `state_dict`; TypeError or ValueError where it is damaged."""
+        names = ("statistics", "invalid", "n_batches", "largest_batch")
+        _checks.keys("state's tally", state, names)
+        statistics = SuccessStatistics(n_bins)
+        statistics.load_state_dict(state["statistics"])
         invalid = state["invalid"]
         if not isinstance(invalid, list) or not all(isinstance(text, str) for text in invalid):
             raise TypeError(f"state's invalid must be a list of str; got {invalid!r}")
-        n_samples = int(saved.count.sum()) + len(invalid) + whole["n_discarded"]
-        if whole["n_recorded"] != n_samples or whole["largest_batch"] > n_samples:
-            raise ValueError(f"state must count the {n_samples} samples that it holds; got {whole}")
-        self.clear()
-        self.n_recorded, self.largest_batch = whole["n_recorded"], whole["largest_batch"]
-        self._n_batches, self._n_discarded = whole["n_batches"], whole["n_discarded"]
-        quantised, bins = saved.samples()
-        self._valid = [(quantised / SCALE, bins)]
-        self._invalid = list(invalid)
+        counts = [_checks.integer(f"state's {name}", state[name], 0) for name in names[2:]]
+        tally = cls(statistics, list(invalid), *counts)
+        if tally.largest_batch > tally.n_recorded:
+            raise ValueError(
+                f"state's largest_batch must be at most the {tally.n_recorded} samples recorded; "
+                f"got {tally.largest_batch}"
+            )
+        return tally
 
-    def absorb(self, other: IoURecorder) -> None:
-        """Take in what another recorder holds, of the same epoch.
 
-        Parameters
-        ----------
-        other : IoURecorder
-            Stays as it is, but for moving its tensors to the host.
-        """
-        other._fetch(None)
-        self.n_recorded += other.n_recorded
-        self.largest_batch = max(self.largest_batch, other.largest_batch)
-        self._n_batches = max(self._n_batches, other._n_batches)
-        self._valid = self._valid + other._valid
-        self._invalid = self._invalid + other._invalid
-        self._n_discarded += other._n_discarded
+class Ledger:
+    """How far an epoch has come: the one place that knows.
 
-    def count_batches_from(self, other: IoURecorder) -> None:
-        """Number batches on from another recorder's, so that messages count from the epoch's start.
+    Tensors stay on their device until the epoch is gathered, so a training step never waits.
 
-        Parameters
-        ----------
-        other : IoURecorder
-            Of the part of the epoch before.
-        """
-        self._n_batches = other._n_batches
+    Parameters
+    ----------
+    n_bins : int
+        Number of bins.
+    on_invalid : {"raise", "drop"}
+        See `Curriculum`.
 
-    def _fetch(self, n_bins: Optional[int]) -> None:
-        """Move pending tensors to the host and sort out invalid IoUs."""
-        if not self._pending:
-            return
-        batches, ious, bins = zip(*self._pending)
-        sizes = [len(part) for part in ious]
-        # 4 eps of the dtype that the IoUs came in, as SuccessStatistics allows.
-        slack = np.repeat([4 * torch.finfo(part.dtype).eps for part in ious], sizes)
-        double = any(part.dtype is torch.float64 for part in ious)
-        values = _to_host(ious, torch.float64 if double else torch.float32)
-        ids = _to_host(bins, torch.int64)
-        batch = np.repeat(batches, sizes)
-        outside = (ids < 0) | (ids >= (np.inf if n_bins is None else n_bins))
-        if outside.any():
-            i = int(np.argmax(outside))
-            rule = "at least 0" if n_bins is None else f"in [0, {n_bins})"
-            raise ValueError(f"bins must be {rule}; got {ids[i]} in batch {batch[i]}")
-        with np.errstate(invalid="ignore"):
-            valid = (values >= -slack) & (values <= 1 + slack)
-        self._invalid += [
-            f"{values[i]}{' (GIoU?)' if values[i] < 0 else ''} in batch {batch[i]}, bin {ids[i]}"
-            for i in np.flatnonzero(~valid)
-        ]
-        self._valid.append((values[valid].clip(0, 1).astype(np.float64), ids[valid]))
-        self._pending = []
+    Attributes
+    ----------
+    tally : Tally
+        What all processes had recorded at the last gather; the same in each.
+    n_pending : int
+        Samples that this process has recorded since.
+    world_size : int
+        Processes that recorded the pending samples.
+    fresh : bool
+        Whether this process has recorded in this epoch, as opposed to loaded a state.
+    """
 
-    def _valid_statistics(self, n_bins: int) -> SuccessStatistics:
-        statistics = SuccessStatistics(n_bins)
-        for ious, bins in self._valid:
-            statistics.add(ious, bins)
-        statistics.n_invalid = self._n_discarded + len(self._invalid)
-        return statistics
+    def __init__(self, n_bins: int, on_invalid: str) -> None:
+        self.n_bins = n_bins
+        self.on_invalid = _checks.choice("on_invalid", on_invalid, ("raise", "drop"))
+        self.start()
 
-    def _invalid_text(self) -> str:
-        more = len(self._invalid) - 3
-        return "; ".join(self._invalid[:3]) + (f"; and {more} more" if more > 0 else "")
+    def start(self, tally: Any = None) -> None:
+        """Begin an epoch, or go on from a loaded tally."""
+        self.tally = Tally(SuccessStatistics(self.n_bins), []) if tally is None else tally
+        self.fresh = self._warned = False
+        self.clear_pending()
+
+    def clear_pending(self) -> None:
+        """Forget what this process has recorded: it is in the tally."""
+        self._pending: List[Tuple[int, torch.Tensor, torch.Tensor]] = []
+        self.n_pending = self._n_batches = self._largest_batch = 0
+        self.world_size = 1
+
+    @property
+    def n_consumed(self) -> int:
+        """Samples of the epoch so far, by all processes; the others record as many as this one."""
+        return self.tally.n_recorded + self.n_pending * self.world_size
+
+    @property
+    def batch(self) -> int:
+        """Largest batch of the epoch so far, over all processes."""
+        return max(self.tally.largest_batch, self._largest_batch * self.world_size, 1)
+
+    def record(self, ious: Any, bins: torch.Tensor, world_size: int) -> None:
+        """Take in a batch; values are looked at when it is gathered."""
+        ious = as_ious(ious)
+        if ious.dim() == 0 or ious.shape != bins.shape:
+            raise ValueError(
+                "ious must be one number per sample, in the shape of bins; "
+                f"got shapes {tuple(ious.shape)} and {tuple(bins.shape)}"
+            )
+        if ious.numel():
+            pending = ious.reshape(-1).clone(), bins.reshape(-1).clone()
+            self._pending.append((self.tally.n_batches + self._n_batches, *pending))
+        self._n_batches += 1
+        self.n_pending += ious.numel()
+        self._largest_batch = max(self._largest_batch, ious.numel())
+        self.world_size = max(self.world_size, world_size)
+        self.fresh = True
+
+    def fetch(self, prefix: str = "") -> Tally:
+        """What is pending, on the host, without changing anything but the warning of the epoch."""
+        statistics, invalid = SuccessStatistics(self.n_bins), []
+        prefix = prefix if self.on_invalid == "raise" else ""
+        if self._pending:
+            batches, ious, bins = zip(*self._pending)
+            sizes = [len(part) for part in ious]
+            batch = np.repeat(batches, sizes)
+            # 4 eps of the dtype that the IoUs came in, as SuccessStatistics allows.
+            slack = np.repeat([4 * torch.finfo(part.dtype).eps for part in ious], sizes)
+            values, ids = _to_host(ious, torch.float64), _to_host(bins, torch.int64)
+            outside = (ids < 0) | (ids >= self.n_bins)
+            if outside.any():
+                i = int(np.argmax(outside))
+                raise ValueError(
+                    f"bins must be in [0, {self.n_bins}); got {ids[i]} in batch {batch[i]}"
+                )
+            with np.errstate(invalid="ignore"):
+                valid = (values >= -slack) & (values <= 1 + slack)
+            statistics.add(values[valid].clip(0, 1), ids[valid])
+            invalid = [
+                f"{prefix}{values[i]:.6g}{' (GIoU?)' if values[i] < 0 else ''} in batch "
+                f"{batch[i]}, bin {ids[i]}"
+                for i in np.flatnonzero(~valid)
+            ]
+        if self.on_invalid == "drop" and invalid:
+            statistics.n_invalid, dropped, invalid = len(invalid), invalid, []
+            if not self._warned:
+                warnings.warn(
+                    f"left out invalid IoUs: {_some(dropped)}", RuntimeWarning, stacklevel=4
+                )
+            self._warned = True
+        return Tally(statistics, invalid, self._n_batches, self._largest_batch)
+
+    def check_valid(self) -> None:
+        """Raise if the tally holds invalid IoUs."""
+        if self.tally.invalid:
+            raise ValueError(
+                f"ious must be in [0, 1], not NaN; got {_some(self.tally.invalid)}. "
+                "discard_invalid() leaves them out and lets the run go on"
+            )
+
+    def discard_invalid(self) -> int:
+        """Count the tally's invalid IoUs as left out; returns how many."""
+        n_invalid = len(self.tally.invalid)
+        self.tally.statistics.n_invalid += n_invalid
+        self.tally.invalid = []
+        return n_invalid
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = len(texts) - 3
+    return "; ".join(texts[:3]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> NDArray[Any]:
     """All parts in one host array, in one transfer."""
     device = parts[0].device
-    array: NDArray[Any] = torch.cat([part.to(device, dtype) for part in parts]).cpu().numpy()
+    array: NDArray[Any] = torch.cat([part.to(device) for part in parts]).cpu().to(dtype).numpy()
     return array

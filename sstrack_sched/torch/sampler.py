@@ -1,203 +1,218 @@
-"""A torch Sampler that hands out pairs."""
+"""A torch Sampler of whatever a source draws."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-import torch.distributed as dist
 from torch.utils.data.distributed import DistributedSampler
 
 from .. import _checks
-from ..sampling import IntervalSampler, Pair
 from ..scheduler import SuccessAwareScheduler
+from ..source import checked_source
+from .processes import group_place
+from .recording import Ledger
 
-_BLOCK = 1 << 12  # pairs drawn at a time, each rank
-
-
-def process_rank(rank: Optional[int], world_size: Optional[int]) -> Tuple[int, int]:
-    """Rank and world size: as given, else of the process group, else (0, 1)."""
-    if rank is not None and world_size is not None:
-        return rank, world_size
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
+_BLOCK = 1 << 12  # samples drawn at a time, each rank
 
 
-class PairSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
-    """Sampler of `Pair` for a dataset whose ``__getitem__(pair)`` reads frames.
+class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
+    """Sampler of what a source draws: pairs for video, indices for any other dataset.
 
     Q is read when an iterator starts, in the main process, so persistent workers need no news of
-    it. Every process takes its share of the same numbered pairs: after a prefix of k pairs that all
-    have consumed, rank R of W takes the numbers ``k + R + j W``. `set_epoch` does nothing, for the
-    scheduler owns the epoch.
+    it. Every process takes its share of the same numbered samples: after a prefix of k samples that
+    all have consumed, rank R of W takes the numbers ``k + R + j W``. `set_epoch` does nothing,
+    because the scheduler owns the epoch.
 
     Parameters
     ----------
-    sampler : IntervalSampler
-        Draws the pairs.
+    source : Source
+        Draws the samples, such as `IntervalSampler` or `BinnedSampler`.
     scheduler : SuccessAwareScheduler
         Its ``distribution`` and ``epoch`` are read.
     num_samples : int
-        Pairs an epoch, over all processes; at least 1.
+        Samples per epoch, over all processes; at least 1.
     rank, world_size : int, optional
         Place of this process; both or neither. Default: that of the torch.distributed process group
         when an iterator starts, or a single process.
+    ledger : optional
+        How far the epoch has come; `Curriculum` hands in its own. Default: each iterator starts at
+        the epoch's first sample.
+
+    Attributes
+    ----------
+    rank, num_replicas : int
+        Place of this process.
+    epoch : int
+        The scheduler's.
+    num_samples, total_size : int
+        Samples per epoch, of this process and of all.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit. When an epoch starts: if `world_size` does not divide
+        If an argument does not fit. When an epoch starts: if the world size does not divide
         `num_samples`.
+    RuntimeError
+        When an iterator starts: if the epoch is recorded whole and `Curriculum.step` was not
+        called.
 
     Notes
     -----
-    A DistributedSampler by name only, so that frameworks that shard a plain sampler leave it alone.
+    A DistributedSampler, so that frameworks that shard a plain sampler leave it alone.
     """
+
+    drop_last = False
+    shuffle = True
+    seed = 0  # the source's counts
 
     def __init__(
         self,
-        sampler: IntervalSampler,
+        source: Any,
         scheduler: SuccessAwareScheduler,
         num_samples: int,
         *,
         rank: Optional[int] = None,
         world_size: Optional[int] = None,
+        ledger: Optional[Ledger] = None,
     ) -> None:
-        if not isinstance(sampler, IntervalSampler):
-            raise TypeError(f"sampler must be an IntervalSampler; got {sampler!r}")
+        self.source = checked_source(source)
+        self.dataset: Any = source
         if not isinstance(scheduler, SuccessAwareScheduler):
             raise TypeError(f"scheduler must be a SuccessAwareScheduler; got {scheduler!r}")
-        if len(sampler.bins) != scheduler.n_bins:
+        if source.n_bins != scheduler.n_bins:
             raise ValueError(
-                f"scheduler must have {len(sampler.bins)} bins as the sampler has; "
+                f"scheduler must have {source.n_bins} bins as the source has; "
                 f"got {scheduler.n_bins}"
             )
-        if (scheduler.feasible & ~sampler.feasible).any():
+        if (scheduler.feasible & ~source.feasible).any():
             raise ValueError(
-                "scheduler must have no more feasible bins than the sampler, "
-                f"{sampler.feasible.tolist()}; got {scheduler.feasible.tolist()}"
+                "scheduler must have no more feasible bins than the source, "
+                f"{source.feasible.tolist()}; got {scheduler.feasible.tolist()}"
             )
         if (rank is None) != (world_size is None):
             raise ValueError(f"rank and world_size go together; got {rank} and {world_size}")
+        self._place: Optional[Tuple[int, int]] = None
         if rank is not None:
-            world_size = _checks.integer("world_size", world_size, 1)
-            rank = _checks.integer("rank", rank, 0, world_size - 1)
-        self.sampler = sampler
+            size = _checks.integer("world_size", world_size, 1)
+            self._place = _checks.integer("rank", rank, 0, size - 1), size
         self.scheduler = scheduler
-        self.num_samples = _checks.integer("num_samples", num_samples, 1)
-        self._place = (rank, world_size)
-        self.resume(0)
-
-    def resume(self, consumed: int) -> None:
-        """Let iterators of the current epoch begin after its first pairs.
-
-        Parameters
-        ----------
-        consumed : int
-            Pairs that all processes together have consumed, in [0, num_samples].
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is out of range.
-        """
-        consumed = _checks.integer("consumed", consumed, 0, self.num_samples)
-        self._epoch = self.scheduler.epoch  # of the next three
-        self._consumed = self._handed_out = consumed
-        self._step_due = False
+        self.total_size = _checks.integer("num_samples", num_samples, 1)
+        self._ledger = Ledger(scheduler.n_bins, "raise") if ledger is None else ledger
+        self.last: Optional[_Position] = None  # of the iterator that started last
 
     @property
-    def handed_out(self) -> int:
-        """Pairs of the current epoch that iterators of this process went past, as numbered."""
-        return self._handed_out if self._epoch == self.scheduler.epoch else 0
+    def rank(self) -> int:  # type: ignore[override]  # torch's is an attribute, set once
+        """Rank of this process."""
+        return (self._place or group_place())[0]
 
-    def consume(self, consumed: int, *, step_due: bool) -> None:
-        """Note what training has consumed of what was handed out; `Curriculum.record` does it.
+    @property
+    def num_replicas(self) -> int:  # type: ignore[override]
+        """World size."""
+        return (self._place or group_place())[1]
 
-        Parameters
-        ----------
-        consumed : int
-            Pairs of the current epoch that all processes together have consumed.
-        step_due : bool
-            Whether less than a batch is left, and the next iterator should come after a step.
-        """
-        self._enter_epoch()
-        self._consumed, self._step_due = consumed, step_due
+    @property
+    def epoch(self) -> int:  # type: ignore[override]
+        """The scheduler's epoch."""
+        return self.scheduler.epoch
 
-    def _hand_out(self, epoch: int, position: int) -> None:
-        """Note that an iterator has reached a position in an epoch."""
-        self._enter_epoch()
-        if epoch == self._epoch:
-            self._handed_out = max(self._handed_out, position)
-
-    def _enter_epoch(self) -> None:
-        """Forget the epoch before the scheduler's last step."""
-        if self._epoch != self.scheduler.epoch:
-            self.resume(0)
+    @property
+    def num_samples(self) -> int:  # type: ignore[override]
+        """Samples of a full epoch in this process."""
+        return self.total_size // self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
 
     def __len__(self) -> int:
-        """Pairs of a full epoch in this process."""
-        return self.num_samples // process_rank(*self._place)[1]
+        """Samples of a full epoch in this process."""
+        return self.num_samples
 
-    def __iter__(self) -> Iterator[Pair]:
-        self._enter_epoch()
-        rank, world_size = process_rank(*self._place)
-        spare = self.num_samples % world_size
-        if spare and not self._consumed:
+    def __repr__(self) -> str:
+        return (
+            f"<CurriculumSampler: {self.total_size} samples per epoch of {self.source!r}, "
+            f"rank {self.rank} of {self.num_replicas}>"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        start, size = min(self._ledger.n_consumed, self.total_size), self.num_replicas
+        spare = self.total_size % size
+        if spare and not start:
             raise ValueError(
-                f"num_samples must be a multiple of the world size {world_size}, such as "
-                f"{self.num_samples - spare} or {self.num_samples - spare + world_size}; "
-                f"got {self.num_samples}"
+                f"num_samples must be a multiple of the world size {size}, such as "
+                f"{self.total_size - spare} or {self.total_size - spare + size}; "
+                f"got {self.total_size}"
             )
-        if self._handed_out >= self.num_samples and (self._step_due or not self._consumed):
+        self._check_step_called(start)
+        iterator = _Iterator(self, start)
+        self.last = iterator.position
+        return iterator
+
+    def _check_step_called(self, start: int) -> None:
+        """Refuse the empty loop of an epoch that is recorded and not stepped.
+
+        A state saved at the end of an epoch resumes into one empty loop and the step. Less than a
+        batch may be left by drop_last, or by a loop that was broken off: the second iterator from
+        there without a new record is one too many.
+        """
+        left, last = self.total_size - start, self.last
+        again = last is not None and (last.epoch, last.start) == (self.epoch, start)
+        if left < self._ledger.batch and start and (again or (self._ledger.fresh and not left)):
+            raise RuntimeError(
+                f"step() must be called at the end of an epoch; epoch {self.epoch} has {start} of "
+                f"{self.total_size} samples recorded, and the {left} left make no batch"
+            )
+        if again and last is not None and last.next >= self.total_size and left:
             warnings.warn(
-                f"all {self.num_samples} pairs of epoch {self._epoch} were handed out and "
-                f"{self._consumed} recorded: was step() forgotten? This iterator goes on after "
-                "what was recorded",
+                f"all {self.total_size} samples of epoch {self.epoch} were drawn and {start} "
+                "recorded: was record() or step() forgotten? This iterator draws them again",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return _PairIterator(self, self._consumed, rank, world_size)
 
 
-class _PairIterator:
-    """A process's share of an epoch's pairs after the first `start`, under the Q of now."""
+@dataclass
+class _Position:
+    """Where an iterator is: it writes, the sampler reads."""
 
-    def __init__(self, owner: PairSampler, start: int, rank: int, world_size: int) -> None:
-        self._owner = owner
+    epoch: int
+    start: int
+    next: int
+
+
+class _Iterator:
+    """Share of this process in an epoch after the first `start` samples, under the Q of now."""
+
+    def __init__(self, owner: CurriculumSampler, start: int) -> None:
+        self._source = owner.source
         self._distribution = owner.scheduler.distribution
-        self._epoch = owner.scheduler.epoch
-        self._rank, self._step = rank, world_size
-        self._next, self._stop = start + rank, owner.num_samples
-        self._block: Iterator[Pair] = iter(())
+        self._rank, self._step = owner.rank, owner.num_replicas
+        self.position = _Position(owner.epoch, start, start + self._rank)
+        self._stop = owner.total_size
+        self._block: Iterator[Any] = iter(())
+        self._block_end = self.position.next
 
-    def __iter__(self) -> _PairIterator:
+    def __iter__(self) -> _Iterator:
         return self
 
-    def __next__(self) -> Pair:
-        pair = next(self._block, None)
-        if pair is None:
-            pair = next(self._draw_block())
-        self._next = pair.number + self._step
-        self._owner._hand_out(self._epoch, self._next - self._rank)
-        return pair
-
-    def _draw_block(self) -> Iterator[Pair]:
-        stop = min(self._next + _BLOCK * self._step, self._stop)
-        if self._next >= stop:
-            raise StopIteration
-        sampler = self._owner.sampler
-        pairs = sampler.sample(self._distribution, self._epoch, self._next, stop, self._step)
-        self._block = iter(pairs)
-        return self._block
+    def __next__(self) -> Any:
+        at = self.position
+        if at.next >= self._block_end:
+            if at.next >= self._stop:
+                raise StopIteration
+            self._block_end = min(at.next + _BLOCK * self._step, self._stop)
+            self._block = iter(
+                self._source.sample(
+                    self._distribution, at.epoch, at.next, self._block_end, self._step
+                )
+            )
+        at.next += self._step
+        return next(self._block)
 
     def state_dict(self) -> Dict[str, Any]:
         """Position in the epoch, the same in every process, for a stateful data loader."""
-        return {"epoch": self._epoch, "next": self._next - self._rank}
+        return {"epoch": self.position.epoch, "next": self.position.next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         """Go to a position, wherever the iterator began.
@@ -206,9 +221,9 @@ class _PairIterator:
         the scheduler has stepped since, and this epoch starts where it starts.
         """
         _checks.keys("state", state, ("epoch", "next"))
-        if _checks.integer("state's epoch", state["epoch"], 0) > self._epoch:
-            raise ValueError(f"state must be of epoch {self._epoch}; got {state['epoch']}")
+        epoch = self.position.epoch
+        if _checks.integer("state's epoch", state["epoch"], 0) > epoch:
+            raise ValueError(f"state must be of epoch {epoch}; got {state['epoch']}")
         position = _checks.integer("state's next", state["next"], 0)
-        if state["epoch"] == self._epoch:
-            self._next, self._block = position + self._rank, iter(())
-            self._owner._hand_out(self._epoch, position)
+        if state["epoch"] == epoch:
+            self.position.next = self._block_end = position + self._rank

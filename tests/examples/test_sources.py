@@ -239,9 +239,7 @@ def test_train_stills_have_a_bin_of_their_own_and_their_share(tmp_path, squares,
     stills = read_coco(tmp_path)
     trainer = Trainer(tiny_config, FrameStore([*squares, *stills]))
     assert trainer.bins.labels[0] == "image"
-    pairs = trainer.curriculum.interval_sampler.sample(
-        trainer.curriculum.scheduler.distribution, 0, 0, 4000
-    )
+    pairs = trainer.curriculum.source.sample(trainer.curriculum.scheduler.distribution, 0, 0, 4000)
     share = (pairs.bin == 0).mean()
     assert share == pytest.approx(2 / 5, abs=0.04)  # as many as there are among the sequences
     assert set(pairs.video[pairs.bin == 0].tolist()) == {3, 4}

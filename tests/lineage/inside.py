@@ -60,7 +60,7 @@ def _bin_of_files(dataset: Any, curriculum: Any, name: str) -> int:
     part = next(part for part in dataset.source.datasets if part.get_name() == name)
     files = part.image_loader.files[-2:]
     template, search = (int(re.findall(r"\d+", path)[-1]) for path in files)
-    return int(curriculum.interval_sampler.bins.assign(abs(template - search), name == "coco"))
+    return int(curriculum.source.bins.assign(abs(template - search), name == "coco"))
 
 
 def _shares(found: Counter, curriculum: Any) -> Dict[str, Any]:
@@ -126,7 +126,7 @@ def losses(trainer: Any) -> Dict[str, Any]:
         batch["epoch"], batch["settings"] = 1, trainer.settings
         loss, gradient = _backward(actor, batch)
         n_recorded += len(batch["bin"])
-        assert curriculum.recorder.n_recorded == n_recorded
+        assert curriculum.n_consumed == n_recorded
         without = {name: value for name, value in batch.items() if name != "bin"}
         theirs, their_gradient = _backward(actor, type(batch)(without))
         worst["loss"] = max(worst["loss"], abs(loss - theirs) / abs(theirs))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from examples.lineage.report import report
-from sstrack_sched import IntervalBins, VideoIndex
+from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 from sstrack_sched.torch import Curriculum
 
 from .checkouts import (
@@ -164,7 +164,7 @@ def test_tensorboard_gets_the_schedule_of_every_epoch(finished, history):
 
 
 def test_the_picture_is_of_all_epochs_and_drawn_anew_after_each(tmp_path):
-    curriculum = Curriculum(VideoIndex([100] * 4), IntervalBins(60, 15), 3, 8)
+    curriculum = Curriculum(IntervalSampler(VideoIndex([100] * 4), IntervalBins(60, 15)), 3, 8)
     settings = SimpleNamespace(save_dir=tmp_path, log_file=tmp_path / "log", project_path="tiny")
     writer = SimpleNamespace(add_scalar=lambda *_: None, add_histogram=lambda *_, **__: None)
     pictures = set()

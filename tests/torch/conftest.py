@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sstrack_sched import IntervalBins, VideoIndex  # noqa: E402 (torch is looked for first)
+from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex  # noqa: E402 (torch is looked for first)
 from sstrack_sched.torch import Curriculum  # noqa: E402
 
 SAMPLES = 96
@@ -26,7 +26,8 @@ def make_curriculum(*, length=None, **options):
         lengths[0] = length
     videos = VideoIndex(lengths, rng.random(lengths.sum()) < 0.8)
     bins = IntervalBins(60, 15)
-    return Curriculum(videos, bins, EPOCHS, SAMPLES, **options)
+    of_source = {k: options.pop(k) for k in ("seed", "direction", "scheme") if k in options}
+    return Curriculum(IntervalSampler(videos, bins, **of_source), EPOCHS, SAMPLES, **options)
 
 
 def iou_of(pairs):
@@ -38,9 +39,7 @@ def iou_of(pairs):
 def expected_pairs(curriculum, start=0):
     """Pairs of the current epoch, straight from the core."""
     scheduler = curriculum.scheduler
-    pairs = curriculum.interval_sampler.sample(
-        scheduler.distribution, scheduler.epoch, start, SAMPLES
-    )
+    pairs = curriculum.source.sample(scheduler.distribution, scheduler.epoch, start, SAMPLES)
     return [tuple(pair) for pair in pairs]
 
 

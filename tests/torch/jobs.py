@@ -139,17 +139,18 @@ def misused(rank, world_size, folder):
         if name == "partial":
             attempt(name, curriculum, lambda c=curriculum: c.step(partial=rank == 1))
         elif name == "bin":  # as on a device, where record() does not look
-            curriculum.recorder.record([0.5], [99 if rank else 0])
+            bins = torch.tensor([99 if rank else 0])
+            curriculum._ledger.record([0.5], bins, world_size)
             attempt(name, curriculum, curriculum.synchronize)
         elif name == "warning":
-            curriculum.recorder.record([float("nan") if rank else 0.5], [0])
+            curriculum.record([float("nan") if rank else 0.5], [0])
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
         else:
             if name == "resumed" and rank:
                 saved = make_curriculum()
-                saved.recorder.record([0.5], [0])
+                saved._ledger.record([0.5], torch.tensor([0]), 1)
                 curriculum.load_state_dict(saved.state_dict())
             attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
     return found

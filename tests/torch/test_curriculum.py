@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from sstrack_sched import (  # noqa: E402
     IntervalBins,
+    IntervalSampler,
     SuccessAwareScheduler,
     VideoIndex,
     random_sampler_distribution,
@@ -39,7 +40,7 @@ def uninterrupted():
 
 
 def test_curriculum_defaults_are_the_exact_ones(curriculum):
-    sampler = curriculum.interval_sampler
+    sampler = curriculum.source
     expected = random_sampler_distribution(sampler.videos, sampler.bins)
     assert np.array_equal(curriculum.scheduler.distribution, expected)
     assert np.array_equal(curriculum.scheduler.feasible, sampler.feasible)
@@ -114,7 +115,10 @@ def record(curriculum, n):
 
 @pytest.mark.parametrize(
     ("n", "message"),
-    [(0, "got 0"), (80, "samples_per_epoch=96.*got 80.*sharded.*partial=True")],
+    [
+        (0, "nothing was recorded in epoch 0: call record"),
+        (80, "samples_per_epoch=96.*got 80.*sharded.*partial=True"),
+    ],
 )
 def test_curriculum_shortfall_raises_and_loses_nothing(curriculum, n, message):
     record(curriculum, n)
@@ -162,26 +166,33 @@ def test_curriculum_copied_in_mid_epoch_goes_on_by_itself(uninterrupted, copied)
     head = train(first, loader_of(first), stop_at=4)
     second = copied(first)
     assert head + train(second, loader_of(second)) == uninterrupted[0]
-    assert first.recorder.n_recorded == 40
+    assert first.n_consumed == 40
     assert second.scheduler.history == uninterrupted[1]
 
 
-FORGOTTEN = r"all 96 pairs of epoch {} were handed out and {} recorded: was step\(\) forgotten"
-
-
-def test_curriculum_step_forgotten_warns(curriculum):
+def test_curriculum_step_forgotten_raises(curriculum):
     record(curriculum, SAMPLES)
-    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(0, 96)):
-        assert list(curriculum.sampler) == []
+    with pytest.raises(RuntimeError, match=r"step\(\) must be called.* 96 of 96 samples recorded"):
+        iter(curriculum.sampler)
 
 
-def test_curriculum_step_forgotten_under_drop_last_warns(curriculum):
-    """The 6 pairs that are left make no batch: the second epoch would be empty, in silence."""
+def test_curriculum_step_forgotten_under_drop_last_raises(curriculum):
+    """The 6 pairs that are left make no batch: all later epochs would be empty, in silence."""
     loader = loader_of(curriculum, drop_last=True)
     for batch in loader:
         curriculum.record(iou_of(batch["pair"]), batch["bin"])
-    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(0, 90)):
-        assert list(loader) == []
+    assert list(loader) == []  # a loop that was broken off would go on here
+    with pytest.raises(RuntimeError, match=r"step\(\) must be called.* 90 of 96 samples"):
+        list(loader)
+
+
+def test_curriculum_resumed_at_the_end_of_an_epoch_loops_once(curriculum):
+    record(curriculum, SAMPLES)
+    again = make_curriculum()
+    again.load_state_dict(curriculum.state_dict())
+    assert list(again.sampler) == []
+    with pytest.raises(RuntimeError, match=r"step\(\) must be called"):
+        iter(again.sampler)
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
@@ -190,7 +201,7 @@ def test_curriculum_neither_recorded_nor_stepped_warns(curriculum, epochs):
         record(curriculum, SAMPLES)
         curriculum.step()
     assert len(list(curriculum.sampler)) == SAMPLES
-    with pytest.warns(RuntimeWarning, match=FORGOTTEN.format(epochs, 0)):
+    with pytest.warns(RuntimeWarning, match=f"96 samples of epoch {epochs} were drawn and 0"):
         assert len(list(curriculum.sampler)) == SAMPLES
 
 
@@ -200,40 +211,16 @@ def test_curriculum_looked_at_before_training_does_not_warn(curriculum, workers)
     assert len(train(curriculum, loader_of(curriculum))) == EPOCHS * SAMPLES
 
 
-def test_curriculum_recording_without_an_iterator_since_the_step_raises(curriculum):
-    pairs = list(curriculum.sampler)
-    bins = [pair.bin for pair in pairs]
-    curriculum.record([0.5] * SAMPLES, bins)
-    curriculum.step()
-    before = curriculum.state_dict()
-    with pytest.raises(ValueError, match=r"iterator of curriculum.sampler.*0 of epoch 1 .*got 10"):
-        curriculum.record([0.5] * 10, bins[:10])
-    assert curriculum.state_dict() == before
-    next(iter(curriculum.sampler))
-    curriculum.record([0.5], [0])
-
-
-def test_curriculum_recording_more_than_was_handed_out_raises(curriculum):
-    iterator = iter(curriculum.sampler)
-    for _ in range(10):
-        next(iterator)
-    curriculum.record([0.5] * 10, [0] * 10)
-    before = curriculum.state_dict()
-    with pytest.raises(ValueError, match="10 of epoch 0 so far, by all processes; got 11"):
-        curriculum.record([0.5], [0])
-    assert curriculum.state_dict() == before
-    next(iterator)
-    curriculum.record([0.5], [0])
-
-
-def test_curriculum_iterator_of_an_earlier_epoch_hands_out_nothing_of_this_one(curriculum):
+@pytest.mark.parametrize("kept", ["copied sampler", "iterator of the epoch before"])
+def test_curriculum_samples_under_a_stale_distribution_raise_at_the_step(curriculum, kept):
+    stale = copy.deepcopy(curriculum.sampler)
     old = iter(curriculum.sampler)
     record(curriculum, SAMPLES)
     curriculum.step()
-    assert len(list(old)) == SAMPLES
-    with pytest.raises(ValueError, match="0 of epoch 1 so far, by all processes; got 1"):
-        curriculum.record([0.5], [0])
-    assert curriculum.sampler.handed_out == 0
+    pairs = torch.tensor(list(stale if kept == "copied sampler" else old))
+    curriculum.record(iou_of(pairs), pairs[:, 3])
+    with pytest.raises(ValueError, match=r"none was started in epoch 1: has a framework copied"):
+        curriculum.step()
 
 
 def test_curriculum_taken_back_to_an_earlier_state_does_not_warn(curriculum):
@@ -259,7 +246,9 @@ def test_curriculum_bad_bin_raises_at_once(curriculum, bins, message):
 
 
 def test_curriculum_infeasible_bin_raises_at_once():
-    curriculum = Curriculum(VideoIndex([20] * 3), IntervalBins(60, 15), 4, 8, feasible=None)
+    curriculum = Curriculum(
+        IntervalSampler(VideoIndex([20] * 3), IntervalBins(60, 15)), 4, 8, feasible=None
+    )
     assert curriculum.scheduler.feasible.tolist() == [True, True, False, False]
     with pytest.raises(ValueError, match="bins must be feasible; got 2"):
         curriculum.record([0.5], [2])
@@ -270,21 +259,26 @@ def test_curriculum_infeasible_bin_raises_at_once():
     [
         ({"samples_per_epoch": 0}, "samples_per_epoch must be at least 1; got 0"),
         ({"samples_per_epoch": 2.5}, "samples_per_epoch must be an integer; got 2.5"),
-        ({"scheme": "x", "random_distribution": [0.25] * 4}, "scheme must be one of"),
-        ({"direction": "x"}, "direction must be one of"),
+        ({"source": None}, "source must have n_bins"),
+        ({"total_epochs": 0}, "total_epochs must be at least 1; got 0"),
         ({"on_invalid": "x"}, "on_invalid must be one of"),
         ({"feasible": [True] * 3}, "feasible must have shape"),
     ],
 )
 def test_curriculum_bad_argument_raises(options, message):
-    arguments = {"samples_per_epoch": SAMPLES, **options}
+    arguments = {
+        "source": make_curriculum().source,
+        "total_epochs": EPOCHS,
+        "samples_per_epoch": SAMPLES,
+        **options,
+    }
     with pytest.raises((TypeError, ValueError), match=message):
-        Curriculum(VideoIndex([80] * 3), IntervalBins(60, 15), EPOCHS, **arguments)
+        Curriculum(**arguments)
 
 
 def test_curriculum_flag_that_is_none_raises(curriculum):
     record(curriculum, 20)
-    other = Curriculum(other_videos(), curriculum.interval_sampler.bins, EPOCHS, SAMPLES)
+    other = Curriculum(IntervalSampler(other_videos(), curriculum.source.bins), EPOCHS, SAMPLES)
     with pytest.raises(TypeError, match="partial must be True or False; got 'no'"):
         curriculum.step(partial="no")
     with pytest.raises(TypeError, match="strict must be True or False; got 'no'"):
@@ -330,7 +324,7 @@ def other_videos():
         ({"seed": 3}, "seed=3; got seed=0"),
         ({"samples_per_epoch": 48}, "samples_per_epoch=48; got samples_per_epoch=96"),
         ({"direction": "forward"}, "direction='forward'; got direction='both'"),
-        ({"videos": other_videos()}, "videos="),
+        ({"videos": other_videos()}, "data="),
         ({"bins": IntervalBins(48, 12)}, "edges="),
         ({"order": 3.0}, "order=3.0; got order=2.0"),
         ({"total_epochs": 9}, "total_epochs=9; got total_epochs=4"),
@@ -339,15 +333,16 @@ def other_videos():
 def test_curriculum_state_of_another_one_raises_and_changes_nothing(curriculum, change, message):
     record(curriculum, SAMPLES)
     curriculum.step()
-    sampler = curriculum.interval_sampler
     options = {
-        "videos": sampler.videos,
-        "bins": sampler.bins,
+        "videos": curriculum.source.videos,
+        "bins": curriculum.source.bins,
         "total_epochs": EPOCHS,
         "samples_per_epoch": SAMPLES,
         **change,
     }
-    other = Curriculum(**options)
+    names = ("videos", "bins", "seed", "direction")
+    source = IntervalSampler(**{name: options.pop(name) for name in names if name in options})
+    other = Curriculum(source, **options)
     before = other.state_dict()
     with pytest.raises(ValueError, match=message):
         other.load_state_dict(curriculum.state_dict())
@@ -357,18 +352,18 @@ def test_curriculum_state_of_another_one_raises_and_changes_nothing(curriculum, 
 def test_curriculum_slightly_changed_videos_load_with_a_warning(curriculum):
     record(curriculum, SAMPLES)
     curriculum.step()
-    sampler = curriculum.interval_sampler
+    sampler = curriculum.source
     lengths = sampler.videos.lengths.copy()
     lengths[0] += 1
-    changed = Curriculum(VideoIndex(lengths), sampler.bins, EPOCHS, SAMPLES)
-    with pytest.warns(RuntimeWarning, match="other videos"):
+    changed = Curriculum(IntervalSampler(VideoIndex(lengths), sampler.bins), EPOCHS, SAMPLES)
+    with pytest.warns(RuntimeWarning, match="other data"):
         changed.load_state_dict(curriculum.state_dict(), strict=False)
     assert changed.scheduler.history == curriculum.scheduler.history
     own = random_sampler_distribution(VideoIndex(lengths), sampler.bins)
     assert np.array_equal(changed.scheduler.random_distribution, own)
 
 
-@pytest.mark.parametrize("name", ["version", "config", "scheduler", "recorder"])
+@pytest.mark.parametrize("name", ["version", "config", "scheduler", "tally"])
 def test_curriculum_damaged_state_raises_and_changes_nothing(curriculum, name):
     state = curriculum.state_dict()
     del state[name]

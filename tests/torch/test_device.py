@@ -41,7 +41,7 @@ def test_training_step_does_not_look_at_values():
     step = Step(curriculum, "meta")
     for pairs, bins in batches(curriculum, "meta"):
         step(pairs, bins)
-    assert curriculum.recorder.n_recorded == SAMPLES
+    assert curriculum.n_consumed == SAMPLES
 
 
 needs_cuda = pytest.mark.skipif(

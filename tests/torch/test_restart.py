@@ -126,7 +126,7 @@ def test_restart_with_a_stateful_loader_skips_once(uninterrupted, workers, cut, 
             head += [tuple(pair.tolist()) for pair in batch["pair"]]
             if len(head) == 10 * cut - 4 * (cut // 10):  # the epoch's last batch holds 6
                 break
-        if first.recorder.n_recorded == 96:
+        if first.n_consumed == 96:
             first.step()
         if len(head) == 10 * cut - 4 * (cut // 10):
             saved = loader.state_dict(), first.state_dict()

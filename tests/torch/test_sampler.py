@@ -1,4 +1,4 @@
-"""PairSampler against the core: its own share of the epoch's pairs, nothing else."""
+"""CurriculumSampler against the core: its own share of the epoch's pairs, nothing else."""
 
 import itertools
 
@@ -9,13 +9,13 @@ torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, DistributedSampler  # noqa: E402
 
 from sstrack_sched import Pair  # noqa: E402
-from sstrack_sched.torch import PairSampler  # noqa: E402
+from sstrack_sched.torch import CurriculumSampler  # noqa: E402
 
 from .conftest import SAMPLES, PairDataset, expected_pairs, make_curriculum  # noqa: E402
 
 
 def sampler_of(curriculum, num_samples=SAMPLES, **place):
-    return PairSampler(curriculum.interval_sampler, curriculum.scheduler, num_samples, **place)
+    return CurriculumSampler(curriculum.source, curriculum.scheduler, num_samples, **place)
 
 
 def step(curriculum):
@@ -23,7 +23,7 @@ def step(curriculum):
 
 
 @pytest.mark.parametrize(("workers", "persistent"), [(0, False), (2, False), (2, True)])
-def test_pair_sampler_in_a_data_loader_follows_the_scheduler(curriculum, workers, persistent):
+def test_sampler_in_a_data_loader_follows_the_scheduler(curriculum, workers, persistent):
     loader = DataLoader(
         PairDataset(),
         batch_size=10,
@@ -41,14 +41,14 @@ def test_pair_sampler_in_a_data_loader_follows_the_scheduler(curriculum, workers
     assert seen[0] != seen[1] != seen[2]  # or following them would prove nothing
 
 
-def test_pair_sampler_yields_pairs(curriculum):
+def test_sampler_yields_pairs(curriculum):
     first = next(iter(curriculum.sampler))
     assert type(first) is Pair
     assert first == expected_pairs(curriculum)[0]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
-def test_pair_sampler_any_world_size_splits_the_same_pairs(curriculum, world_size):
+def test_sampler_any_world_size_splits_the_same_pairs(curriculum, world_size):
     shares = [
         list(sampler_of(curriculum, rank=rank, world_size=world_size)) for rank in range(world_size)
     ]
@@ -57,7 +57,7 @@ def test_pair_sampler_any_world_size_splits_the_same_pairs(curriculum, world_siz
     assert len(sampler_of(curriculum, rank=0, world_size=world_size)) == SAMPLES // world_size
 
 
-def test_pair_sampler_blocks_and_epochs_join_without_seams(curriculum, monkeypatch):
+def test_sampler_blocks_and_epochs_join_without_seams(curriculum, monkeypatch):
     monkeypatch.setattr("sstrack_sched.torch.sampler._BLOCK", 7)
     for rank in range(3):
         share = list(sampler_of(curriculum, rank=rank, world_size=3))
@@ -66,11 +66,11 @@ def test_pair_sampler_blocks_and_epochs_join_without_seams(curriculum, monkeypat
 
 @pytest.mark.parametrize("consumed", [1, 50, 95, 96])
 @pytest.mark.parametrize("world_size", [1, 2, 4, 5])
-def test_pair_sampler_resumed_splits_the_rest_to_within_one(curriculum, consumed, world_size):
+def test_sampler_resumed_splits_the_rest_to_within_one(curriculum, consumed, world_size):
     shares = []
     for rank in range(world_size):
         sampler = sampler_of(curriculum, rank=rank, world_size=world_size)
-        sampler.resume(consumed)
+        sampler._ledger.tally.statistics.n_invalid = consumed
         shares.append([tuple(pair) for pair in sampler])
     sizes = [len(share) for share in shares]
     assert max(sizes) - min(sizes) <= 1
@@ -78,14 +78,15 @@ def test_pair_sampler_resumed_splits_the_rest_to_within_one(curriculum, consumed
     assert rest == expected_pairs(curriculum, consumed)
 
 
-def test_pair_sampler_resumed_starts_afresh_after_a_step(curriculum):
-    curriculum.sampler.resume(90)
+def test_sampler_resumed_starts_afresh_after_a_step(curriculum):
+    pairs = list(curriculum.sampler)[:90]
+    curriculum.record([0.5] * 90, [pair.bin for pair in pairs])
     assert len(list(curriculum.sampler)) == 6
-    step(curriculum)
+    curriculum.step(partial=True)
     assert [tuple(pair) for pair in curriculum.sampler] == expected_pairs(curriculum)
 
 
-def test_pair_sampler_started_iterator_keeps_its_distribution(curriculum):
+def test_sampler_started_iterator_keeps_its_distribution(curriculum):
     expected = expected_pairs(curriculum)
     iterator = iter(curriculum.sampler)
     head = [next(iterator) for _ in range(5)]
@@ -93,18 +94,20 @@ def test_pair_sampler_started_iterator_keeps_its_distribution(curriculum):
     assert [tuple(pair) for pair in head + list(iterator)] == expected
 
 
-def test_pair_sampler_iterator_state_goes_to_an_absolute_position(curriculum):
+def test_sampler_iterator_state_goes_to_an_absolute_position(curriculum):
     iterator = iter(curriculum.sampler)
     for _ in range(13):
         next(iterator)
     state = iterator.state_dict()
-    curriculum.sampler.resume(13)  # both were restored: skip once, not twice
+    curriculum.sampler._ledger.tally.statistics.n_invalid = (
+        13  # both were restored: skip once, not twice
+    )
     again = iter(curriculum.sampler)
     again.load_state_dict(state)
     assert [tuple(pair) for pair in again] == expected_pairs(curriculum, 13)
 
 
-def test_pair_sampler_iterator_state_of_an_ended_epoch_starts_the_next(curriculum):
+def test_sampler_iterator_state_of_an_ended_epoch_starts_the_next(curriculum):
     """A stateful loader saved after the step still holds the iterator that it ended."""
     iterator = iter(curriculum.sampler)
     for _ in range(90):  # as with drop_last
@@ -125,20 +128,20 @@ def test_pair_sampler_iterator_state_of_an_ended_epoch_starts_the_next(curriculu
         (None, "state must be a dict"),
     ],
 )
-def test_pair_sampler_iterator_state_that_does_not_fit_raises(curriculum, state, message):
+def test_sampler_iterator_state_that_does_not_fit_raises(curriculum, state, message):
     iterator = iter(curriculum.sampler)
     with pytest.raises((TypeError, ValueError), match=message):
         iterator.load_state_dict(state)
     assert [tuple(pair) for pair in iterator] == expected_pairs(curriculum)
 
 
-def test_pair_sampler_set_epoch_changes_nothing(curriculum):
+def test_sampler_set_epoch_changes_nothing(curriculum):
     curriculum.sampler.set_epoch(7)
     assert [tuple(pair) for pair in curriculum.sampler] == expected_pairs(curriculum)
     assert isinstance(curriculum.sampler, DistributedSampler)
 
 
-def test_pair_sampler_world_size_that_does_not_divide_names_both_neighbours(curriculum):
+def test_sampler_world_size_that_does_not_divide_names_both_neighbours(curriculum):
     sampler = sampler_of(curriculum, rank=0, world_size=7)
     with pytest.raises(ValueError, match=r"num_samples.* 7.* 91 or 98; got 96"):
         iter(sampler)
@@ -154,32 +157,35 @@ def test_pair_sampler_world_size_that_does_not_divide_names_both_neighbours(curr
         ({"rank": 0, "world_size": 0}, "world_size must be at least 1; got 0"),
     ],
 )
-def test_pair_sampler_bad_argument_raises(curriculum, options, message):
+def test_sampler_bad_argument_raises(curriculum, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         sampler_of(curriculum, **{"num_samples": SAMPLES, **options})
 
 
-def test_pair_sampler_scheduler_of_other_bins_raises(curriculum):
+def test_sampler_scheduler_of_other_bins_raises(curriculum):
     from sstrack_sched import SuccessAwareScheduler
 
-    with pytest.raises(ValueError, match="scheduler must have 4 bins as the sampler has; got 3"):
-        PairSampler(curriculum.interval_sampler, SuccessAwareScheduler(3, 2), 10)
+    with pytest.raises(ValueError, match="scheduler must have 4 bins as the source has; got 3"):
+        CurriculumSampler(curriculum.source, SuccessAwareScheduler(3, 2), 10)
 
 
-def test_pair_sampler_scheduler_of_wider_feasible_bins_raises():
+def test_sampler_scheduler_of_wider_feasible_bins_raises():
     from sstrack_sched import IntervalBins, IntervalSampler, SuccessAwareScheduler, VideoIndex
 
     sampler = IntervalSampler(VideoIndex([20] * 3), IntervalBins(60, 15))
     with pytest.raises(ValueError, match="scheduler must have no more feasible bins"):
-        PairSampler(sampler, SuccessAwareScheduler(4, 2), 10)
+        CurriculumSampler(sampler, SuccessAwareScheduler(4, 2), 10)
 
 
 @pytest.mark.parametrize("swap", [False, True])
-def test_pair_sampler_of_something_else_raises(curriculum, swap):
-    parts = (curriculum.scheduler, curriculum.interval_sampler) if swap else (None, None)
-    with pytest.raises(TypeError, match="sampler must be an IntervalSampler"):
-        PairSampler(*parts, 10)
+def test_sampler_of_something_else_raises(curriculum, swap):
+    parts = (curriculum.scheduler, curriculum.source) if swap else (None, None)
+    with pytest.raises(
+        TypeError,
+        match=r"source must have \w+, see",
+    ):
+        CurriculumSampler(*parts, 10)
 
 
-def test_pair_sampler_seed_changes_the_pairs():
+def test_sampler_seed_changes_the_pairs():
     assert list(make_curriculum(seed=1).sampler) != list(make_curriculum(seed=2).sampler)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from sstrack_sched import EpochRecord, IntervalBins
+from sstrack_sched import EpochRecord, IntervalBins, IntervalSampler
 from sstrack_sched.torch import Curriculum
 
 from ..data.batch_crops import make_crops
@@ -74,17 +74,15 @@ class Trainer:
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
         self.curriculum = Curriculum(
-            video_index(store.sequences),
-            self.bins,
+            IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed),
             config.epochs,
             config.samples_per_epoch,
-            seed=config.seed,
             order=config.order,
             **options,
         )
         self.dataset = PairDataset(
             store,
-            self.curriculum.interval_sampler,
+            self.curriculum.source,
             config.crops.for_model(self.model),
             seed=config.seed,
             packed=self._crops_on_device,
