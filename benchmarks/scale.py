@@ -83,22 +83,22 @@ def make(folder, options):
 
 
 def size(folder):
-    """Bytes of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir())
+    """Bytes of the index and its tables."""
+    return sum(path.stat().st_size for path in folder.glob("index*"))
 
 
 def build(folder, _):
     """Build and save the index."""
     lengths, visible = given(folder)
     _, seconds = timed(lambda: VideoIndex(lengths, visible).save(folder / "index"))
-    return {"seconds": seconds, "bytes": size(folder / "index")}
+    return {"seconds": seconds, "bytes": size(folder)}
 
 
 def tables(folder, _):
     """Compute and save the eligibility tables."""
-    videos, before = VideoIndex.load(folder / "index"), size(folder / "index")
+    videos, before = VideoIndex.load(folder / "index"), size(folder)
     _, seconds = timed(lambda: IntervalSampler(videos, BINS).save_tables())
-    return {"seconds": seconds, "bytes": size(folder / "index") - before}
+    return {"seconds": seconds, "bytes": size(folder) - before}
 
 
 def draw(folder, options):

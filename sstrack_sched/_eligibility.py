@@ -8,7 +8,7 @@ import numpy as np
 
 from ._bits import RankedBits, word_aligned_blocks
 from ._draws import WeightedDraw, pick
-from ._storage import load_arrays, read_meta, save_arrays
+from ._storage import load_arrays, save_arrays
 from .bins import IntervalBins
 from .videos import VideoIndex
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
+_KIND = "eligibility tables"
 _BLOCK = 1 << 20  # frames or videos worked on at a time
 
 
@@ -95,7 +96,7 @@ class Eligibility:
             n_templates.append(count)
         self.n_templates = np.array(n_templates, dtype=np.int64)
 
-    def save(self, folder: Path, key: str) -> None:
+    def save(self, path: Path, key: str) -> None:
         """Write the tables, for `load`."""
         arrays: Dict[str, NDArray[Any]] = {"n_templates": self.n_templates}
         for i, (draw, table) in enumerate(zip(self.draws, self.templates)):
@@ -103,12 +104,15 @@ class Eligibility:
             if isinstance(table, MaskedTemplates):
                 arrays[f"words-{i}"] = table.bits.words
                 arrays[f"ranks-{i}"] = table.bits.ranks
-        save_arrays(folder, f"tables-{key}", key, arrays)
+        save_arrays(path, _KIND, key, arrays)
 
     @classmethod
-    def load(cls, folder: Path, key: str, bins: IntervalBins, both: bool) -> Eligibility:
-        """Map the tables that `save` wrote."""
-        arrays = load_arrays(folder, read_meta(folder, f"tables-{key}"), mmap=True)
+    def load(cls, path: Path, key: str, bins: IntervalBins, both: bool) -> Eligibility:
+        """Map the tables that `save` wrote; ValueError where they are damaged or of another key."""
+        # A wrong table draws wrong frames in silence, so its checksums are always compared.
+        found, arrays = load_arrays(path, _KIND, mmap=True, verify=True)
+        if found != key:
+            raise ValueError(f"{path} must be the tables of {key}; got {found}")
         self = cls.__new__(cls)
         self.n_templates = arrays.pop("n_templates")
         of_bin: List[Dict[str, NDArray[Any]]] = [{} for _ in range(len(bins))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -149,33 +151,39 @@ class IntervalSampler:
         )
 
     def _eligibility(self) -> Eligibility:
-        folder, both = self.videos.path, self.direction == "both"
-        if folder is not None and (folder / f"tables-{self._tables_key}.json").is_file():
-            return Eligibility.load(folder, self._tables_key, self.bins, both)
+        both = self.direction == "both"
+        if self.videos.path is not None:
+            # The tables can be computed anew: a missing or damaged file costs time only.
+            with contextlib.suppress(OSError, ValueError, LookupError):
+                return Eligibility.load(self._tables_path, self._tables_key, self.bins, both)
         return Eligibility(self.videos, self.bins, both)
 
     @property
     def _tables_key(self) -> str:
-        text = f"{self.bins!r} {self.direction}"
-        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-        return f"{self.videos.fingerprint}-{digest}"
+        text = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def _tables_path(self) -> Path:
+        assert self.videos.path is not None
+        return self.videos.path.with_name(f"{self.videos.path.name}.{self._tables_key}.tables")
 
     def save_tables(self) -> None:
         """Save the eligibility tables beside the index: computed once, by one process.
 
-        Samplers made later from the same folder, bins and direction open them instead of computing
+        Samplers made later from the same file, bins and direction open them instead of computing
         them.
 
         Raises
         ------
         ValueError
-            If the index was not loaded from a folder.
+            If the index was not loaded from a file.
         """
         if self.videos.path is None:
             raise ValueError(
                 "videos must be saved and loaded before save_tables; got one in memory"
             )
-        self._tables.save(self.videos.path, self._tables_key)
+        self._tables.save(self._tables_path, self._tables_key)
 
     def coverage(self) -> Coverage:
         """How many videos, and template frames in them, can serve each bin.

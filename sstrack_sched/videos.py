@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from . import _checks
 from ._bits import MAX_BITS, RankedBits
-from ._storage import load_arrays, read_meta, remove_key, save_arrays
+from ._storage import load_arrays, save_arrays
 from .bins import MAX_INTERVAL
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     PathLike = Union[str, "os.PathLike[str]"]
+
+
+_KIND = "VideoIndex"
 
 
 class VideoIndex:
@@ -45,7 +48,9 @@ class VideoIndex:
     is_image : ndarray of bool, shape (n_videos,)
     weight : ndarray of float64, shape (n_videos,), or None
     path : pathlib.Path or None
-        The folder that a loaded index came from.
+        The file that a loaded index came from.
+    verified : bool
+        Whether `load` compared the checksums.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class VideoIndex:
         self.weight = None if weight is None else _checks.frozen(weight)
         self.path: Optional[Path] = None
         self._mapped = False
+        self.verified = False
         self._visible_bits = visible_bits
         self._offsets: Optional[NDArray[np.int64]] = None
         self._fingerprint: Optional[str] = None
@@ -212,39 +218,37 @@ class VideoIndex:
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write the index into a folder of ``.npy`` files, in place of an older one that is there.
+        """Write the index into one file, in the safetensors layout.
 
-        At every moment the folder holds the old index or the new one, whole; a process that has
-        mapped the old one keeps it.
+        At every moment the file is the old index or the new one, whole, whatever other processes
+        and threads write; the last one wins. A process that has mapped the old one keeps it.
 
         Parameters
         ----------
         path : path-like
-            The folder; made if need be.
+            The file; its folder is made if need be.
 
         Raises
         ------
-        OSError, ValueError
-            If the folder cannot be made or written, or holds an ``index.json`` of something else.
+        OSError
+            If the file cannot be written.
         """
-        folder = Path(path)
-        key = self.fingerprint
-        older = read_meta(folder, "index")["key"] if (folder / "index.json").exists() else key
-        save_arrays(folder, "index", key, self._arrays())
-        if older != key:
-            remove_key(folder, older)  # eligibility tables, too
+        save_arrays(Path(path), _KIND, self.fingerprint, self._arrays())
 
     @classmethod
-    def load(cls, path: PathLike, mmap: bool = True) -> VideoIndex:
+    def load(cls, path: PathLike, mmap: bool = True, verify: bool = False) -> VideoIndex:
         """Open a saved index.
 
         Parameters
         ----------
         path : path-like
-            The folder that `save` made.
+            The file that `save` wrote.
         mmap : bool, default=True
-            Map the files instead of reading them: opening takes no time, processes share the
-            memory, and a pickled index sends its path.
+            Map the file instead of reading it: opening takes no time, processes share the memory,
+            and a pickled index sends its path.
+        verify : bool, default=False
+            Read everything and compare the checksums and the fingerprint. Without it the layout
+            is checked, but not each value.
 
         Returns
         -------
@@ -252,20 +256,25 @@ class VideoIndex:
 
         Raises
         ------
-        FileNotFoundError, ValueError
-            If there is no index there, or one of an unknown format.
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, of another kind or of another format; the message names it.
         """
-        folder = Path(path)
-        meta = read_meta(folder, "index")
-        arrays = load_arrays(folder, meta, mmap)
+        file = Path(path)
+        mmap, verify = _checks.flag("mmap", mmap), _checks.flag("verify", verify)
+        fingerprint, arrays = load_arrays(file, _KIND, mmap, verify)
         self = cls.__new__(cls)
-        bits = None
-        if "visible_words" in arrays:
-            bits = RankedBits(arrays["visible_words"], arrays["visible_ranks"])
-        self._set(arrays["lengths"], arrays["is_image"], arrays.get("weight"), bits)
-        self._fingerprint = str(meta["key"])
-        self.path = folder.resolve()
+        try:
+            self._set(*_checked_arrays(arrays))
+            if verify and self.fingerprint != fingerprint:
+                raise ValueError("its fingerprint differs from that of its content")
+        except ValueError as error:
+            raise ValueError(f"path must be a saved {_KIND}; {file} is not: {error}") from error
+        self._fingerprint = fingerprint
+        self.path = file.resolve()
         self._mapped = mmap
+        self.verified = verify
         return self
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -283,6 +292,26 @@ class VideoIndex:
                 )
             state = mapped.__dict__
         self.__dict__.update(state)
+
+
+def _checked_arrays(arrays: Dict[str, NDArray[Any]]) -> Tuple[Any, Any, Any, Any]:
+    """Lengths, images, weights and visibility of a file, where they fit each other."""
+    n_videos = arrays["lengths"].size if "lengths" in arrays else 0
+    expected = {"lengths": ("<i8", n_videos), "is_image": ("?", n_videos)}
+    if "weight" in arrays:
+        expected["weight"] = ("<f8", n_videos)
+    if "visible_words" in arrays or "visible_ranks" in arrays:
+        n_words = -(-int(arrays["lengths"].sum()) // 64) + 1 if n_videos else 0
+        expected["visible_words"] = ("<u8", n_words)
+        expected["visible_ranks"] = ("<u4", n_words)
+    found = {name: (array.dtype, array.shape) for name, array in arrays.items()}
+    wanted = {name: (np.dtype(code), (size,)) for name, (code, size) in expected.items()}
+    if found != wanted or not n_videos:
+        raise ValueError(f"it must hold arrays of types and shapes {wanted}; got {found}")
+    bits = None
+    if "visible_words" in arrays:
+        bits = RankedBits(arrays["visible_words"], arrays["visible_ranks"])
+    return arrays["lengths"], arrays["is_image"], arrays.get("weight"), bits
 
 
 def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:

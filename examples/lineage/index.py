@@ -37,11 +37,11 @@ def index_dataset(dataset: Any, cache: Path) -> VideoIndex:
     n = dataset.get_num_sequences()
     if not dataset.is_video_sequence():
         return VideoIndex(np.ones(n, dtype=int), is_image=np.ones(n, dtype=bool))
-    folder = cache / f"{dataset.get_name()}-{cache_key(dataset)}"
-    if (folder / "index.json").exists():
-        return VideoIndex.load(folder)
+    path = cache / f"{dataset.get_name()}-{cache_key(dataset)}.index"
+    if path.exists():
+        return VideoIndex.load(path)
     videos = parse(dataset)
-    videos.save(folder)
+    videos.save(path)
     return videos
 
 

@@ -161,6 +161,7 @@ class Curriculum:
         Returns
         -------
         Pair
+            With the bin, number and epoch of `pair`.
 
         Raises
         ------

@@ -14,7 +14,7 @@ import sstrack_sched.accelerate  # noqa: E402
 from tests.torch.conftest import SAMPLES  # noqa: E402
 
 from . import accelerate_jobs as jobs  # noqa: E402
-from .processes import documented, launch, start  # noqa: E402
+from .processes import documented, launch, n_recorded, start  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Accelerate's advice
@@ -33,7 +33,7 @@ def run(request, tmp_path_factory):
 def position_of(path):
     """Pairs consumed when a state was saved, by all processes."""
     state = torch.load(path / "custom_checkpoint_0.pkl", weights_only=True)
-    return len(state["scheduler"]["history"]) * SAMPLES + state["recorder"]["n_recorded"]
+    return len(state["scheduler"]["history"]) * SAMPLES + n_recorded(state)
 
 
 def test_accelerate_run_is_that_of_a_plain_loop(run, check_run):

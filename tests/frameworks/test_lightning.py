@@ -13,7 +13,7 @@ from torch.multiprocessing.spawn import ProcessException  # noqa: E402
 from tests.torch.conftest import SAMPLES, make_curriculum  # noqa: E402
 
 from . import lightning_jobs as jobs  # noqa: E402
-from .processes import launch, loader_of, start  # noqa: E402
+from .processes import launch, loader_of, n_recorded, start  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Lightning's advice
@@ -58,7 +58,7 @@ def test_lightning_run_goes_on_exactly_from_any_checkpoint(run, check_run):
 def position_of(path):
     """Pairs consumed when a checkpoint was written, by all processes."""
     state = torch.load(path, weights_only=True)["sstrack_sched"]["curriculum"]
-    return len(state["scheduler"]["history"]) * SAMPLES + state["recorder"]["n_recorded"]
+    return len(state["scheduler"]["history"]) * SAMPLES + n_recorded(state)
 
 
 @pytest.mark.parametrize(

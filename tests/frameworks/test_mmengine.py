@@ -13,7 +13,7 @@ from torch.multiprocessing.spawn import ProcessException  # noqa: E402
 from tests.torch.conftest import SAMPLES  # noqa: E402
 
 from . import mmengine_jobs as jobs  # noqa: E402
-from .processes import launch, start  # noqa: E402
+from .processes import launch, n_recorded, start  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # MMEngine's advice
@@ -32,7 +32,7 @@ def run(request, tmp_path_factory):
 def position_of(path):
     """Pairs consumed when a checkpoint was written, by all processes."""
     state = torch.load(path, weights_only=False)["curriculum"]
-    return len(state["scheduler"]["history"]) * SAMPLES + state["recorder"]["n_recorded"]
+    return len(state["scheduler"]["history"]) * SAMPLES + n_recorded(state)
 
 
 def check_resumed(folder, world_size, check_run):
@@ -84,7 +84,7 @@ def test_mmengine_weights_loaded_for_another_training_start_a_new_curriculum(run
 @BOTH
 def test_mmengine_copy_of_the_sampler_is_refused(world_size, tmp_path):
     for message in launch(jobs.copied, world_size, tmp_path):
-        assert "must be of pairs that an iterator of curriculum.sampler" in message
+        assert "must be of samples that an iterator of curriculum.sampler" in message
 
 
 @BOTH

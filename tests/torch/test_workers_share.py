@@ -53,9 +53,9 @@ def in_workers(sampler, start_method):
 def test_a_worker_s_memory_does_not_grow_with_the_index(tmp_path, start_method):
     n_videos = 2_000_000
     weight = np.random.default_rng(0).uniform(0.5, 1.5, n_videos)
-    VideoIndex(np.full(n_videos, 300), weight=weight).save(tmp_path)
-    IntervalSampler(VideoIndex.load(tmp_path), BINS).save_tables()
-    sampler = IntervalSampler(VideoIndex.load(tmp_path), BINS)
+    VideoIndex(np.full(n_videos, 300), weight=weight).save(tmp_path / "index")
+    IntervalSampler(VideoIndex.load(tmp_path / "index"), BINS).save_tables()
+    sampler = IntervalSampler(VideoIndex.load(tmp_path / "index"), BINS)
     size = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert size > 80e6
     memory, videos = in_workers(sampler, start_method)
