@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import pickle
 import threading
 from pathlib import Path
@@ -20,6 +19,10 @@ def make(seed=0):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(15, 40, 9)
     return VideoIndex(lengths, rng.random(lengths.sum()) < 0.8, weight=rng.random(9) + 0.5)
+
+
+def names_in(folder):
+    return [path.name for path in folder.iterdir()]
 
 
 def parse(path):
@@ -184,7 +187,7 @@ def test_writers_of_different_content_and_a_reader_never_meet_half_a_file(tmp_pa
     while any(writer.is_alive() for writer in writers):
         assert VideoIndex.load(path, verify=True).fingerprint in known
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert os.listdir(tmp_path) == ["index"]
+    assert names_in(tmp_path) == ["index"]
 
 
 def test_threads_that_save_the_same_do_not_disturb_each_other(tmp_path):
@@ -204,7 +207,7 @@ def test_threads_that_save_the_same_do_not_disturb_each_other(tmp_path):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert os.listdir(tmp_path) == ["index"]
+    assert names_in(tmp_path) == ["index"]
 
 
 def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch):
@@ -215,7 +218,7 @@ def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch):
     with pytest.raises(PermissionError, match="read-only"):
         make(1).save(path)
     assert VideoIndex.load(path, verify=True).fingerprint == make().fingerprint
-    assert os.listdir(path.parent) == ["index"]
+    assert names_in(path.parent) == ["index"]
 
 
 def test_file_that_cannot_be_made_raises_the_reason(tmp_path, monkeypatch):
