@@ -152,18 +152,19 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     def _check_step_called(self, start: int) -> None:
         """Refuse the empty loop of an epoch that is recorded and not stepped.
 
-        A state saved at the end of an epoch resumes into one empty loop and the step. Less than a
-        batch may be left by drop_last, or by a loop that was broken off: the second iterator from
-        there without a new record is one too many.
+        A process that has loaded a state may start several iterators before it records: frameworks
+        do. And less than a batch may be left by a loop that was broken off, not by drop_last. So
+        that case is an error only after an iterator has run through the rest without a record.
         """
-        left, last = self.total_size - start, self.last
+        left, last, ledger = self.total_size - start, self.last, self._ledger
         again = last is not None and (last.epoch, last.start) == (self.epoch, start)
-        if left < self._ledger.batch and start and (again or (self._ledger.fresh and not left)):
+        ended = again and last is not None and last.next >= self.total_size
+        if ledger.fresh and left < ledger.batch and (ended or not left):
             raise RuntimeError(
                 f"step() must be called at the end of an epoch; epoch {self.epoch} has {start} of "
                 f"{self.total_size} samples recorded, and the {left} left make no batch"
             )
-        if again and last is not None and last.next >= self.total_size and left:
+        if ended and left:
             warnings.warn(
                 f"all {self.total_size} samples of epoch {self.epoch} were drawn and {start} "
                 "recorded: was record() or step() forgotten? This iterator draws them again",

@@ -186,13 +186,14 @@ def test_curriculum_step_forgotten_under_drop_last_raises(curriculum):
         list(loader)
 
 
-def test_curriculum_resumed_at_the_end_of_an_epoch_loops_once(curriculum):
-    record(curriculum, SAMPLES)
+@pytest.mark.parametrize("n", [90, SAMPLES])
+def test_curriculum_resumed_near_the_end_of_an_epoch_may_start_several_iterators(curriculum, n):
+    """As Lightning does; nothing was recorded in this process, so no step is missing."""
+    record(curriculum, n)
     again = make_curriculum()
     again.load_state_dict(curriculum.state_dict())
-    assert list(again.sampler) == []
-    with pytest.raises(RuntimeError, match=r"step\(\) must be called"):
-        iter(again.sampler)
+    next(iter(again.sampler), None)
+    assert len(list(again.sampler)) == SAMPLES - n
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
