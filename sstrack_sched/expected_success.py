@@ -64,7 +64,8 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     0.375
     """
     p, d = _checked(success_rate, redetection)
-    success: Floats = _success_by_bin(p, d).mean(axis=-1)
+    with np.errstate(under="ignore"):  # tiny rates are 0
+        success: Floats = _success_by_bin(p, d).mean(axis=-1)
     return success
 
 
@@ -96,7 +97,8 @@ def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -
     array([0.5, 0.5])
     """
     p, d = _checked(success_rate, redetection)
-    gradient: Floats = _gradient(p, d) / p.shape[-1]
+    with np.errstate(under="ignore"):
+        gradient: Floats = _gradient(p, d) / p.shape[-1]
     return gradient
 
 
@@ -142,7 +144,8 @@ def sampling_distribution(
     rates = _checks.reals("success_rate", success_rate)
     if feasible is None or rates.ndim == 0:
         p, d = _checked(rates, redetection)
-        gradient = _gradient(p, d)
+        with np.errstate(under="ignore"):
+            gradient = _gradient(p, d)
     else:
         keep = _checks.mask("feasible", feasible, rates.shape[-1:])
         if not keep.any():
@@ -151,8 +154,10 @@ def sampling_distribution(
         _checked(np.where(keep, rates, 0.0), redetection)
         p, d = _checked(rates[..., keep], redetection)
         gradient = np.zeros(p.shape[:-1] + keep.shape)
-        gradient[..., keep] = _gradient(p, d)
-    q: Floats = gradient / gradient.sum(axis=-1, keepdims=True)
+        with np.errstate(under="ignore"):
+            gradient[..., keep] = _gradient(p, d)
+    with np.errstate(under="ignore"):
+        q: Floats = gradient / gradient.sum(axis=-1, keepdims=True)
     return q
 
 

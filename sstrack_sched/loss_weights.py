@@ -56,7 +56,7 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
     """
     random, interval = _checked(q_random, q_interval)
     ratio = np.where(interval > 0, -np.inf, 0.0)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         np.divide(random - interval, random, out=ratio, where=random > 0)
     return ratio
 
@@ -163,11 +163,12 @@ def loss_weights(
     if max_weight is not None:
         cap = _checks.real("max_weight", max_weight, 1)
     weights = np.ones(random.shape)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         np.divide(random, interval, out=weights, where=interval > 0)
     weights = np.clip(weights, 1.0, cap)
     if _checks.flag("normalize", normalize):
-        weights /= (interval * weights).sum(axis=-1, keepdims=True)
+        with np.errstate(under="ignore"):
+            weights /= (interval * weights).sum(axis=-1, keepdims=True)
     return weights
 
 

@@ -191,7 +191,9 @@ class Curriculum:
         """
         ids = as_ids(bins)
         # On another device a look at the values would wait for it. A set is faster than NumPy here.
-        if ids.device.type == "cpu" and not self._feasible_bins.issuperset(ids.view(-1).tolist()):
+        if ids.device.type == "cpu" and not self._feasible_bins.issuperset(
+            ids.reshape(-1).tolist()
+        ):
             values = _checks.bin_ids("bins", ids.numpy(), self.scheduler.n_bins)
             bad = ~self.scheduler.feasible[values]
             raise ValueError(f"bins must be feasible; got {_checks.first_bad(values, bad)}")

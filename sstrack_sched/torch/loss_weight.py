@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 import numpy as np
 import torch
@@ -46,6 +46,7 @@ class LossWeight(torch.nn.Module):
                     f"scheduler must have loss_weights or be one weight a bin; got {scheduler!r}"
                 )
         self._source: Any = None
+        self._ids: FrozenSet[int] = frozenset()
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
     def forward(self, losses: Any, bins: Any) -> torch.Tensor:
@@ -86,9 +87,11 @@ class LossWeight(torch.nn.Module):
         # Half precision would round a weight, the same way for every sample of its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
-        if bins.device.type == "cpu":  # elsewhere looking at the values would wait for the device
+        # Elsewhere looking at the values would wait for the device. A set is faster than NumPy.
+        if bins.device.type == "cpu" and not self._ids.issuperset(bins.tolist()):
             _checks.bin_ids("bins", bins.numpy(), len(weights))
-        of_sample = weights[bins.to(losses.device, torch.int64, non_blocking=True)]
+        ids = bins.to(losses.device, torch.int64, non_blocking=True)
+        of_sample = weights.index_select(0, ids)
         weighted = losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
         return weighted.to(losses.dtype)
 
@@ -96,6 +99,7 @@ class LossWeight(torch.nn.Module):
         source = self._scheduler.loss_weights if self._fixed is None else self._fixed
         if source is not self._source:  # a step makes a new array
             self._source, self._tensors = source, {}
+            self._ids = frozenset(range(len(source)))
         if (device, dtype) not in self._tensors:
             weights = torch.tensor(source.tolist(), dtype=dtype)
             self._tensors[device, dtype] = weights.to(device, non_blocking=True)
