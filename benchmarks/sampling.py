@@ -84,7 +84,7 @@ def made_up(n_videos, masks):
     return parts
 
 
-def build(parts, weights, folder):
+def build(parts, weights, path):
     """Index and eligibility tables, computed and saved."""
     indices = [
         VideoIndex(lengths, visible, weight=own if weights == "own" else None)
@@ -92,8 +92,8 @@ def build(parts, weights, folder):
     ]
     dataset_weights = (1, 1, 1) if weights == "dataset" else None
     videos = VideoIndex.concatenate(indices, dataset_weights)
-    videos.save(folder)
-    IntervalSampler(VideoIndex.load(folder), BINS).save_tables()
+    videos.save(path)
+    IntervalSampler(VideoIndex.load(path), BINS).save_tables()
 
 
 def timed(function):
@@ -118,12 +118,10 @@ def measure(n_videos, masks, weights, n_pairs):
     """One row of the table."""
     parts = made_up(n_videos, masks)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _, build_seconds = timed(lambda: build(parts, weights, folder))
-        names = ("lengths-*", "is_image-*", "weight-*", "visible_*", "index.json")
-        index_files = {path for pattern in names for path in folder.glob(pattern)}
-        table_files = set(folder.iterdir()) - index_files
-        videos, open_index = fastest(lambda: VideoIndex.load(folder))[0]
+        path = Path(name, "index")
+        _, build_seconds = timed(lambda: build(parts, weights, path))
+        table_files = set(path.parent.glob("*.tables"))
+        videos, open_index = fastest(lambda: VideoIndex.load(path))[0]
         sampler, open_sampler = fastest(lambda: IntervalSampler(videos, BINS))[0]
         weight = np.ones(n_videos) if videos.weight is None else np.array(videos.weight)
         peer = WeightedRandomSampler(torch.from_numpy(weight), n_pairs)
@@ -143,7 +141,7 @@ def measure(n_videos, masks, weights, n_pairs):
             "build_seconds": build_seconds,
             "open_index_ms": open_index * 1e3,
             "open_sampler_ms": open_sampler * 1e3,
-            "index_mb": megabytes(index_files),
+            "index_mb": megabytes([path]),
             "tables_mb": megabytes(table_files),
         }
 

@@ -69,7 +69,7 @@ def test_benchmark_sampling_quick_prints_every_row_and_writes_json(tmp_path, mon
         assert row["pairs_per_second"] > 0 and row["torch_samples_per_second"] > 0
         weight_mb = row["videos"] * 8e-6 if row["weights"] != "uniform" else 0
         if row["masks"] == "no":
-            assert row["index_mb"] == pytest.approx(row["videos"] * 9e-6 + weight_mb, abs=0.001)
+            assert row["index_mb"] == pytest.approx(row["videos"] * 9e-6 + weight_mb, abs=0.002)
     assert written["ostrack"] is None
 
 
