@@ -128,8 +128,9 @@ class BinnedSampler:
             for i, members in enumerate(np.split(order, ends[:-1])):
                 items, own = members, None
                 if self._weight is not None:
-                    items = members[self._weight[members] > 0]
-                    own = self._weight[items]
+                    own = self._weight[members]
+                    if not own.all():
+                        items, own = members[own > 0], own[own > 0]
                 total[i] = len(items) if own is None else (own / largest).sum()
                 self._draws.append(WeightedDraw.of(items, own))
         self.feasible = _checks.frozen(np.array([len(draw.videos) > 0 for draw in self._draws]))
