@@ -74,6 +74,8 @@ def random_sampler_distribution(
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
     weight = np.ones(len(videos)) if videos.weight is None else videos.weight
+    if weight.max() > 2.0**900:  # sums of the largest floats would be infinite
+        weight = np.ldexp(weight, -len(videos).bit_length())
     share, largest = np.zeros(len(bins)), 0.0
     with np.errstate(under="ignore", over="ignore"):
         for weights, shares in _all_shares(videos, weight, bins, scheme):

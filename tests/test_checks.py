@@ -86,6 +86,12 @@ def test_weights_far_apart_have_a_random_distribution():
     assert set(s.IntervalSampler(videos, bins).sample(expected, 0, 0, 200).video) == {1, 2}
 
 
+def test_weights_whose_sum_no_float_holds_have_a_random_distribution():
+    bins = s.IntervalBins(20, 10)
+    huge = s.random_sampler_distribution(s.VideoIndex([30] * 3, weight=[1e308] * 3), bins)
+    np.testing.assert_allclose(huge, s.random_sampler_distribution(s.VideoIndex([30]), bins))
+
+
 def damaged(**changes):
     scheduler = s.SuccessAwareScheduler(2, 3, feasible=[True, False])
     scheduler.step([0.5, 0.7], [0, 0])
