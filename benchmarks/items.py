@@ -8,6 +8,7 @@ import argparse
 import json
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -75,8 +76,7 @@ def main():
                 flush=True,
             )
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:  # noqa: PTH123 (a path or a device)
-            json.dump({"rows": rows}, file, indent=1)
+        Path(args.json).write_text(json.dumps({"rows": rows}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

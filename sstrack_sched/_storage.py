@@ -48,16 +48,16 @@ def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, NDArr
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own for each writer: threads share a process id.
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    with draft.open("xb") as file:
-        try:
+    file = draft.open("xb")  # outside: where it fails there is no draft to remove
+    try:
+        with file:
             file.write(len(text).to_bytes(8, "little") + text)
             for array in contiguous.values():
                 file.write(array.reshape(-1).view(np.uint8).data)
-            file.flush()
-            draft.replace(path)
-        except BaseException:
-            draft.unlink()
-            raise
+        draft.replace(path)
+    except BaseException:
+        draft.unlink()
+        raise
 
 
 def load_arrays(

@@ -154,7 +154,7 @@ class IntervalBins:
             other than 0 or no bin.
         """
         intervals = _checks.integers("interval", interval)
-        images = _checks.booleans("is_image", is_image)
+        images = _checks.mask("is_image", is_image)
         try:
             intervals, images = np.broadcast_arrays(intervals, images)
         except ValueError:

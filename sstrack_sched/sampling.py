@@ -11,13 +11,7 @@ import numpy as np
 
 from . import _checks
 from ._bits import AllSet
-from ._draws import (
-    STREAM_VERSION,
-    checked_numbers,
-    draw_by_bin,
-    pick,
-    uniform_numbers,
-)
+from ._draws import STREAM_VERSION, checked_numbers, draw_by_bin, pick, uniform_numbers
 from ._eligibility import Eligibility, check_images, frame_range
 from ._pairs import Pair, Pairs
 from .bins import IntervalBins
@@ -228,7 +222,7 @@ class IntervalSampler:
         TypeError, ValueError
             If an argument is out of range or a bin that is not feasible has probability.
         """
-        q = self._checked_distribution(distribution)
+        q = _checks.feasible_distribution("distribution", distribution, self.feasible)
         epoch, number = checked_numbers(epoch, start, stop, step)
         columns = draw_by_bin(self._draw_in_bin, 3, q, self.seed, epoch, number, step)
         video, template, search, bin_ids = columns
@@ -265,16 +259,6 @@ class IntervalSampler:
         uniform = uniform_numbers(self.seed, epoch, np.array([number]), 1, attempt)
         video, template, search = (int(x[0]) for x in self._draw_in_bin(index, uniform[1:]))
         return Pair(video, template, search, index, number, epoch)
-
-    def _checked_distribution(self, distribution: ArrayLike) -> Floats:
-        q = _checks.distribution("distribution", distribution, self.n_bins)
-        bad = (q > 0) & ~self.feasible
-        if bad.any():
-            raise ValueError(
-                "distribution must be 0 in bins that are not feasible; "
-                f"got {_checks.first_bad(q, bad)} ({self.bins.labels[int(np.argmax(bad))]})"
-            )
-        return q
 
     def _draw_in_bin(self, index: int, uniform: Floats) -> Tuple[Ints, Ints, Ints]:
         """video, template and search of pairs of one bin, from uniform numbers of shape (3, n)."""

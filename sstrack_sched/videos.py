@@ -78,7 +78,7 @@ class VideoIndex:
             if is_image is None
             else _checks.mask("is_image", is_image, (n_videos,))
         )
-        weights = None if weight is None else _checked_weight("weight", weight, n_videos)
+        weights = None if weight is None else _checks.weights("weight", weight, n_videos)
         bits = None
         if visible is not None:
             flat = _flat_mask(visible, lengths)
@@ -190,7 +190,7 @@ class VideoIndex:
         weight = None
         if dataset_weights is not None:
             shares = _checks.normalized(
-                _checked_weight("dataset_weights", dataset_weights, len(parts))
+                _checks.weights("dataset_weights", dataset_weights, len(parts))
             )
             weights = [_checks.normalized(_ones_if_none(part)) for part in parts]
             weight = np.concatenate([own * share for own, share in zip(weights, shares)])
@@ -328,20 +328,6 @@ def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
     return array
 
 
-def _checked_weight(name: str, weight: ArrayLike, size: int) -> NDArray[np.float64]:
-    array = _checks.reals(name, weight)
-    if array.shape != (size,):
-        raise ValueError(f"{name} must have shape ({size},); got {array.shape}")
-    bad = ~((array >= 0) & np.isfinite(array))
-    if bad.any():
-        raise ValueError(
-            f"{name} must be finite and not negative; got {_checks.first_bad(array, bad)}"
-        )
-    if not array.any():
-        raise ValueError(f"{name} must be above 0 somewhere; got zeros only")
-    return array
-
-
 def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
     """All masks in one array, whichever way they were given."""
     n_frames = int(lengths.sum())
@@ -350,7 +336,7 @@ def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
         return _checks.mask("visible", visible, (n_frames,))
     if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
         raise TypeError(f"visible must be masks, one a video, or one flat mask; got {visible!r}")
-    masks = [np.asarray(mask) for mask in visible]
+    masks = [_checks.array(f"visible[{i}]", mask) for i, mask in enumerate(visible)]
     if len(masks) == n_frames and all(mask.ndim == 0 for mask in masks):  # a flat list of booleans
         return _checks.mask("visible", masks, (n_frames,))
     if len(masks) != len(lengths):

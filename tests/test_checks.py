@@ -49,6 +49,8 @@ def test_number_that_does_not_fit_is_refused_by_name(call, name, bad):
         (lambda x: s.loss_weights(x, [0.5, 0.5]), "q_random"),
         (lambda x: s.VideoIndex([5, 5], weight=x), "weight"),
         (lambda x: s.BinnedSampler([0, 1], weight=x), "weight"),
+        (lambda x: s.VideoIndex([2, 1], [x > 0, [True]]), r"visible\[0\]"),
+        (lambda x: s.expected_success([x], 0.5), "success_rate"),
     ],
 )
 def test_masked_values_are_refused_and_a_mask_of_nothing_is_not(call, name):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sstrack_sched._eligibility import WeightedDraw
+from sstrack_sched._draws import WeightedDraw
 
 
 def exact(weight, uniform):

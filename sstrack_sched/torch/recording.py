@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -132,7 +132,7 @@ class Ledger:
         self.on_invalid = _checks.choice("on_invalid", on_invalid, ("raise", "drop"))
         self.start()
 
-    def start(self, tally: Any = None) -> None:
+    def start(self, tally: Optional[Tally] = None) -> None:
         """Begin an epoch, or go on from a loaded tally."""
         self.tally = Tally(SuccessStatistics(self.n_bins), []) if tally is None else tally
         self.fresh = self._warned = False
