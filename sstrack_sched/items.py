@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -104,7 +104,9 @@ class BinnedSampler:
         weight: Optional[ArrayLike] = None,
         seed: int = 0,
     ) -> None:
-        ids = _checks.integers("bins", bins)
+        ids = _checks.array("bins", bins)
+        if ids.dtype.kind not in "iu":  # integers of any width stay as they are: no copy of 10^8
+            ids = _checks.integers("bins", bins)
         if ids.ndim != 1 or not len(ids) or len(ids) >= 2**31:
             raise ValueError(
                 "bins must be one bin per item, at least one and fewer than 2**31; "
@@ -112,27 +114,20 @@ class BinnedSampler:
             )
         n_bins = max(int(ids.max()) + 1, 1) if n_bins is None else n_bins
         self.n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
-        _checks.bin_ids("bins", ids, self.n_bins)
+        if ids.min() < 0 or ids.max() >= self.n_bins:
+            _checks.bin_ids("bins", ids, self.n_bins)  # names the first one
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
-        self._weight = None if weight is None else _checks.weights("weight", weight, len(ids))
-        self._data: Optional[str] = None
         # 10^8 items in one byte each instead of eight; torch has no unsigned type above it.
         small = np.uint8 if self.n_bins <= 2**8 else np.int16 if self.n_bins <= 2**15 else np.int32
         self.bins = _checks.frozen(ids.astype(small))
+        size = len(ids)
         del ids
-        order = np.argsort(self.bins, kind="stable").astype(np.int32)
-        ends = np.searchsorted(self.bins, np.arange(self.n_bins), side="right", sorter=order)
-        self._draws, total = [], np.zeros(self.n_bins)
-        with np.errstate(under="ignore"):
-            largest = 1.0 if self._weight is None else self._weight.max()
-            for i, members in enumerate(np.split(order, ends[:-1])):
-                items, own = members, None
-                if self._weight is not None:
-                    own = self._weight[members]
-                    if not own.all():
-                        items, own = members[own > 0], own[own > 0]
-                total[i] = len(items) if own is None else (own / largest).sum()
-                self._draws.append(WeightedDraw.of(items, own))
+        shares: Optional[Floats] = None
+        if weight is not None:
+            _checks.weights("weight", weight, size)
+            shares = np.asarray(weight, dtype=np.float64)  # the caller's own memory where it can be
+        self._data = _fingerprint(self.bins, shares)
+        self._draws, total = _draws_by_bin(self.bins, self.n_bins, shares)
         self.feasible = _checks.frozen(np.array([len(draw.videos) > 0 for draw in self._draws]))
         self.random_distribution = _checks.frozen(total / total.sum())
 
@@ -186,11 +181,6 @@ class BinnedSampler:
     @property
     def identity(self) -> Dict[str, Any]:
         """What must be the same after a restart and in every process; plain values for JSON."""
-        if self._data is None:
-            digest = hashlib.blake2b(f"items {len(self.bins)}".encode(), digest_size=16)
-            for array in (self.bins, self._weight):
-                digest.update(b"" if array is None else array.view(np.uint8))
-            self._data = digest.hexdigest()
         return {
             "n_bins": self.n_bins,
             "seed": self.seed,
@@ -237,3 +227,38 @@ class BinnedSampler:
 
     def __repr__(self) -> str:
         return f"<BinnedSampler: {len(self)} items in {self.n_bins} bins, seed {self.seed}>"
+
+
+def _by_bin(bins: NDArray[Any], n_bins: int) -> List[NDArray[np.int32]]:
+    """Items of each bin, ascending."""
+    order = np.argsort(bins, kind="stable").astype(np.int32)
+    ids = np.arange(n_bins).astype(bins.dtype)
+    return np.split(order, np.searchsorted(bins, ids[:-1], side="right", sorter=order))
+
+
+def _draws_by_bin(
+    bins: NDArray[Any], n_bins: int, weight: Optional[Floats]
+) -> Tuple[List[WeightedDraw], Floats]:
+    """How to draw from each bin, and the weight of each bin up to a common factor."""
+    draws, total = [], np.zeros(n_bins)
+    largest = 1.0 if weight is None else weight.max()
+    for i, items in enumerate(_by_bin(bins, n_bins)):
+        if weight is None:
+            total[i] = len(items)
+            draws.append(WeightedDraw.of(items))
+            continue
+        own = weight[items]
+        drawn = own > 0
+        if not drawn.all():
+            items, own = items[drawn], own[drawn]  # noqa: PLW2901 (one array in memory, not two)
+        with np.errstate(under="ignore"):  # weights hundreds of decades apart
+            total[i] = (own / largest).sum()
+            draws.append(WeightedDraw.of(items, own))
+    return draws, total
+
+
+def _fingerprint(bins: NDArray[Any], weight: Optional[Floats]) -> str:
+    digest = hashlib.blake2b(f"items {len(bins)}".encode(), digest_size=16)
+    for array in (bins, weight):
+        digest.update(b"" if array is None else np.ascontiguousarray(array).view(np.uint8))
+    return digest.hexdigest()
