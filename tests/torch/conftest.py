@@ -1,11 +1,17 @@
-"""A small training set, a dataset of pairs and a loop's stand-in for a tracker."""
+"""A small training set, a dataset of pairs and a loop's stand-in for a tracker.
+
+The variable SOURCE of the environment says what is drawn, in spawned processes too: pairs of
+frames, or the items of a plain dataset.
+"""
+
+import os
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex  # noqa: E402 (torch is looked for first)
+from sstrack_sched import BinnedSampler, IntervalBins, IntervalSampler, VideoIndex  # noqa: E402 (torch is looked for first)
 from sstrack_sched.torch import Curriculum  # noqa: E402
 
 SAMPLES = 96
@@ -15,18 +21,30 @@ EPOCHS = 4
 class PairDataset(torch.utils.data.Dataset):
     """Hands back what it is asked for, as a tracker's dataset would with its crops."""
 
-    def __getitem__(self, pair):
-        return {"bin": pair.bin, "pair": torch.tensor(pair)}
+    def __getitem__(self, sample):
+        row = row_of(sample)
+        return {"bin": row[3], "pair": torch.tensor(row)}
+
+
+def row_of(sample):
+    """A pair as a tuple; an item as one that looks like a pair of its bin."""
+    if isinstance(sample, tuple):
+        return tuple(sample)
+    index_bin = sample % 4
+    return (sample, 0, 15 * index_bin, index_bin, sample, 0)
 
 
 def make_curriculum(*, length=None, **options):
+    of_source = {k: options.pop(k) for k in ("seed", "direction", "scheme") if k in options}
+    if os.environ.get("SOURCE") == "items":
+        items = np.arange(200 if length is None else length) % 4
+        return Curriculum(BinnedSampler(items, **of_source), EPOCHS, SAMPLES, **options)
     rng = np.random.default_rng(5)
     lengths = rng.integers(20, 90, 12)
     if length is not None:
         lengths[0] = length
     videos = VideoIndex(lengths, rng.random(lengths.sum()) < 0.8)
     bins = IntervalBins(60, 15)
-    of_source = {k: options.pop(k) for k in ("seed", "direction", "scheme") if k in options}
     return Curriculum(IntervalSampler(videos, bins, **of_source), EPOCHS, SAMPLES, **options)
 
 
@@ -40,7 +58,7 @@ def expected_pairs(curriculum, start=0):
     """Pairs of the current epoch, straight from the core."""
     scheduler = curriculum.scheduler
     pairs = curriculum.source.sample(scheduler.distribution, scheduler.epoch, start, SAMPLES)
-    return [tuple(pair) for pair in pairs]
+    return [row_of(pair) for pair in pairs]
 
 
 def loader_of(curriculum, workers=0, **options):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, train
+from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, row_of, train
 
 
 def run(rank, world_size, folder, names):
@@ -71,9 +71,10 @@ def remainder(rank, world_size, folder):
         text = Path(folder, f"left-{left}.json").read_text(encoding="utf-8")
         curriculum.load_state_dict(json.loads(text))
         consumed = []
-        for pair in curriculum.sampler:
-            consumed.append(tuple(pair))
-            curriculum.record(iou_of(torch.tensor([pair])), [pair.bin])
+        for sample in curriculum.sampler:
+            row = row_of(sample)
+            consumed.append(row)
+            curriculum.record(iou_of(torch.tensor([row])), [row[3]])
         curriculum.record(torch.empty(0), torch.empty(0))
         curriculum.step()
         found[left] = finished(curriculum, consumed)
@@ -125,14 +126,14 @@ def misused(rank, world_size, folder):
     def attempt(name, curriculum, function):
         found[name] = message_of((ValueError, RuntimeWarning), function)
 
-    for name in ("partial", "warning", "bin", "place", "scheme", "resumed"):
+    for name in ("partial", "warning", "bin", "place", "seed", "resumed"):
         options = {}
         if name == "warning":
             options = {"on_invalid": "drop"}
         if name == "place":
             options = {"rank": 0, "world_size": world_size}
-        if name == "scheme":
-            options = {"scheme": ("forward", "causal")[rank]}
+        if name == "seed":
+            options = {"seed": rank}
         curriculum = make_curriculum(**options)
         batch = next(iter(loader_of(curriculum)))
         curriculum.record(iou_of(batch["pair"]), batch["bin"])

@@ -11,7 +11,7 @@ pytest.importorskip("torch.distributed")
 from torch.multiprocessing import spawn  # noqa: E402
 
 from . import jobs  # noqa: E402
-from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, train  # noqa: E402
+from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, row_of, train  # noqa: E402
 
 
 def results_of(folder, world_size, name):
@@ -22,13 +22,20 @@ def results_of(folder, world_size, name):
 def state_with(left):
     """Of a single process that has so many pairs of the first epoch left."""
     curriculum = make_curriculum()
-    pairs = torch.tensor(list(curriculum.sampler))[: SAMPLES - left]
+    pairs = torch.tensor([row_of(s) for s in curriculum.sampler])[: SAMPLES - left]
     curriculum.record(iou_of(pairs), pairs[:, 3])
     return curriculum.state_dict()
 
 
+@pytest.fixture(scope="module", autouse=True, params=["pairs", "items"])
+def source(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE", request.param)
+        yield request.param
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(source, tmp_path_factory):
     """Results of all jobs, at 2 and then at 3 processes; the second go on from the first's save."""
     path = tmp_path_factory.mktemp("processes")
     plan = {
@@ -52,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone():
+def alone(source):
     """The run of a single process."""
     curriculum = make_curriculum()
     return jobs.finished(curriculum, train(curriculum, loader_of(curriculum)))
@@ -132,7 +139,7 @@ def test_processes_that_recorded_unevenly_raise_in_all(folder):
         ("warning", "rank 1: RuntimeWarning: left out invalid IoUs: nan in batch 1, bin 0"),
         ("bin", "rank 1: ValueError: bins must be in [0, 4); got 99 in batch 1"),
         ("place", "rank 1: ValueError: rank and world_size must be the process group's, (1, 2)"),
-        ("scheme", "{'scheme': ['forward', 'causal']}"),
+        ("seed", "{'seed': [0, 1]}"),
         ("resumed", "{'gathered': [0, 1]}"),
     ],
 )

@@ -51,8 +51,15 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture(scope="module", autouse=True, params=["pairs", "items"])
+def source(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE", request.param)
+        yield request.param
+
+
 @pytest.fixture(scope="module")
-def uninterrupted():
+def uninterrupted(source):
     curriculum = make_curriculum()
     consumed = train(curriculum, loader_of(curriculum))
     return consumed, curriculum.scheduler.history
