@@ -8,6 +8,7 @@ import argparse
 import json
 import resource
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def timed(function):
 
 def measure(n_items, weighted, n_draws):
     """One row of the table."""
+    torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     bins = rng.integers(0, N_BINS, n_items, dtype=np.uint8)
     weight = rng.uniform(0.5, 1.5, n_items) if weighted else None
@@ -59,14 +61,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--json", help="write the rows here, too")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     sizes = (1_000, 10_000) if args.quick else (10**5, 10**6, 10**7, 10**8)
     n_draws = 10_000 if args.quick else N_DRAWS
     print("     items  weights  build s  build MB   items/s  torch/s")
     rows = []
     for n_items in sizes:
         for weighted in (False, True):
-            row = measure(n_items, weighted, n_draws)
+            with get_context("spawn").Pool(1) as pool:  # a process of its own, for its peak memory
+                row = pool.apply(measure, (n_items, weighted, n_draws))
             rows.append(row)
             peer = row["torch_per_second"]
             print(

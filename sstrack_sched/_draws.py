@@ -137,14 +137,16 @@ class WeightedDraw:
         change = np.ones(len(weight), dtype=bool)
         np.not_equal(weight[1:], weight[:-1], out=change[1:])
         arrays: Dict[str, NDArray[Any]] = {"videos": videos}
-        each = weight / weight.max(initial=0.0)
+        before = np.zeros(len(weight) + 1)  # filled in place: there may be 10^8 weights
+        each = np.divide(weight, weight.max(initial=0.0), out=before[1:])
         if 2 * np.count_nonzero(change) <= len(videos):
             starts = np.append(np.flatnonzero(change), len(videos))
             arrays["starts"], arrays["each"] = starts, each[change]
-            each = arrays["each"] * np.diff(starts)
-        arrays["before"] = np.append(0.0, np.cumsum(each))
-        if len(each) > _FEW_RUNS:
-            arrays["guide"] = _guide(arrays["before"])
+            before = np.append(0.0, arrays["each"] * np.diff(starts))
+        np.cumsum(before[1:], out=before[1:])
+        arrays["before"] = before
+        if len(before) - 1 > _FEW_RUNS:
+            arrays["guide"] = _guide(before)
         return cls({name: _checks.frozen(array) for name, array in arrays.items()})
 
     def __call__(self, uniform: Floats) -> Ints:
@@ -176,6 +178,8 @@ def _guide(before: Floats) -> NDArray[np.int32]:
     A power of two: which part a uniform number is in is then exact, and rounding keeps order.
     """
     n_parts = 1 << (len(before) - 2).bit_length() - 1
-    starts = np.arange(n_parts) / n_parts * before[-1]
-    guide: NDArray[np.int32] = np.searchsorted(before[1:], starts, side="right").astype(np.int32)
+    guide = np.empty(n_parts, dtype=np.int32)
+    for low in range(0, n_parts, _BLOCK):  # all at once would take eight bytes more per part
+        starts = np.arange(low, min(low + _BLOCK, n_parts)) / n_parts * before[-1]
+        guide[low : low + _BLOCK] = np.searchsorted(before[1:], starts, side="right")
     return guide
