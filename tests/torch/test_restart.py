@@ -15,7 +15,6 @@ torch = pytest.importorskip("torch")
 from .conftest import (  # noqa: E402
     EPOCHS,
     PairDataset,
-    expected_pairs,
     iou_of,
     loader_of,
     make_curriculum,
@@ -90,25 +89,6 @@ def wait_for_change(path, process):
             return
         time.sleep(0.005)
     raise AssertionError("the process ended before it was killed")
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("persistent", [False, True])
-def test_restart_of_workers_by_any_method_gives_the_same_pairs(curriculum, method, persistent):
-    if method not in torch.multiprocessing.get_all_start_methods():
-        pytest.skip(f"this platform has no {method}")
-    loader = loader_of(
-        curriculum,
-        workers=2,
-        persistent_workers=persistent,
-        multiprocessing_context=method,
-        prefetch_factor=4,
-    )
-    for _ in range(2):
-        expected = expected_pairs(curriculum)
-        got = [tuple(pair.tolist()) for batch in loader for pair in batch["pair"]]
-        assert got == expected
-        curriculum.scheduler.step([0.9, 0.7, 0.4, 0.1], [0, 1, 2, 3])
 
 
 def stateful_loader(curriculum, workers):

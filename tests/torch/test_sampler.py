@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, DistributedSampler  # noqa: E402
 from sstrack_sched import Pair  # noqa: E402
 from sstrack_sched.torch import CurriculumSampler  # noqa: E402
 
-from .conftest import SAMPLES, PairDataset, expected_pairs, make_curriculum  # noqa: E402
+from .conftest import SAMPLES, PairDataset, expected_pairs, loader_of, make_curriculum  # noqa: E402
 
 
 def sampler_of(curriculum, num_samples=SAMPLES, **place):
@@ -189,3 +189,24 @@ def test_sampler_of_something_else_raises(curriculum, swap):
 
 def test_sampler_seed_changes_the_pairs():
     assert list(make_curriculum(seed=1).sampler) != list(make_curriculum(seed=2).sampler)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_sampler_under_workers_of_any_start_method_gives_the_same_pairs(
+    curriculum, method, persistent
+):
+    if method not in torch.multiprocessing.get_all_start_methods():
+        pytest.skip(f"this platform has no {method}")
+    loader = loader_of(
+        curriculum,
+        workers=2,
+        persistent_workers=persistent,
+        multiprocessing_context=method,
+        prefetch_factor=4,
+    )
+    for _ in range(2):
+        expected = expected_pairs(curriculum)
+        got = [tuple(pair.tolist()) for batch in loader for pair in batch["pair"]]
+        assert got == expected
+        curriculum.scheduler.step([0.9, 0.7, 0.4, 0.1], [0, 1, 2, 3])
