@@ -9,15 +9,11 @@ frame.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Words = NDArray[np.uint64]
+from ._types import Array, Ints, Mask
 
 if sys.byteorder != "little":  # packed bytes are viewed as words below
     raise ImportError("sstrack_sched runs on little-endian machines only")
@@ -29,7 +25,7 @@ _PAIRS, _NIBBLES, _LOW = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0
 _ONES, _HIGH = 0x0101010101010101, 0x8080808080808080
 
 
-def _byte_select() -> NDArray[np.int64]:
+def _byte_select() -> Ints:
     """Position of the k-th set bit of a byte, shape (256, 8), flattened."""
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
     return np.argsort(1 - bits, axis=1, kind="stable").astype(np.int64).ravel()
@@ -38,12 +34,12 @@ def _byte_select() -> NDArray[np.int64]:
 _BYTE_SELECT = _byte_select()
 
 
-def _running_counts(words: Words) -> Words:
+def _running_counts(words: Array) -> Array:
     """Byte b of each result: set bits in bytes 0 to b of the word."""
     counts = words - ((words >> 1) & _PAIRS)
     counts = (counts & _NIBBLES) + ((counts >> 2) & _NIBBLES)
     counts = (counts + (counts >> 4)) & _LOW
-    running: Words = counts * _ONES
+    running: Array = counts * _ONES
     return running
 
 
@@ -58,17 +54,17 @@ class RankedBits:
         Set bits before each word.
     """
 
-    def __init__(self, words: Words, ranks: NDArray[np.uint32]) -> None:
+    def __init__(self, words: Array, ranks: Array) -> None:
         self.words = words
         self.ranks = ranks
 
     @classmethod
-    def pack(cls, bits: NDArray[np.bool_]) -> RankedBits:
+    def pack(cls, bits: Mask) -> RankedBits:
         """From one boolean a bit."""
         return cls.from_bytes(np.packbits(bits, bitorder="little"))
 
     @classmethod
-    def from_bytes(cls, packed: NDArray[np.uint8]) -> RankedBits:
+    def from_bytes(cls, packed: Array) -> RankedBits:
         """From 8 bits a byte, the lowest first."""
         spare = -len(packed) % 8 + 8
         words = np.concatenate([packed, np.zeros(spare, dtype=np.uint8)]).view(np.uint64)
@@ -81,7 +77,7 @@ class RankedBits:
         """Number of set bits; the last word is a spare."""
         return int(self.ranks[-1])
 
-    def unpack(self, start: int, stop: int) -> NDArray[np.bool_]:
+    def unpack(self, start: int, stop: int) -> Mask:
         """Bits `start` to `stop - 1`, one boolean each."""
         first = start // 8
         packed = self.words.view(np.uint8)[first : -(-stop // 8)]
@@ -107,11 +103,9 @@ class RankedBits:
         shift = ((passed >> 7) * _ONES >> 56) * 8
         within -= (running << 8) >> shift & 0xFF
         byte = words >> shift & 0xFF
-        return (
-            (index << 6)
-            + shift.astype(np.int64)
-            + _BYTE_SELECT[(byte * 8 + within).astype(np.int64)]
-        )
+        bit = _BYTE_SELECT[(byte * 8 + within).astype(np.int64)]
+        position: Ints = (index << 6) + shift.astype(np.int64) + bit
+        return position
 
     def _word_of(self, rank: Ints, low: Ints, high: Ints) -> Ints:
         """Last word in ``[low, high]`` with at most `rank` set bits before it, by bisection."""

@@ -10,15 +10,11 @@ import math
 import operator
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
+from ._types import Array, ArrayLike, Floats, Ints, Mask
 
 _MATCH = 1e-9  # how far apart the rounding of two machines may be
 SUM_TOLERANCE = 1e-6
@@ -66,7 +62,7 @@ def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
     return value
 
 
-def array(name: str, value: ArrayLike) -> NDArray[Any]:
+def array(name: str, value: ArrayLike) -> Array:
     """Return `value` as an array; ragged lists and masked values are refused."""
     if _is_masked(value):
         raise ValueError(f"{name} must have no masked values; got {shown(value)}")
@@ -77,7 +73,7 @@ def array(name: str, value: ArrayLike) -> NDArray[Any]:
         raise ValueError(f"{name} must {rule}") from None
 
 
-def integers(name: str, value: ArrayLike) -> NDArray[np.int64]:
+def integers(name: str, value: ArrayLike) -> Ints:
     """Return `value` as a new int64 array; only an empty one may have another type."""
     found = array(name, value)
     if found.dtype.kind not in "iu" and found.size:
@@ -111,7 +107,7 @@ def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -
     return _of_shape(name, found.astype(bool), shape)
 
 
-def bin_ids(name: str, value: ArrayLike, n_bins: int) -> NDArray[np.int64]:
+def bin_ids(name: str, value: ArrayLike, n_bins: int) -> Ints:
     """Return bin ids as int64, all in [0, n_bins)."""
     found = integers(name, value)
     refuse(name, f"be in [0, {n_bins})", found, (found < 0) | (found >= n_bins))
@@ -191,19 +187,19 @@ def normalized(weight: Floats) -> Floats:
     return shares
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: Array) -> Array:
     """Make an array read-only, so that it can be handed out without a copy."""
     array.setflags(write=False)
     return array
 
 
-def refuse(name: str, rule: str, array: NDArray[Any], bad: Mask) -> None:
+def refuse(name: str, rule: str, array: Array, bad: Mask) -> None:
     """Raise if a value is bad: the argument, the rule, the first such value and its place."""
     if bad.any():
         raise ValueError(f"{name} must {rule}; got {first_bad(array, bad)}")
 
 
-def first_bad(array: NDArray[Any], bad: Mask) -> str:
+def first_bad(array: Array, bad: Mask) -> str:
     """Say which value broke a rule, and where: ``-0.5 at index 3``."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     where = "" if not index else f" at index {index[0] if len(index) == 1 else index}"
@@ -219,7 +215,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _of_shape(name: str, array: NDArray[Any], shape: Optional[Tuple[int, ...]]) -> NDArray[Any]:
+def _of_shape(name: str, array: Array, shape: Optional[Tuple[int, ...]]) -> Array:
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     return array

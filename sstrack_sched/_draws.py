@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from . import _checks
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+from ._types import Array, Floats, Ints
 
 STREAM_VERSION = 1
 """Which draws belong to a (seed, epoch, number); changes whenever they do."""
@@ -120,9 +115,9 @@ class WeightedDraw:
         The ids to draw from.
     """
 
-    def __init__(self, arrays: Dict[str, NDArray[Any]]) -> None:
+    def __init__(self, arrays: Dict[str, Array]) -> None:
         self.arrays = arrays
-        self.videos: NDArray[np.integer] = arrays["videos"]
+        self.videos: Array = arrays["videos"]
         self._before = arrays["before"]  # weight before each run, and the sum of all
         self._total = self._before[-1:]
         self._guide = arrays.get("guide")  # the run in which each part begins
@@ -130,13 +125,13 @@ class WeightedDraw:
         self._each = arrays.get("each")  # weight of each of a run's videos
 
     @classmethod
-    def of(cls, videos: NDArray[np.integer], weight: Optional[Floats] = None) -> WeightedDraw:
+    def of(cls, videos: Array, weight: Optional[Floats] = None) -> WeightedDraw:
         """Draw from ids by relative probabilities, all above 0; None: uniform."""
         if weight is None:
             weight = np.ones(min(len(videos), 1))  # of the only run
         change = np.ones(len(weight), dtype=bool)
         np.not_equal(weight[1:], weight[:-1], out=change[1:])
-        arrays: Dict[str, NDArray[Any]] = {"videos": videos}
+        arrays: Dict[str, Array] = {"videos": videos}
         before = np.zeros(len(weight) + 1)  # filled in place: there may be 10^8 weights
         each = np.divide(weight, weight.max(initial=0.0), out=before[1:])
         if 2 * np.count_nonzero(change) <= len(videos):
@@ -172,7 +167,7 @@ class WeightedDraw:
         return run
 
 
-def _guide(before: Floats) -> NDArray[np.int32]:
+def _guide(before: Floats) -> Array:
     """The run in which each of 2**k equal parts of the whole weight begins.
 
     A power of two: which part a uniform number is in is then exact, and rounding keeps order.

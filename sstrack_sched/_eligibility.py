@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Union
+from typing import TYPE_CHECKING, Dict, List, Tuple, Union
 
 import numpy as np
 
 from ._bits import RankedBits, word_aligned_blocks
 from ._draws import WeightedDraw, pick
 from ._storage import load_arrays, save_arrays
+from ._types import Array, Floats, Ints, Mask
 from .bins import IntervalBins
 from .videos import VideoIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
 
 _KIND = "eligibility tables"
 _BLOCK = 1 << 20  # frames or videos worked on at a time
@@ -98,7 +95,7 @@ class Eligibility:
 
     def save(self, path: Path, key: str) -> None:
         """Write the tables, for `load`."""
-        arrays: Dict[str, NDArray[Any]] = {"n_templates": self.n_templates}
+        arrays: Dict[str, Array] = {"n_templates": self.n_templates}
         for i, (draw, table) in enumerate(zip(self.draws, self.templates)):
             arrays.update({f"{name}-{i}": array for name, array in draw.arrays.items()})
             if isinstance(table, MaskedTemplates):
@@ -115,7 +112,7 @@ class Eligibility:
             raise ValueError(f"{path} must be the tables of {key}; got {found}")
         self = cls.__new__(cls)
         self.n_templates = arrays.pop("n_templates")
-        of_bin: List[Dict[str, NDArray[Any]]] = [{} for _ in range(len(bins))]
+        of_bin: List[Dict[str, Array]] = [{} for _ in range(len(bins))]
         for title, array in arrays.items():
             name, index = title.split("-")
             of_bin[int(index)][name] = array
@@ -154,7 +151,7 @@ def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints
     return np.zeros_like(lengths), lengths
 
 
-def first_frame_visible(videos: VideoIndex) -> NDArray[np.bool_]:
+def first_frame_visible(videos: VideoIndex) -> Mask:
     """Whether the target is visible in frame 0 of each video, shape (n_videos,)."""
     bits = videos._visible_bits
     if bits is None:
@@ -164,7 +161,7 @@ def first_frame_visible(videos: VideoIndex) -> NDArray[np.bool_]:
 
 
 def _serving(
-    videos: VideoIndex, drawn: NDArray[np.bool_], table: Union[FullTemplates, MaskedTemplates]
+    videos: VideoIndex, drawn: Mask, table: Union[FullTemplates, MaskedTemplates]
 ) -> Tuple[List[Ints], int]:
     """Ids, in parts, of the drawn videos that have templates, and how many these are."""
     ids, n_templates = [], 0
@@ -184,7 +181,7 @@ def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
 
 
 def _templates(
-    videos: VideoIndex, drawn: NDArray[np.bool_], lower: int, upper: int, both: bool
+    videos: VideoIndex, drawn: Mask, lower: int, upper: int, both: bool
 ) -> Union[FullTemplates, MaskedTemplates]:
     """Frames that are visible and have a visible partner at a distance in ``[lower, upper)``."""
     if videos._visible_bits is None:
@@ -198,13 +195,13 @@ def _templates(
 
 def _eligible_block(
     videos: VideoIndex,
-    drawn: NDArray[np.bool_],
+    drawn: Mask,
     start: int,
     stop: int,
     lower: int,
     upper: int,
     both: bool,
-) -> NDArray[np.uint8]:
+) -> Array:
     """Packed bits of `_templates` for the frames ``[start, stop)`` of all videos."""
     bits, offsets = videos._visible_bits, videos.offsets
     assert bits is not None

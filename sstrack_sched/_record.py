@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict
+from typing import Any, Dict
 
 import numpy as np
 
 from . import _checks
+from ._types import Floats, Ints
 from .statistics import MAX_SAMPLES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +50,7 @@ class EpochRecord:
     threshold: float
     redetection: float
     success_rate: Floats
-    count: NDArray[np.int64]
+    count: Ints
     mean_iou: float
     n_invalid: int
     distribution: Floats

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy as np
 
+from ._types import Array
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
 
 FORMAT_VERSION = 3
 _DTYPES = {"BOOL": "?", "U8": "<u1", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"}
@@ -27,7 +28,7 @@ _MAX_HEADER = 100_000_000  # safetensors' own limit
 _ALIGN = 64
 
 
-def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, NDArray[Any]]) -> None:
+def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, Array]) -> None:
     """Write arrays to one file that appears whole; the last of several writers wins."""
     meta = {"format_version": str(FORMAT_VERSION), "kind": kind, "fingerprint": fingerprint}
     header: Dict[str, Any] = {}
@@ -60,9 +61,7 @@ def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, NDArr
         raise
 
 
-def load_arrays(
-    path: Path, kind: str, mmap: bool, verify: bool
-) -> Tuple[str, Dict[str, NDArray[Any]]]:
+def load_arrays(path: Path, kind: str, mmap: bool, verify: bool) -> Tuple[str, Dict[str, Array]]:
     """Fingerprint and arrays of a file that `save_arrays` wrote; ValueError for any other."""
     try:
         with path.open("rb") as file:  # one open file: another may take its name meanwhile
@@ -105,7 +104,7 @@ def _checked_meta(header: Any, kind: str) -> Dict[str, Any]:
     return meta
 
 
-def _views(header: Dict[str, Any], data: NDArray[np.uint8]) -> Dict[str, NDArray[Any]]:
+def _views(header: Dict[str, Any], data: Array) -> Dict[str, Array]:
     """The arrays at their offsets, which must follow each other without a gap to the end."""
     arrays, end = {}, 0
     for name, entry in header.items():
@@ -130,6 +129,6 @@ def _views(header: Dict[str, Any], data: NDArray[np.uint8]) -> Dict[str, NDArray
     return arrays
 
 
-def _checksum(array: NDArray[Any]) -> str:
+def _checksum(array: Array) -> str:
     flat = np.ascontiguousarray(array).reshape(-1)
     return hashlib.blake2b(flat.view(np.uint8), digest_size=16).hexdigest()

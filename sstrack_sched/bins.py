@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Tuple, Union
+from typing import Any, List, Tuple, Union
 
 import numpy as np
 
 from . import _checks
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+from ._types import ArrayLike, Ints
 
 MAX_INTERVAL = 2**31 - 1
 """Longest interval, and longest video, in frames."""
@@ -63,10 +61,10 @@ class IntervalBins:
     array([1, 1, 2, 7])
     """
 
-    edges: NDArray[np.int64]
+    edges: Ints
     image_bin: bool
-    lower: NDArray[np.int64]
-    upper: NDArray[np.int64]
+    lower: Ints
+    upper: Ints
     __slots__ = ("edges", "image_bin", "lower", "upper")
 
     def __init__(self, max_interval: int, spacing: int, image_bin: bool = False) -> None:
@@ -119,7 +117,7 @@ class IntervalBins:
         self._set(array, image_bin)
         return self
 
-    def _set(self, edges: NDArray[np.int64], image_bin: bool) -> None:
+    def _set(self, edges: Ints, image_bin: bool) -> None:
         has_images = _checks.flag("image_bin", image_bin)
         values = {
             "edges": edges,
@@ -130,9 +128,7 @@ class IntervalBins:
             object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
         object.__setattr__(self, "image_bin", has_images)
 
-    def assign(
-        self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False
-    ) -> NDArray[np.int64]:
+    def assign(self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False) -> Ints:
         """Bin ids of intervals.
 
         Parameters

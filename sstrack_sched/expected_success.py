@@ -25,17 +25,13 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 from scipy.linalg import solve_banded
 
 from . import _checks
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+from ._types import ArrayLike, Floats
 
 
 def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from . import _checks
 from ._draws import STREAM_VERSION, Draws, WeightedDraw, checked_numbers, draw_by_bin
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+from ._types import Array, ArrayLike, Floats, Ints
 
 _MAX_BINS = 2**30
 
@@ -229,7 +224,7 @@ class BinnedSampler:
         return f"<BinnedSampler: {len(self)} items in {self.n_bins} bins, seed {self.seed}>"
 
 
-def _by_bin(bins: NDArray[Any], n_bins: int) -> List[NDArray[np.int32]]:
+def _by_bin(bins: Array, n_bins: int) -> List[Array]:
     """Items of each bin, ascending."""
     order = np.argsort(bins, kind="stable").astype(np.int32)
     ids = np.arange(n_bins).astype(bins.dtype)
@@ -237,7 +232,7 @@ def _by_bin(bins: NDArray[Any], n_bins: int) -> List[NDArray[np.int32]]:
 
 
 def _draws_by_bin(
-    bins: NDArray[Any], n_bins: int, weight: Optional[Floats]
+    bins: Array, n_bins: int, weight: Optional[Floats]
 ) -> Tuple[List[WeightedDraw], Floats]:
     """How to draw from each bin, and the weight of each bin up to a common factor."""
     draws, total = [], np.zeros(n_bins)
@@ -257,7 +252,7 @@ def _draws_by_bin(
     return draws, total
 
 
-def _fingerprint(bins: NDArray[Any], weight: Optional[Floats]) -> str:
+def _fingerprint(bins: Array, weight: Optional[Floats]) -> str:
     digest = hashlib.blake2b(f"items {len(bins)}".encode(), digest_size=16)
     for array in (bins, weight):
         digest.update(b"" if array is None else np.ascontiguousarray(array).view(np.uint8))

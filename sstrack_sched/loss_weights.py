@@ -17,16 +17,12 @@ References
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
 from . import _checks
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+from ._types import ArrayLike, Floats
 
 
 def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:

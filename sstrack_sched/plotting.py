@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Mapping, Optional, Sequence
 
 import numpy as np
 
+from ._types import Array, ArrayLike, Floats
 from .scheduler import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike, NDArray
 
 
 def plot_schedule(
@@ -72,13 +72,11 @@ def plot_schedule(
     return figure
 
 
-def _stack(history: Sequence[EpochRecord], name: str) -> NDArray[np.float64]:
+def _stack(history: Sequence[EpochRecord], name: str) -> Floats:
     return np.stack([getattr(record, name) for record in history], axis=1)
 
 
-def _heat_map(
-    axes: Axes, title: str, epochs: NDArray[Any], names: Sequence[str], values: NDArray[np.float64]
-) -> None:
+def _heat_map(axes: Axes, title: str, epochs: Array, names: Sequence[str], values: Floats) -> None:
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
     image = axes.imshow(
         values,
@@ -96,7 +94,7 @@ def _heat_map(
     axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
 
 
-def _draw_scalars(axes: Axes, epochs: NDArray[Any], history: Sequence[EpochRecord]) -> None:
+def _draw_scalars(axes: Axes, epochs: Array, history: Sequence[EpochRecord]) -> None:
     lines = {
         r"threshold $\tau$": ("threshold", epochs, "o"),
         r"re-detection $d$": ("redetection", epochs + 1, "s"),

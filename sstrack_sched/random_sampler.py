@@ -8,15 +8,12 @@ import numpy as np
 
 from . import _checks
 from ._eligibility import check_images, first_frame_visible
+from ._types import ArrayLike, Floats, Ints, Mask
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
     from .bins import IntervalBins
     from .videos import VideoIndex
 
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
 
 SCHEMES = ("forward", "symmetric", "causal")
 _BLOCK = 1 << 18  # frames worked on at a time
@@ -172,7 +169,7 @@ def _ranges(first: Ints, length: Ints) -> Ints:
     return ranges
 
 
-def _shares(visible: NDArray[np.bool_], lengths: Ints, bins: IntervalBins, scheme: str) -> Floats:
+def _shares(visible: Mask, lengths: Ints, bins: IntervalBins, scheme: str) -> Floats:
     """Share of each bin (n_video_bins, n_videos) in videos laid end to end; 0 without a pair."""
     n_videos = len(lengths)
     before = np.append(0, np.cumsum(visible))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from ._types import Floats
 from .scheduler import EpochRecord
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["log_schedule", "schedule_scalars"]
 
@@ -165,7 +163,7 @@ def _bin_names(record: EpochRecord, labels: Optional[Sequence[str]]) -> List[str
     return names
 
 
-def _bar_samples(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bar_samples(heights: Floats) -> Floats:
     """Samples whose histogram has these heights, in proportion.
 
     A sample at each outer edge makes the extremes of the samples those of the axis: TensorBoard

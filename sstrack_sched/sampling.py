@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -14,15 +14,10 @@ from ._bits import AllSet
 from ._draws import STREAM_VERSION, checked_numbers, draw_by_bin, pick, uniform_numbers
 from ._eligibility import Eligibility, check_images, frame_range
 from ._pairs import Pair, Pairs
+from ._types import ArrayLike, Floats, Ints
 from .bins import IntervalBins
 from .random_sampler import SCHEMES, random_sampler_distribution
 from .videos import VideoIndex
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
 
 __all__ = ["Coverage", "IntervalSampler", "Pair", "Pairs"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Optional, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Union
 
 import numpy as np
 
 from . import _checks
 from ._record import EpochRecord
+from ._types import Array, ArrayLike, Floats, Mask
 from .expected_success import (
     expected_success,
     redetection_probability,
@@ -16,11 +17,6 @@ from .expected_success import (
 )
 from .loss_weights import loss_weights
 from .statistics import SuccessStatistics
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
 
 __all__ = ["EpochRecord", "SuccessAwareScheduler"]
 
@@ -221,7 +217,7 @@ class SuccessAwareScheduler:
                     self._add(statistics, part, np.full(part.shape, i))
         return statistics
 
-    def _by_bin(self, ious: Any) -> List[NDArray[Any]]:
+    def _by_bin(self, ious: Any) -> List[Array]:
         n_parts = len(ious) if hasattr(ious, "__len__") else ious
         if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
             raise ValueError(
@@ -365,7 +361,7 @@ def _last_measured(history: List[EpochRecord], n_bins: int) -> Floats:
     return rate
 
 
-def _fill_from_neighbours(measured: Floats, feasible: NDArray[np.bool_]) -> Floats:
+def _fill_from_neighbours(measured: Floats, feasible: Mask) -> Floats:
     """Give feasible bins without a success rate that of the nearest lower bin, else higher."""
     known = np.flatnonzero(~np.isnan(measured) & feasible)
     if not len(known):
@@ -387,7 +383,7 @@ def _checked_threshold(threshold: Any) -> Union[str, float]:
     return value
 
 
-def _checked_feasible(feasible: Optional[ArrayLike], n_bins: int) -> NDArray[np.bool_]:
+def _checked_feasible(feasible: Optional[ArrayLike], n_bins: int) -> Mask:
     if feasible is None:
         return np.ones(n_bins, dtype=bool)
     array = _checks.mask("feasible", feasible, (n_bins,))

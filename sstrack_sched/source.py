@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, Protocol, cast
+from typing import Any, Dict, Protocol, cast
 
 from . import _checks
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from ._types import Floats, Mask
 
 
 class Source(Protocol):
@@ -23,11 +20,11 @@ class Source(Protocol):
         """Number of bins, from easy to hard."""
 
     @property
-    def feasible(self) -> NDArray[np.bool_]:
+    def feasible(self) -> Mask:
         """Bins that the data can fill, shape (n_bins,)."""
 
     @property
-    def random_distribution(self) -> NDArray[np.float64]:
+    def random_distribution(self) -> Floats:
         """q^R of drawing the same data at random, shape (n_bins,)."""
 
     @property

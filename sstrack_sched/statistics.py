@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import Any, Dict, List
 
 import numpy as np
 
 from . import _checks
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+from ._types import Array, ArrayLike, Floats, Ints
 
 MAX_SAMPLES = 2**31
 _ONE = 2**32  # an IoU of 1, quantised
@@ -205,7 +200,7 @@ class SuccessStatistics:
         self.__dict__.update(fresh.__dict__)
 
 
-def _quantise(name: str, values: NDArray[Any]) -> Ints:
+def _quantise(name: str, values: Array) -> Ints:
     """``round(x * 2**32)`` of values in [0, 1]; a rounding error outside is clipped."""
     if values.size and values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers; got dtype {values.dtype}")

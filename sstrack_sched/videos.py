@@ -11,12 +11,11 @@ import numpy as np
 from . import _checks
 from ._bits import MAX_BITS, RankedBits
 from ._storage import load_arrays, save_arrays
+from ._types import Array, ArrayLike, Floats, Ints, Mask
 from .bins import MAX_INTERVAL
 
 if TYPE_CHECKING:
     import os
-
-    from numpy.typing import ArrayLike, NDArray
 
     PathLike = Union[str, "os.PathLike[str]"]
 
@@ -87,9 +86,9 @@ class VideoIndex:
 
     def _set(
         self,
-        lengths: NDArray[np.int64],
-        is_image: NDArray[np.bool_],
-        weight: Optional[NDArray[np.float64]],
+        lengths: Ints,
+        is_image: Mask,
+        weight: Optional[Floats],
         visible_bits: Optional[RankedBits],
     ) -> None:
         self.lengths = _checks.frozen(lengths)
@@ -99,7 +98,7 @@ class VideoIndex:
         self._mapped = False
         self.verified = False
         self._visible_bits = visible_bits
-        self._offsets: Optional[NDArray[np.int64]] = None
+        self._offsets: Optional[Ints] = None
         self._fingerprint: Optional[str] = None
 
     def __len__(self) -> int:
@@ -117,7 +116,7 @@ class VideoIndex:
         return int(self.offsets[-1])
 
     @property
-    def offsets(self) -> NDArray[np.int64]:
+    def offsets(self) -> Ints:
         """First frame of each video among all frames, and their number, shape (n_videos + 1,)."""
         if self._offsets is None:
             offsets = np.zeros(len(self) + 1, dtype=np.int64)
@@ -126,7 +125,7 @@ class VideoIndex:
         return self._offsets
 
     @property
-    def visible(self) -> Optional[NDArray[np.bool_]]:
+    def visible(self) -> Optional[Mask]:
         """All videos' masks in one new array, shape (n_frames,); None where all are visible."""
         return None if self._visible_bits is None else self._visible_bits.unpack(0, self.n_frames)
 
@@ -142,8 +141,8 @@ class VideoIndex:
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
-    def _arrays(self) -> Dict[str, NDArray[Any]]:
-        arrays: Dict[str, NDArray[Any]] = {"lengths": self.lengths, "is_image": self.is_image}
+    def _arrays(self) -> Dict[str, Array]:
+        arrays: Dict[str, Array] = {"lengths": self.lengths, "is_image": self.is_image}
         if self.weight is not None:
             arrays["weight"] = self.weight
         if self._visible_bits is not None:
@@ -294,7 +293,7 @@ class VideoIndex:
         self.__dict__.update(state)
 
 
-def _checked_arrays(arrays: Dict[str, NDArray[Any]]) -> Tuple[Any, Any, Any, Any]:
+def _checked_arrays(arrays: Dict[str, Array]) -> Tuple[Any, Any, Any, Any]:
     """Lengths, images, weights and visibility of a file, where they fit each other."""
     n_videos = arrays["lengths"].size if "lengths" in arrays else 0
     expected = {"lengths": ("<i8", n_videos), "is_image": ("?", n_videos)}
@@ -314,7 +313,7 @@ def _checked_arrays(arrays: Dict[str, NDArray[Any]]) -> Tuple[Any, Any, Any, Any
     return arrays["lengths"], arrays["is_image"], arrays.get("weight"), bits
 
 
-def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
+def _checked_lengths(lengths: ArrayLike) -> Ints:
     array = _checks.integers("lengths", lengths)
     if array.ndim != 1 or not len(array):
         raise ValueError(
@@ -328,7 +327,7 @@ def _checked_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
     return array
 
 
-def _flat_mask(visible: Any, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _flat_mask(visible: Any, lengths: Ints) -> Mask:
     """All masks in one array, whichever way they were given."""
     n_frames = int(lengths.sum())
     _check_n_frames(n_frames)
@@ -354,5 +353,5 @@ def _check_n_frames(n_frames: int) -> None:
         raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
 
 
-def _ones_if_none(part: VideoIndex) -> NDArray[np.float64]:
+def _ones_if_none(part: VideoIndex) -> Floats:
     return np.ones(len(part)) if part.weight is None else part.weight

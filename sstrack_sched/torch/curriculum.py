@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from .. import _checks
 from .._record import EpochRecord
+from .._types import Floats
 from ..scheduler import SuccessAwareScheduler
 from ..source import checked_source, identity_of
 from .loss_weight import LossWeight
@@ -23,9 +24,6 @@ from .processes import (
 )
 from .recording import Ledger, Tally, as_ids
 from .sampler import CurriculumSampler
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 STATE_VERSION = 2
 
@@ -134,12 +132,12 @@ class Curriculum:
         return self.scheduler.epoch
 
     @property
-    def distribution(self) -> NDArray[np.float64]:
+    def distribution(self) -> Floats:
         """Q of the current epoch, shape (n_bins,)."""
         return self.scheduler.distribution
 
     @property
-    def loss_weights(self) -> NDArray[np.float64]:
+    def loss_weights(self) -> Floats:
         """Loss weights of the current epoch, shape (n_bins,)."""
         return self.scheduler.loss_weights
 
@@ -218,7 +216,7 @@ class Curriculum:
         self._fold()
         return self._ledger.discard_invalid()
 
-    def step(self, *, partial: bool = False) -> NDArray[np.float64]:
+    def step(self, *, partial: bool = False) -> Floats:
         """End the epoch; see `SuccessAwareScheduler.step`.
 
         Parameters

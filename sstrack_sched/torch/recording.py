@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from .. import _checks
+from .._types import Array
 from ..statistics import SuccessStatistics
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def as_ious(ious: Any) -> torch.Tensor:
@@ -226,8 +224,8 @@ def _some(texts: Sequence[str]) -> str:
     return "; ".join(texts[:3]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> NDArray[Any]:
+def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
     """All parts in one host array, in one transfer."""
     device = parts[0].device
-    array: NDArray[Any] = torch.cat([part.to(device) for part in parts]).cpu().to(dtype).numpy()
+    array: Array = torch.cat([part.to(device) for part in parts]).cpu().to(dtype).numpy()
     return array
