@@ -15,11 +15,8 @@ def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
 
     The curriculum's sampler hands every process its own share, and goes on after what was consumed
     when a state is loaded. So Accelerate neither shards the batches nor skips any: do not use
-    ``skip_first_batches``. Batches still go to the accelerator's device, and gradient accumulation
-    knows where the epoch ends.
-
-    ``accelerator.save_state()`` keeps the curriculum, in the middle of an epoch too, if all
-    processes call it, as they must; ``accelerator.load_state()`` brings it back.
+    ``skip_first_batches``. ``accelerator.save_state()`` and ``load_state()`` include the
+    curriculum, in the middle of an epoch too, if all processes call them, as they must.
 
     Parameters
     ----------
@@ -29,7 +26,7 @@ def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
     curriculum : Curriculum
         Made without ``rank`` and ``world_size``. Registered for checkpointing here.
     loader : DataLoader
-        Takes its pairs from ``curriculum.sampler``; its batch size is that of each process.
+        Takes its samples from ``curriculum.sampler``; its batch size is that of each process.
 
     Returns
     -------
@@ -42,9 +39,24 @@ def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
         If an option of the accelerator, the curriculum's place or the loader's sampler does not
         fit. Nothing is prepared or registered then.
     """
-    _check_options(accelerator)
-    _check_sharding(accelerator, curriculum)
-    _check_sampler(curriculum, loader)
+    for option in ("split_batches", "dispatch_batches", "use_stateful_dataloader"):
+        if getattr(accelerator, option):
+            raise ValueError(
+                f"accelerator must be without {option}, for the curriculum's sampler shards and "
+                f"resumes by itself; got {option}={getattr(accelerator, option)!r}"
+            )
+    share = curriculum.samples_per_epoch // accelerator.num_processes
+    if len(curriculum.sampler) != share:
+        raise ValueError(
+            f"curriculum must hand each of {accelerator.num_processes} processes {share} of "
+            f"{curriculum.samples_per_epoch} samples, so make it without rank and world_size; "
+            f"got {len(curriculum.sampler)}"
+        )
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    if not any(s is curriculum.sampler for s in (getattr(loader, "sampler", None), inner)):
+        raise ValueError(
+            f"loader must take its samples from curriculum.sampler; got a loader over {inner!r}"
+        )
     from accelerate.data_loader import prepare_data_loader
 
     prepared = prepare_data_loader(
@@ -60,30 +72,3 @@ def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
     accelerator.register_for_checkpointing(curriculum)
     accelerator.register_save_state_pre_hook(lambda *_: curriculum.synchronize())
     return accelerator.prepare_data_loader(prepared)
-
-
-def _check_options(accelerator: Any) -> None:
-    for option in ("split_batches", "dispatch_batches", "use_stateful_dataloader"):
-        if getattr(accelerator, option):
-            raise ValueError(
-                f"accelerator must be without {option}, for the curriculum's sampler shards and "
-                f"resumes by itself; got {option}={getattr(accelerator, option)!r}"
-            )
-
-
-def _check_sharding(accelerator: Any, curriculum: Curriculum) -> None:
-    share = curriculum.samples_per_epoch // accelerator.num_processes
-    if len(curriculum.sampler) != share:
-        raise ValueError(
-            f"curriculum must hand each of {accelerator.num_processes} processes {share} of "
-            f"{curriculum.samples_per_epoch} pairs, so make it without rank and world_size; "
-            f"got {len(curriculum.sampler)}"
-        )
-
-
-def _check_sampler(curriculum: Curriculum, loader: Any) -> None:
-    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
-    if not any(s is curriculum.sampler for s in (getattr(loader, "sampler", None), inner)):
-        raise ValueError(
-            f"loader must take its pairs from curriculum.sampler; got a loader over {inner!r}"
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 try:
     from lightning.pytorch import Callback
@@ -26,7 +26,7 @@ _KEY = "sstrack_sched"  # of the state in Lightning's checkpoints
 class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked without Lightning
     """Step the curriculum after the last batch of every epoch, and keep it in the checkpoints.
 
-    The training loader takes its pairs from ``curriculum.sampler``, and ``training_step`` calls
+    The training loader takes its samples from ``curriculum.sampler``, and ``training_step`` calls
     ``curriculum.weigh`` and ``curriculum.record``. All else is done here.
 
     Parameters
@@ -44,12 +44,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
 
     Notes
     -----
-    The step comes right after the last batch, before validation. So a checkpoint that is written
-    at the end of validation or of the epoch holds the next epoch's curriculum. In the middle of an
-    epoch all processes gather what they hold before Lightning writes.
-
-    With ``limit_train_batches`` or ``fast_dev_run`` an epoch is as short as they say, and the step
-    takes what there is.
+    The step comes right after the last batch, before validation, so that a checkpoint written then
+    holds the next epoch's curriculum. With ``limit_train_batches`` or ``fast_dev_run`` the step
+    takes the shorter epoch as it is.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
@@ -121,8 +118,7 @@ def _check_sampler(trainer: Any, curriculum: Curriculum) -> None:
     found = []
     for loader in _loaders(trainer.train_dataloader):
         inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
-        found += [getattr(loader, "sampler", None), inner]
-    found = [sampler for sampler in found if sampler is not None]
+        found += [each for each in (getattr(loader, "sampler", None), inner) if each is not None]
     if found and not any(sampler is curriculum.sampler for sampler in found):
         names = sorted({type(sampler).__name__ for sampler in found})
         raise ValueError(
@@ -132,12 +128,10 @@ def _check_sampler(trainer: Any, curriculum: Curriculum) -> None:
         )
 
 
-def _loaders(nest: Any) -> Iterator[Any]:
+def _loaders(nest: Any) -> List[Any]:
     """All loaders in the lists and dicts that Lightning accepts."""
     if isinstance(nest, dict):
         nest = list(nest.values())
-    if isinstance(nest, (list, tuple)):
-        for item in nest:
-            yield from _loaders(item)
-    else:
-        yield nest
+    if not isinstance(nest, (list, tuple)):
+        return [nest]
+    return [loader for item in nest for loader in _loaders(item)]

@@ -1,4 +1,4 @@
-"""Pictures of a run (extra ``plot``: matplotlib)."""
+"""Figures of a run (extra ``plot``: matplotlib)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Mapping, Optional, Sequence
 
 import numpy as np
 
-from ._types import Array, ArrayLike, Floats
+from ._types import Array, ArrayLike
 from .scheduler import EpochRecord
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plot_schedule(
     labels : sequence of str, optional
         Name of each bin, such as ``bins.labels``. Default: numbers.
     success : mapping of str to array_like of float, shape (n_bins,), optional
-        Success rates on held-out videos, one line a name, in a panel of their own.
+        Success rates on held-out videos, one line per name, in a panel of their own.
     title : str, optional
         Heading of the figure.
 
@@ -52,71 +52,59 @@ def plot_schedule(
     n_bins = len(history[0].distribution)
     names = [str(i) for i in range(n_bins)] if labels is None else list(labels)
     if len(names) != n_bins:
-        raise ValueError(f"labels must be {n_bins}, one a bin; got {len(names)}")
+        raise ValueError(f"labels must be {n_bins}, one per bin; got {len(names)}")
     n_rows = 2 if success is None else 3
     figure = Figure(figsize=(11, 3.4 * n_rows), layout="constrained")
     grid = figure.add_gridspec(n_rows, 2)
-    panel = figure.add_subplot
-    epochs = np.array([record.epoch for record in history])
-    in_force = epochs + 1
-    q, weights = _stack(history, "distribution"), _stack(history, "loss_weights")
-    _heat_map(panel(grid[0, 0]), "Sampling distribution Q", in_force, names, q)
-    _heat_map(panel(grid[0, 1]), "Loss weight", in_force, names, weights)
-    _draw_scalars(panel(grid[1, 0]), epochs, history)
-    rates = _stack(history, "success_rate")
-    _heat_map(panel(grid[1, 1]), "Success rate in training", epochs, names, rates)
+    columns = {
+        name: np.array([getattr(record, name) for record in history]) for name in vars(history[0])
+    }
+    epochs = columns["epoch"]
+    for place, heading, name, at in (
+        ((0, 0), "Sampling distribution Q", "distribution", epochs + 1),
+        ((0, 1), "Loss weight", "loss_weights", epochs + 1),
+        ((1, 1), "Success rate in training", "success_rate", epochs),
+    ):
+        axes = figure.add_subplot(grid[place])
+        _heat_map(axes, at, names, columns[name].T)
+        axes.set_title(heading)
+    axes = figure.add_subplot(grid[1, 0])
+    axes.plot(epochs, columns["threshold"], "o-", ms=3, label=r"threshold $\tau$")
+    axes.plot(epochs + 1, columns["redetection"], "s-", ms=3, label=r"re-detection $d$")
+    axes.plot(epochs, columns["expected_success"], "^-", ms=3, label=r"expected success $S$")
+    axes.set(title="Schedule", xlabel="epoch", ylim=(0, 1.02))
+    _whole_epochs(axes)
+    axes.grid(alpha=0.3)
+    axes.legend()
     if success is not None:
-        _draw_success(panel(grid[2, :]), names, success)
+        _draw_success(figure.add_subplot(grid[2, :]), names, success)
     if title:
         figure.suptitle(title)
     return figure
 
 
-def _stack(history: Sequence[EpochRecord], name: str) -> Floats:
-    return np.stack([getattr(record, name) for record in history], axis=1)
-
-
-def _heat_map(axes: Axes, title: str, epochs: Array, names: Sequence[str], values: Floats) -> None:
+def _heat_map(axes: Axes, epochs: Array, names: Sequence[str], values: Array) -> None:
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
     image = axes.imshow(
-        values,
-        origin="lower",
-        aspect="auto",
-        extent=extent,
-        interpolation="nearest",
-        cmap="viridis",
+        values, origin="lower", aspect="auto", extent=extent, interpolation="nearest"
     )
     assert axes.figure is not None
     axes.figure.colorbar(image, ax=axes)
     ticks = np.unique(np.linspace(0, len(names) - 1, min(len(names), 12)).round().astype(int))
     axes.set_yticks(ticks, [names[i] for i in ticks])
-    axes.set(title=title, xlabel="epoch", ylabel="interval bin (frames)")
-    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+    axes.set(xlabel="epoch", ylabel="interval bin (frames)")
+    _whole_epochs(axes)
 
 
-def _draw_scalars(axes: Axes, epochs: Array, history: Sequence[EpochRecord]) -> None:
-    lines = {
-        r"threshold $\tau$": ("threshold", epochs, "o"),
-        r"re-detection $d$": ("redetection", epochs + 1, "s"),
-        r"expected success $S$": ("expected_success", epochs, "^"),
-    }
-    for label, (name, at, marker) in lines.items():
-        axes.plot(
-            at, [getattr(record, name) for record in history], label=label, marker=marker, ms=3
-        )
-    axes.set(title="Schedule", xlabel="epoch", ylim=(0, 1.02))
+def _whole_epochs(axes: Axes) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
-    axes.grid(alpha=0.3)
-    axes.legend()
 
 
 def _draw_success(axes: Axes, names: Sequence[str], success: Mapping[str, ArrayLike]) -> None:
     for label, rates in success.items():
         axes.plot(range(len(names)), np.asarray(rates), marker="o", label=label)
     axes.set_xticks(range(len(names)), names)
-    axes.set(
-        title="Success on held-out videos", xlabel="interval bin (frames)", ylabel="success rate"
-    )
-    axes.set_ylim(0, 1)
+    axes.set(title="Success on held-out videos", xlabel="interval bin (frames)")
+    axes.set(ylabel="success rate", ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()

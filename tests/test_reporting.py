@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-import numpy as np
 import pytest
 
 from sstrack_sched import EpochRecord, IntervalBins, SuccessAwareScheduler
@@ -18,20 +17,10 @@ class Writer:
     """Keeps what it is handed, like a SummaryWriter."""
 
     def __init__(self):
-        self.scalars, self.histograms = [], []
+        self.scalars = []
 
     def add_scalar(self, tag, scalar_value, global_step=None):
         self.scalars.append((tag, scalar_value, global_step))
-
-    def add_histogram(self, tag, values, global_step=None, bins="tensorflow"):
-        self.histograms.append((tag, values, global_step, bins))
-
-
-class Plain(Writer):
-    """A writer that chooses the edges of its histograms itself."""
-
-    def add_histogram(self, tag, values, global_step=None):
-        self.histograms.append((tag, values, global_step, None))
 
 
 class Silent:
@@ -95,16 +84,6 @@ def test_writer_gets_every_scalar_at_the_record_epoch(record):
     assert writer.scalars == [(name, value, 1) for name, value in scalars.items()]
 
 
-def test_writer_without_the_argument_bins_gets_the_samples(record):
-    with_edges, plain = Writer(), Plain()
-    log_schedule(with_edges, record)
-    log_schedule(plain, record)
-    assert plain.scalars == with_edges.scalars
-    for (tag, samples, step, _), (*same, edges) in zip(plain.histograms, with_edges.histograms):
-        assert (tag, samples.tolist(), step) == (same[0], same[1].tolist(), same[2])
-        assert edges is not None
-
-
 def test_writer_that_is_callable_too_is_a_writer(record):
     class Both(Writer):
         def __call__(self, *values):
@@ -119,43 +98,10 @@ def test_writer_of_other_ranks_that_takes_anything_is_accepted(record):
     log_schedule(Silent(), record)
 
 
-def test_histogram_has_a_bar_a_bin_in_proportion(record):
-    writer = Writer()
-    log_schedule(writer, record)
-    assert [call[0] for call in writer.histograms] == ["distribution", "loss_weight"]
-    for (_, samples, step, edges), heights in zip(
-        writer.histograms, (record.distribution, record.loss_weights)
-    ):
-        assert step == 1
-        assert edges.tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
-        counts = np.histogram(samples, edges)[0]
-        shares = heights / heights.sum()
-        np.testing.assert_allclose(counts / counts.sum(), shares, atol=3e-4)
-        # TensorBoard cuts the outer bars at the extremes, so these must be the edges.
-        assert (samples.min(), samples.max()) == (edges[0], edges[-1])
-
-
-def test_histogram_of_an_enormous_weight_stays_small():
-    scheduler = SuccessAwareScheduler(2, 10**6, order=0.5, random_distribution=[0.1, 0.9])
-    scheduler.step([[0.9, 0.9], [0.1, 0.1]])  # p = (1, 0), d = 1e-12
-    writer = Writer()
-    log_schedule(writer, scheduler.history[0])
-    assert all(len(call[1]) < 10_010 for call in writer.histograms)
-
-
 @pytest.mark.parametrize("target", [None, 3, "runs", {}])
 def test_target_that_is_neither_writer_nor_function_raises(record, target, says):
     with pytest.raises(TypeError, match=says("target", "add_scalar", repr(target))):
         log_schedule(target, record)
-
-
-def test_target_with_scalars_only_raises_and_gets_nothing(record, says):
-    class Scalars:
-        add_scalar = Writer.add_scalar
-        scalars = ()
-
-    with pytest.raises(TypeError, match=says("target", "add_histogram")):
-        log_schedule(Scalars(), record)
 
 
 @pytest.mark.parametrize("function", [schedule_scalars, lambda *rest: log_schedule(print, *rest)])
@@ -184,7 +130,7 @@ def test_error_in_labels_leaves_the_writer_untouched(record):
     writer = Writer()
     with pytest.raises(ValueError, match="labels"):
         log_schedule(writer, record, ["a"])
-    assert writer.scalars == writer.histograms == []
+    assert writer.scalars == []
 
 
 def test_record_from_json_logs_the_same(record):
@@ -207,15 +153,3 @@ def test_tensorboard_reads_back_what_was_logged(record, tmp_path, module):
     for name, value in scalars.items():
         (event,) = events.Scalars(name)
         assert (event.step, event.value) == (1, pytest.approx(value, rel=1e-6))
-    for name, heights in (
-        ("distribution", record.distribution),
-        ("loss_weight", record.loss_weights),
-    ):
-        (event,) = events.Histograms(name)
-        bars = event.histogram_value
-        assert event.step == 1
-        assert bars.bucket_limit == [-0.5, 0.5, 1.5, 2.5, 3.5]
-        assert (bars.min, bars.max) == (-0.5, 3.5)
-        assert bars.bucket[0] == 0  # what lies before the first limit
-        shares = np.array(bars.bucket[1:]) / bars.num
-        np.testing.assert_allclose(shares, heights / heights.sum(), atol=3e-4)

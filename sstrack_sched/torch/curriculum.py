@@ -13,16 +13,10 @@ from .._record import EpochRecord
 from .._types import Floats
 from ..scheduler import SuccessAwareScheduler
 from ..source import checked_source, identity_of
+from ._tensors import as_ids, as_ious
 from .loss_weight import LossWeight
-from .processes import (
-    checked_place,
-    gather_objects,
-    group_place,
-    is_distributed,
-    raise_disagreement,
-    raise_together,
-)
-from .recording import Ledger, Tally, as_ids
+from .processes import check_place, gather_agreeing, gather_objects, group_place
+from .recording import Ledger, Tally, some
 from .sampler import CurriculumSampler
 
 STATE_VERSION = 2
@@ -50,11 +44,9 @@ class Curriculum:
 
     Attributes
     ----------
-    source : Source
+    source, scheduler : Source, SuccessAwareScheduler
     sampler : CurriculumSampler
         For the DataLoader.
-    scheduler : SuccessAwareScheduler
-        Distribution, loss weights, history.
     weigh : LossWeight
         ``weigh(losses, bins)`` gives the weighted per-sample losses.
 
@@ -87,27 +79,20 @@ class Curriculum:
         world_size: Optional[int] = None,
         **scheduler_options: Any,
     ) -> None:
-        _checks.integer("samples_per_epoch", samples_per_epoch, 1)
+        self.samples_per_epoch = _checks.integer("samples_per_epoch", samples_per_epoch, 1)
         self.source = checked_source(source)
         self._default_random = scheduler_options.get("random_distribution") is None
-        if self._default_random:
-            if not hasattr(source, "random_distribution"):
-                raise TypeError(f"source must have random_distribution; got {source!r}")
-            scheduler_options["random_distribution"] = source.random_distribution
-        if scheduler_options.get("feasible") is None:
-            scheduler_options["feasible"] = source.feasible
+        if self._default_random and not hasattr(source, "random_distribution"):
+            raise TypeError(f"source must have random_distribution; got {source!r}")
+        for name in ("random_distribution", "feasible"):
+            if scheduler_options.get(name) is None:
+                scheduler_options[name] = getattr(source, name)
         self.scheduler = SuccessAwareScheduler(source.n_bins, total_epochs, **scheduler_options)
-        self._ledger = Ledger(source.n_bins, on_invalid)
         self.sampler = CurriculumSampler(
-            source,
-            self.scheduler,
-            samples_per_epoch,
-            rank=rank,
-            world_size=world_size,
-            ledger=self._ledger,
+            source, self.scheduler, samples_per_epoch, rank=rank, world_size=world_size
         )
+        self._ledger = self.sampler.ledger = Ledger(source.n_bins, on_invalid)
         self.weigh = LossWeight(self.scheduler)
-        self._place = (rank, world_size)
         self._feasible_bins = frozenset(np.flatnonzero(self.scheduler.feasible).tolist())
 
     def __repr__(self) -> str:
@@ -115,11 +100,6 @@ class Curriculum:
             f"<Curriculum: epoch {self.epoch} of {self.scheduler.total_epochs}, "
             f"{self.n_consumed} of {self.samples_per_epoch} samples recorded, {self.source!r}>"
         )
-
-    @property
-    def samples_per_epoch(self) -> int:
-        """Samples per epoch, over all processes."""
-        return self.sampler.total_size
 
     @property
     def n_consumed(self) -> int:
@@ -147,28 +127,8 @@ class Curriculum:
         return self.scheduler.history
 
     def redraw(self, pair: Any, attempt: int) -> Any:
-        """Another pair of the same bin, see `IntervalSampler.redraw`.
-
-        Parameters
-        ----------
-        pair : Pair
-            The pair to replace.
-        attempt : int
-            At least 1; each gives another pair, always the same.
-
-        Returns
-        -------
-        Pair
-            With the bin, number and epoch of `pair`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument does not fit, or the source has no ``redraw``.
-        """
-        if not hasattr(self.source, "redraw"):
-            raise TypeError(f"source must have redraw; got {self.source!r}")
-        return self.source.redraw(pair, attempt)
+        """Another pair of the same bin, see `IntervalSampler.redraw`; other sources have none."""
+        return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]
 
     def record(self, ious: Any, bins: Any) -> None:
         """Take in a batch, without waiting for the device.
@@ -176,53 +136,39 @@ class Curriculum:
         Parameters
         ----------
         ious : Tensor of float, shape (B,)
-            IoU (or another score) of each sample, in [0, 1].
+            IoU (or another score) of each sample, in [0, 1]; checked at `step`.
         bins : Tensor of int, shape (B,)
-            Bin of each sample.
+            Bin of each sample, feasible; checked at `step` where it is not on the CPU.
 
         Raises
         ------
         TypeError, ValueError
-            If the shapes or types do not fit, a bin (on the CPU) is out of range or not feasible,
-            or more is recorded than the epoch has. Nothing is recorded then. IoUs, and bins on
-            other devices, are checked at `step`.
+            If the shapes or types do not fit or a bin is wrong. Nothing is recorded then.
         """
-        ids = as_ids(bins)
-        # On another device a look at the values would wait for it. A set is faster than NumPy here.
-        if ids.device.type == "cpu" and not self._feasible_bins.issuperset(
-            ids.reshape(-1).tolist()
-        ):
-            values = _checks.bin_ids("bins", ids.numpy(), self.scheduler.n_bins)
-            bad = ~self.scheduler.feasible[values]
-            raise ValueError(f"bins must be feasible; got {_checks.first_bad(values, bad)}")
-        recorded = self._ledger.tally.n_recorded + self._ledger.n_pending + ids.numel()
-        if recorded > self.samples_per_epoch:
-            raise ValueError(
-                f"ious must be at most samples_per_epoch={self.samples_per_epoch} per epoch; got "
-                f"{recorded}: was step() forgotten, or a batch recorded twice?"
-            )
-        self._ledger.record(ious, ids, max(self.sampler.num_replicas, group_place()[1]))
+        ids = as_ids(bins, self.scheduler.n_bins, self._feasible_bins)
+        # A framework that shards by itself has a sampler of world size 1 in each process.
+        world_size = max(self.sampler.num_replicas, group_place()[1])
+        self._ledger.record(as_ious(ious, ids), ids, world_size)
 
     def discard_invalid(self) -> int:
         """Leave out the invalid IoUs of the epoch so far, so that `step` can go on.
 
-        With several processes all call it, after `step` has raised in all.
-
-        Returns
-        -------
-        int
-            How many there were, over all processes; the epoch's record counts them.
+        With several processes all call it, after `step` has raised in all. Returns how many there
+        were, over all processes; the epoch's record counts them.
         """
-        self._fold()
-        return self._ledger.discard_invalid()
+        self._add_own()
+        tally = self._ledger.tally
+        n_invalid, tally.invalid = len(tally.invalid), []
+        tally.statistics.n_invalid += n_invalid
+        return n_invalid
 
     def step(self, *, partial: bool = False) -> Floats:
-        """End the epoch; see `SuccessAwareScheduler.step`.
+        """End the epoch; see `SuccessAwareScheduler.step`. Collective: every process calls it.
 
         Parameters
         ----------
         partial : bool, default=False
-            Accept an epoch of which a batch or more was not recorded.
+            Accept any number of samples above 0.
 
         Returns
         -------
@@ -231,20 +177,18 @@ class Curriculum:
 
         Raises
         ------
-        RuntimeError
-            If there is a world size and no process group.
         TypeError, ValueError
             If the number of recorded samples is not that of the epoch, an IoU is invalid, no
-            iterator of `sampler` was started since the last step, or the processes have different
-            configurations. With several processes all raise, a ValueError that says what was wrong
-            where. The schedule does not change then, and no sample is lost.
-
-        Notes
-        -----
-        Collective: every process calls it.
+            iterator of `sampler` was started since the last step, or the processes differ in their
+            configuration or from the given place. With several processes all raise, a ValueError
+            that says what was wrong where. The schedule does not change, and no sample is lost.
         """
-        partial = self._gather(partial, even=False)
-        self._ledger.check_valid()
+        self._gather(partial, even=False)
+        if self._ledger.tally.invalid:
+            raise ValueError(
+                f"ious must be in [0, 1], not NaN; got {some(self._ledger.tally.invalid)}. "
+                "discard_invalid() leaves them out and lets the run go on"
+            )
         self._check_count(partial)
         self.scheduler.step(self._ledger.tally.statistics)
         self._ledger.start()
@@ -253,8 +197,6 @@ class Curriculum:
 
     def _agree(self) -> None:
         """Take rank 0's record where machines have rounded differently."""
-        if not is_distributed():
-            return
         own = self.history[-1].to_dict()
         first = gather_objects(own)[0]
         if first != own:  # load_state_dict checks it as it checks any other
@@ -264,51 +206,41 @@ class Curriculum:
     def synchronize(self) -> None:
         """Gather what all processes hold, before `state_dict` in the middle of an epoch.
 
-        Collective: every process calls it, after the same batch. A single process has nothing to
-        gather.
+        Collective: every process calls it, after the same batch.
 
         Raises
         ------
-        RuntimeError
-            If there is a world size and no process group.
         ValueError
-            If the processes have not recorded alike or have different configurations, or a bin is
-            out of range; all raise then.
+            As for `step`, but any number of samples will do if all have recorded alike.
         """
         self._gather(False, even=True)
 
-    def _gather(self, partial: bool, *, even: bool) -> bool:
-        """Move what is pending in all processes into the tally; whether all accept a part."""
-        part: Optional[Tally] = None
-        error: Optional[Exception] = None
+    def _gather(self, partial: bool, *, even: bool) -> None:
+        """Move what is pending in all processes into the tally."""
+        part, error = None, None
         try:
             partial = _checks.flag("partial", partial)
-            checked_place(*self._place)
+            check_place(self.sampler.place)
             self._check_iterator()
-            part = self._ledger.fetch(f"rank {group_place()[0]}: " if is_distributed() else "")
+            rank, size = group_place()
+            part = self._ledger.fetch(f"rank {rank}: " if size > 1 else "")
         except Exception as failure:  # noqa: BLE001 (the others would wait for ever)
             error = failure
-        text = "" if error is None else f"{type(error).__name__}: {error}"
-        found = gather_objects((part, self._about(), text, partial))
-        parts, abouts, texts, partials = zip(*found)
-        raise_together(error, texts)
-        raise_disagreement(abouts)
+        parts: List[Tally] = gather_agreeing(part, {**self._about(), "partial": partial}, error)
         counts = [each.n_recorded for each in parts]
         left = self.samples_per_epoch - self._ledger.tally.n_recorded - sum(counts)
+        # The last batches of an epoch may differ, where its samples do not divide.
         if even and len(set(counts)) > 1 and left >= sum(each.largest_batch for each in parts):
             raise ValueError(
                 "synchronize must be called after the same batch in every process; got "
                 f"{counts} samples recorded, by rank"
             )
-        self._ledger.tally.add(parts)
-        self._ledger.clear_pending()
-        return all(partials)
+        self._ledger.add(parts)
 
-    def _fold(self) -> None:
-        """Move what this process holds into its tally, where it is the only one."""
+    def _add_own(self) -> None:
+        """Move what is pending in this process into the tally, where it is the only one."""
         if self._ledger.world_size == 1:
-            self._ledger.tally.add([self._ledger.fetch()])
-            self._ledger.clear_pending()
+            self._ledger.add([self._ledger.fetch()])
 
     def _check_iterator(self) -> None:
         """Refuse samples that no iterator of this epoch can have drawn: their Q was another."""
@@ -322,39 +254,37 @@ class Curriculum:
 
     def _about(self) -> Dict[str, Any]:
         """What all processes must agree on."""
-        about = {**identity_of(self.source), **self.scheduler.state_dict()["config"]}
+        about = {**self._config(), **self.scheduler.state_dict()["config"]}
         if self._default_random:  # machines may differ in the last bits; the identity fixes it
             del about["random_distribution"]
-        about["samples_per_epoch"] = self.samples_per_epoch
-        about["on_invalid"] = self._ledger.on_invalid
-        about["epoch"] = self.epoch
-        about["gathered"] = self._ledger.tally.n_recorded
-        about["discarded"] = self._ledger.tally.statistics.n_invalid
-        if self.epoch:  # before the first step machines may differ in the last bits
+        if self.epoch:  # from the first step on all have rank 0's
             about["distribution"] = self.distribution.tolist()
-        return about
+        tally = self._ledger.tally
+        about.update(gathered=tally.n_recorded, discarded=tally.statistics.n_invalid)
+        return {**about, "on_invalid": self._ledger.on_invalid, "epoch": self.epoch}
 
     def _check_count(self, partial: bool) -> None:
-        expected, recorded = self.samples_per_epoch, self._ledger.tally.n_recorded
-        batch = self._ledger.batch
-        if recorded > expected:
-            raise ValueError(
-                f"at most samples_per_epoch={expected} samples must be recorded before step(), by "
-                f"all processes together; got {recorded}: has a framework repeated samples to even "
-                "out batches, or were rank and world_size given where nothing else shards?"
-            )
+        """Refuse an epoch of too many samples, or one that lacks more than drop_last explains."""
+        recorded, batch = self._ledger.tally.n_recorded, self._ledger.batch
         if not recorded:
-            raise ValueError(
-                f"samples_per_epoch={expected} samples must be recorded before step(); nothing was "
-                f"recorded in epoch {self.epoch}: call record(ious, bins) after each batch"
+            text = f"nothing was recorded in epoch {self.epoch}: call record(ious, bins) per batch"
+        elif partial or 0 <= self.samples_per_epoch - recorded < batch:
+            return
+        elif recorded > self.samples_per_epoch:
+            text = (
+                f"got {recorded}: was a batch recorded twice, has a framework repeated samples to "
+                "even out batches, or were rank and world_size given where nothing else shards?"
             )
-        if expected - recorded >= batch and not partial:
-            raise ValueError(
-                f"samples_per_epoch={expected} samples must be recorded before step(), or less "
-                f"than a batch ({batch}) fewer with drop_last; got {recorded}: were batches not "
-                "recorded, has a framework sharded the sampler again, or has a resumed loader "
-                "skipped what the sampler skips itself? step(partial=True) accepts it"
+        else:
+            text = (
+                f"got {recorded}, less by a batch ({batch}) or more, which is not drop_last: were "
+                "batches not recorded, has a framework sharded the sampler again, or has a resumed "
+                "loader skipped what the sampler skips itself?"
             )
+        raise ValueError(
+            f"samples_per_epoch={self.samples_per_epoch} samples must be recorded before step(), "
+            f"by all processes together, or step(partial=True) be called; {text}"
+        )
 
     def _config(self) -> Dict[str, Any]:
         return {**identity_of(self.source), "samples_per_epoch": self.samples_per_epoch}
@@ -362,21 +292,16 @@ class Curriculum:
     def state_dict(self) -> Dict[str, Any]:
         """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
 
-        What `record` has seen is what training has consumed, whatever workers have prefetched.
-        It never communicates, so one process alone may call it: with several processes in the
-        middle of an epoch, all call `synchronize` first.
-
-        Returns
-        -------
-        dict
-            For `load_state_dict` of a curriculum made with the same arguments, at any world size.
+        What `record` has seen is what training has consumed, whatever workers have prefetched. A
+        curriculum made with the same arguments loads it at any world size. It never communicates,
+        so one process alone may call it.
 
         Raises
         ------
         RuntimeError
-            If there are several processes and more was recorded since `synchronize`.
+            If there are several processes and more was recorded since all called `synchronize`.
         """
-        self._fold()
+        self._add_own()
         if self._ledger.n_pending:
             raise RuntimeError(
                 "synchronize() must be called on all processes before state_dict() in the middle "
@@ -416,14 +341,9 @@ class Curriculum:
             state["scheduler"]["config"]["random_distribution"] = q_random
         _checks.same_config("curriculum", own, state, STATE_VERSION)
         tally = Tally.from_state(self.scheduler.n_bins, state["tally"])
-        _checks.integer("samples in state's tally", tally.n_recorded, 0, self.samples_per_epoch)
         self.scheduler.load_state_dict(state["scheduler"])
         if other:
-            warnings.warn(
-                f"state is of other data (fingerprint {saved.get('data')!r}, now "
-                f"{own.get('data')!r})",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            text = f"{saved.get('data')!r}, now {own.get('data')!r}"
+            warnings.warn(f"state is of other data ({text})", RuntimeWarning, stacklevel=2)
         self._ledger.start(tally)
         self.sampler.last = None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Optional, Tuple
+from types import SimpleNamespace
+from typing import Any, Dict, FrozenSet, Tuple
 
 import numpy as np
 import torch
 
 from .. import _checks
-from .recording import as_ids
+from ._tensors import as_ids
 
 
 class LossWeight(torch.nn.Module):
     """Multiply per-sample losses by the loss weight of each sample's bin: Gamma of section 3.3.
 
-    The weights follow the scheduler; they are moved to a loss's device once an epoch. They are no
+    The weights follow the scheduler; they are moved to a loss's device once per epoch. They are no
     parameters or buffers: a model that holds this module saves the same state as before.
 
     Parameters
@@ -36,15 +37,14 @@ class LossWeight(torch.nn.Module):
 
     def __init__(self, scheduler: Any) -> None:
         super().__init__()
-        self._fixed: Optional[np.ndarray[Any, Any]] = None
-        self._scheduler = scheduler
         if not hasattr(scheduler, "loss_weights"):
-            self._fixed = _checks.reals("scheduler", scheduler)
-            good = np.isfinite(self._fixed) & (self._fixed >= 0)
-            if self._fixed.ndim != 1 or not self._fixed.size or not good.all():
+            fixed = _checks.reals("scheduler", scheduler)
+            if fixed.ndim != 1 or not fixed.size or not np.isfinite(fixed).all() or fixed.min() < 0:
                 raise ValueError(
-                    f"scheduler must have loss_weights or be one weight a bin; got {scheduler!r}"
+                    f"scheduler must have loss_weights or be one weight per bin; got {scheduler!r}"
                 )
+            scheduler = SimpleNamespace(loss_weights=fixed)
+        self._scheduler = scheduler
         self._source: Any = None
         self._ids: FrozenSet[int] = frozenset()
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
@@ -55,7 +55,7 @@ class LossWeight(torch.nn.Module):
         Parameters
         ----------
         losses : Tensor of float, shape (B, ...)
-            One or more losses a sample, not reduced over samples.
+            One or more losses per sample, not reduced over samples.
         bins : Tensor of int, shape (B,)
             Bin of each sample.
 
@@ -72,31 +72,29 @@ class LossWeight(torch.nn.Module):
         """
         if not isinstance(losses, torch.Tensor):
             raise TypeError(f"losses must be a Tensor of per-sample losses; got {losses!r}")
+        if not losses.is_floating_point():
+            raise TypeError(f"losses must be of a floating point dtype; got {losses.dtype}")
         if losses.dim() == 0:
             raise ValueError(
                 "losses must be per sample, shape (B, ...); got a reduced (scalar) loss: "
                 "use reduction='none' and take the mean after weighing"
             )
-        if not losses.is_floating_point():
-            raise TypeError(f"losses must be of a floating point dtype; got {losses.dtype}")
-        bins = as_ids(bins)
-        if bins.shape != losses.shape[:1]:
-            raise ValueError(
-                f"bins must have shape ({losses.shape[0]},), one a sample; got {tuple(bins.shape)}"
-            )
         # Half precision would round a weight, the same way for every sample of its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
-        # Elsewhere looking at the values would wait for the device. A set is faster than NumPy.
-        if bins.device.type == "cpu" and not self._ids.issuperset(bins.tolist()):
-            _checks.bin_ids("bins", bins.numpy(), len(weights))
+        bins = as_ids(bins, len(weights), self._ids)
+        if bins.shape != losses.shape[:1]:
+            raise ValueError(
+                f"bins must have shape ({losses.shape[0]},), one per sample; "
+                f"got {tuple(bins.shape)}"
+            )
         ids = bins.to(losses.device, torch.int64, non_blocking=True)
         of_sample = weights.index_select(0, ids)
         weighted = losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
         return weighted.to(losses.dtype)
 
     def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-        source = self._scheduler.loss_weights if self._fixed is None else self._fixed
+        source = self._scheduler.loss_weights
         if source is not self._source:  # a step makes a new array
             self._source, self._tensors = source, {}
             self._ids = frozenset(range(len(source)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from torch.utils.data.distributed import DistributedSampler
@@ -22,8 +21,8 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
 
     Q is read when an iterator starts, in the main process, so persistent workers need no news of
     it. Every process takes its share of the same numbered samples: after a prefix of k samples that
-    all have consumed, rank R of W takes the numbers ``k + R + j W``. `set_epoch` does nothing,
-    because the scheduler owns the epoch.
+    all have consumed, rank R of W takes the numbers ``k + R + j W``. A DistributedSampler, so that
+    frameworks that shard a plain sampler leave it alone.
 
     Parameters
     ----------
@@ -36,31 +35,14 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     rank, world_size : int, optional
         Place of this process; both or neither. Default: that of the torch.distributed process group
         when an iterator starts, or a single process.
-    ledger : optional
-        How far the epoch has come; `Curriculum` hands in its own. Default: each iterator starts at
-        the epoch's first sample.
-
-    Attributes
-    ----------
-    rank, num_replicas : int
-        Place of this process.
-    epoch : int
-        The scheduler's.
-    num_samples, total_size : int
-        Samples per epoch, of this process and of all.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit. When an epoch starts: if the world size does not divide
+        If an argument does not fit; when an iterator starts: if the world size does not divide
         `num_samples`.
     RuntimeError
-        When an iterator starts: if the epoch is recorded whole and `Curriculum.step` was not
-        called.
-
-    Notes
-    -----
-    A DistributedSampler, so that frameworks that shard a plain sampler leave it alone.
+        When an iterator starts: if `Curriculum.step` was not called after a whole epoch.
     """
 
     drop_last = False
@@ -75,42 +57,37 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         *,
         rank: Optional[int] = None,
         world_size: Optional[int] = None,
-        ledger: Optional[Ledger] = None,
     ) -> None:
         self.source = checked_source(source)
         self.dataset: Any = source
         if not isinstance(scheduler, SuccessAwareScheduler):
             raise TypeError(f"scheduler must be a SuccessAwareScheduler; got {scheduler!r}")
-        if source.n_bins != scheduler.n_bins:
+        if source.n_bins != scheduler.n_bins or (scheduler.feasible & ~source.feasible).any():
             raise ValueError(
-                f"scheduler must have {source.n_bins} bins as the source has; "
-                f"got {scheduler.n_bins}"
-            )
-        if (scheduler.feasible & ~source.feasible).any():
-            raise ValueError(
-                "scheduler must have no more feasible bins than the source, "
+                "scheduler must have the source's bins, and no more of them feasible, "
                 f"{source.feasible.tolist()}; got {scheduler.feasible.tolist()}"
             )
         if (rank is None) != (world_size is None):
             raise ValueError(f"rank and world_size go together; got {rank} and {world_size}")
-        self._place: Optional[Tuple[int, int]] = None
+        self.place: Optional[Tuple[int, int]] = None
         if rank is not None:
             size = _checks.integer("world_size", world_size, 1)
-            self._place = _checks.integer("rank", rank, 0, size - 1), size
+            self.place = _checks.integer("rank", rank, 0, size - 1), size
         self.scheduler = scheduler
         self.total_size = _checks.integer("num_samples", num_samples, 1)
-        self._ledger = Ledger(scheduler.n_bins, "raise") if ledger is None else ledger
-        self.last: Optional[_Position] = None  # of the iterator that started last
+        # How far the epoch has come; a Curriculum puts its own here, and records in it.
+        self.ledger = Ledger(scheduler.n_bins, "raise")
+        self.last: Optional[_Iterator] = None  # the iterator that started last
 
     @property
     def rank(self) -> int:  # type: ignore[override]  # torch's is an attribute, set once
         """Rank of this process."""
-        return (self._place or group_place())[0]
+        return (self.place or group_place())[0]
 
     @property
     def num_replicas(self) -> int:  # type: ignore[override]
         """World size."""
-        return (self._place or group_place())[1]
+        return (self.place or group_place())[1]
 
     @property
     def epoch(self) -> int:  # type: ignore[override]
@@ -122,12 +99,11 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         """Samples of a full epoch in this process."""
         return self.total_size // self.num_replicas
 
+    def __len__(self) -> int:
+        return self.num_samples
+
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
-
-    def __len__(self) -> int:
-        """Samples of a full epoch in this process."""
-        return self.num_samples
 
     def __repr__(self) -> str:
         return (
@@ -136,7 +112,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         )
 
     def __iter__(self) -> Iterator[Any]:
-        start, size = min(self._ledger.n_consumed, self.total_size), self.num_replicas
+        start, size = min(self.ledger.n_consumed, self.total_size), self.num_replicas
         spare = self.total_size % size
         if spare and not start:
             raise ValueError(
@@ -144,22 +120,20 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
                 f"{self.total_size - spare} or {self.total_size - spare + size}; "
                 f"got {self.total_size}"
             )
-        self._check_step_called(start)
-        iterator = _Iterator(self, start)
-        self.last = iterator.position
-        return iterator
+        self._check_step_called(start, self.total_size - start)
+        self.last = _Iterator(self, start)
+        return self.last
 
-    def _check_step_called(self, start: int) -> None:
+    def _check_step_called(self, start: int, left: int) -> None:
         """Refuse the empty loop of an epoch that is recorded and not stepped.
 
         A process that has loaded a state may start several iterators before it records: frameworks
         do. And less than a batch may be left by a loop that was broken off, not by drop_last. So
         that case is an error only after an iterator has run through the rest without a record.
         """
-        left, last, ledger = self.total_size - start, self.last, self._ledger
-        again = last is not None and (last.epoch, last.start) == (self.epoch, start)
-        ended = again and last is not None and last.next >= self.total_size
-        if ledger.fresh and left < ledger.batch and (ended or not left):
+        last = self.last
+        ended = last is not None and last.ended and (last.epoch, last.start) == (self.epoch, start)
+        if self.ledger.fresh and left < self.ledger.batch and (ended or not left):
             raise RuntimeError(
                 f"step() must be called at the end of an epoch; epoch {self.epoch} has {start} of "
                 f"{self.total_size} samples recorded, and the {left} left make no batch"
@@ -173,58 +147,48 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
             )
 
 
-@dataclass
-class _Position:
-    """Where an iterator is: it writes, the sampler reads."""
-
-    epoch: int
-    start: int
-    next: int
-
-
 class _Iterator:
     """Share of this process in an epoch after the first `start` samples, under the Q of now."""
 
     def __init__(self, owner: CurriculumSampler, start: int) -> None:
-        self._source = owner.source
-        self._distribution = owner.scheduler.distribution
-        self._rank, self._step = owner.rank, owner.num_replicas
-        self.position = _Position(owner.epoch, start, start + self._rank)
-        self._stop = owner.total_size
+        self.epoch, self.start = owner.epoch, start
+        self.next = start + owner.rank  # number of the next sample
+        self._source, self._distribution = owner.source, owner.scheduler.distribution
+        self._rank, self._step, self._stop = owner.rank, owner.num_replicas, owner.total_size
         self._block: Iterator[Any] = iter(())
-        self._block_end = self.position.next
+        self._block_end = self.next
+
+    @property
+    def ended(self) -> bool:
+        return self.next >= self._stop
 
     def __iter__(self) -> _Iterator:
         return self
 
     def __next__(self) -> Any:
-        at = self.position
-        if at.next >= self._block_end:
-            if at.next >= self._stop:
+        if self.next >= self._block_end:
+            if self.ended:
                 raise StopIteration
-            self._block_end = min(at.next + _BLOCK * self._step, self._stop)
-            self._block = iter(
-                self._source.sample(
-                    self._distribution, at.epoch, at.next, self._block_end, self._step
-                )
+            self._block_end = min(self.next + _BLOCK * self._step, self._stop)
+            drawn = self._source.sample(
+                self._distribution, self.epoch, self.next, self._block_end, self._step
             )
-        at.next += self._step
+            self._block = iter(drawn)
+        self.next += self._step
         return next(self._block)
 
     def state_dict(self) -> Dict[str, Any]:
         """Position in the epoch, the same in every process, for a stateful data loader."""
-        return {"epoch": self.position.epoch, "next": self.position.next - self._rank}
+        return {"epoch": self.epoch, "next": self.next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to a position, wherever the iterator began.
+        """Go to a position of this epoch; one in an earlier epoch changes nothing.
 
-        The position in an earlier epoch is that of a loader which had ended it when it was saved:
-        the scheduler has stepped since, and this epoch starts where it starts.
+        That is of a loader which had ended its epoch when it was saved: the scheduler has stepped
+        since.
         """
         _checks.keys("state", state, ("epoch", "next"))
-        epoch = self.position.epoch
-        if _checks.integer("state's epoch", state["epoch"], 0) > epoch:
-            raise ValueError(f"state must be of epoch {epoch}; got {state['epoch']}")
+        epoch = _checks.integer("state's epoch", state["epoch"], 0, self.epoch)
         position = _checks.integer("state's next", state["next"], 0)
-        if state["epoch"] == epoch:
-            self.position.next = self._block_end = position + self._rank
+        if epoch == self.epoch:
+            self.next = self._block_end = position + self._rank

@@ -113,7 +113,7 @@ def test_accelerate_prepare_refuses_what_would_go_wrong(world_size, tmp_path):
             assert f"must be without {option}" in errors[option]
         share = SAMPLES // world_size
         assert f"must hand each of {world_size} processes {share}" in errors["place"]
-        assert "must take its pairs from curriculum.sampler" in errors["sampler"]
+        assert "must take its samples from curriculum.sampler" in errors["sampler"]
 
 
 @BOTH

@@ -141,7 +141,7 @@ def misused(rank, world_size, folder):
             attempt(name, curriculum, lambda c=curriculum: c.step(partial=rank == 1))
         elif name == "bin":  # as on a device, where record() does not look
             bins = torch.tensor([99 if rank else 0])
-            curriculum._ledger.record([0.5], bins, world_size)
+            curriculum._ledger.record(torch.tensor([0.5]), bins, world_size)
             attempt(name, curriculum, curriculum.synchronize)
         elif name == "warning":
             curriculum.record([float("nan") if rank else 0.5], [0])
@@ -151,7 +151,7 @@ def misused(rank, world_size, folder):
         else:
             if name == "resumed" and rank:
                 saved = make_curriculum()
-                saved._ledger.record([0.5], torch.tensor([0]), 1)
+                saved._ledger.record(torch.tensor([0.5]), torch.tensor([0]), 1)
                 curriculum.load_state_dict(saved.state_dict())
             attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
     return found

@@ -117,7 +117,7 @@ def record(curriculum, n):
     ("n", "message"),
     [
         (0, "nothing was recorded in epoch 0: call record"),
-        (80, "samples_per_epoch=96.*got 80.*sharded.*partial=True"),
+        (80, "samples_per_epoch=96.*partial=True.*got 80.*sharded"),
     ],
 )
 def test_curriculum_shortfall_raises_and_loses_nothing(curriculum, n, message):
@@ -136,11 +136,13 @@ def test_curriculum_shortfall_passes_as_partial(curriculum):
 
 def test_curriculum_too_many_samples_raise(curriculum):
     record(curriculum, SAMPLES)
-    before = curriculum.state_dict()
-    with pytest.raises(ValueError, match=r"at most samples_per_epoch=96.*got 106.*step\(\)"):
-        curriculum.record([0.5] * 10, [0] * 10)
-    assert curriculum.state_dict() == before
-    curriculum.step()
+    curriculum.record([0.5] * 10, [0] * 10)
+    with pytest.raises(ValueError, match=r"samples_per_epoch=96.*got 106: was a batch recorded tw"):
+        curriculum.step()
+    again = make_curriculum()
+    again.load_state_dict(curriculum.state_dict())
+    again.step(partial=True)
+    assert again.history[0].count.sum() == 106
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -380,7 +382,7 @@ def test_curriculum_saved_often_still_notices_missing_batches(curriculum):
         again = make_curriculum()
         again.load_state_dict(curriculum.state_dict())
         curriculum = again
-    with pytest.raises(ValueError, match=r"less than a batch \(10\) fewer.*got 60"):
+    with pytest.raises(ValueError, match=r"got 60, less by a batch \(10\)"):
         curriculum.step()
 
 
@@ -396,9 +398,7 @@ def test_curriculum_batches_are_numbered_from_the_epoch_s_start(curriculum):
 
 def test_curriculum_world_size_without_a_process_group_raises():
     curriculum = make_curriculum(rank=0, world_size=2)
-    with pytest.raises(
-        RuntimeError, match=r"world_size must be 1 where there is no .* group; got 2"
-    ):
+    with pytest.raises(ValueError, match=r"rank and world_size must be \(0, 1\).*got \(0, 2\)"):
         curriculum.step()
 
 

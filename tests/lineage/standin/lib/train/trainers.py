@@ -19,9 +19,6 @@ class Writer:
         with self.path.open("a") as file:
             file.write(json.dumps([name, float(value), step]) + "\n")
 
-    def add_histogram(self, name, values, step, bins=None):
-        self.add_scalar(f"{name}/histogram", len(values), step)
-
 
 class BaseTrainer:
     def __init__(self, actor, loaders, optimizer, settings, lr_scheduler=None):
