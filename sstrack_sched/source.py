@@ -45,8 +45,9 @@ class Source(Protocol):
 
 def checked_source(source: Any) -> Source:
     """Refuse what lacks a name of `Source`, or whose values do not fit."""
-    for name in ("n_bins", "feasible", "identity", "sample"):
-        if not hasattr(source, name):
+    for name in ("n_bins", "feasible", "random_distribution", "identity", "sample"):
+        # A property is looked for in the class: to compute q^R may take long.
+        if not (hasattr(type(source), name) or hasattr(source, name)):
             raise TypeError(f"source must have {name}, see sstrack_sched.Source; got {source!r}")
     n_bins = _checks.integer("source.n_bins", source.n_bins, 1)
     _checks.mask("source.feasible", source.feasible, (n_bins,))

@@ -44,7 +44,6 @@ class Curriculum:
 
     Attributes
     ----------
-    source, scheduler : Source, SuccessAwareScheduler
     sampler : CurriculumSampler
         For the DataLoader.
     weigh : LossWeight
@@ -82,8 +81,6 @@ class Curriculum:
         self.samples_per_epoch = _checks.integer("samples_per_epoch", samples_per_epoch, 1)
         self.source = checked_source(source)
         self._default_random = scheduler_options.get("random_distribution") is None
-        if self._default_random and not hasattr(source, "random_distribution"):
-            raise TypeError(f"source must have random_distribution; got {source!r}")
         for name in ("random_distribution", "feasible"):
             if scheduler_options.get(name) is None:
                 scheduler_options[name] = getattr(source, name)
@@ -153,8 +150,8 @@ class Curriculum:
     def discard_invalid(self) -> int:
         """Leave out the invalid IoUs of the epoch so far, so that `step` can go on.
 
-        With several processes all call it, after `step` has raised in all. Returns how many there
-        were, over all processes; the epoch's record counts them.
+        Returns how many there were; the epoch's record counts them. With several processes all
+        call it, after `step` has raised in all, and the number is that of all.
         """
         self._add_own()
         tally = self._ledger.tally
@@ -163,17 +160,12 @@ class Curriculum:
         return n_invalid
 
     def step(self, *, partial: bool = False) -> Floats:
-        """End the epoch; see `SuccessAwareScheduler.step`. Collective: every process calls it.
+        """End the epoch, return the next one's Q, shape (n_bins,). Every process calls it.
 
         Parameters
         ----------
         partial : bool, default=False
             Accept any number of samples above 0.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_bins,)
-            Q of the next epoch.
 
         Raises
         ------
@@ -206,7 +198,7 @@ class Curriculum:
     def synchronize(self) -> None:
         """Gather what all processes hold, before `state_dict` in the middle of an epoch.
 
-        Collective: every process calls it, after the same batch.
+        Every process calls it, after the same batch.
 
         Raises
         ------
@@ -231,10 +223,8 @@ class Curriculum:
         left = self.samples_per_epoch - self._ledger.tally.n_recorded - sum(counts)
         # The last batches of an epoch may differ, where its samples do not divide.
         if even and len(set(counts)) > 1 and left >= sum(each.largest_batch for each in parts):
-            raise ValueError(
-                "synchronize must be called after the same batch in every process; got "
-                f"{counts} samples recorded, by rank"
-            )
+            rule = "be called after the same batch in every process"
+            raise ValueError(f"synchronize must {rule}; got {counts} samples recorded, by rank")
         self._ledger.add(parts)
 
     def _add_own(self) -> None:
@@ -247,8 +237,8 @@ class Curriculum:
         last = self.sampler.last
         if self._ledger.fresh and (last is None or last.epoch != self.epoch):
             raise ValueError(
-                "ious must be of samples that an iterator of curriculum.sampler, started since the "
-                f"last step(), has drawn; none was started in epoch {self.epoch}: has a framework "
+                "ious must be of samples of an iterator of curriculum.sampler that was started "
+                f"after the last step(); none was started in epoch {self.epoch}: has a framework "
                 "copied the sampler, or does one iterator run over several epochs?"
             )
 
@@ -259,8 +249,8 @@ class Curriculum:
             del about["random_distribution"]
         if self.epoch:  # from the first step on all have rank 0's
             about["distribution"] = self.distribution.tolist()
-        tally = self._ledger.tally
-        about.update(gathered=tally.n_recorded, discarded=tally.statistics.n_invalid)
+        about["gathered"] = self._ledger.tally.n_recorded
+        about["discarded"] = self._ledger.tally.statistics.n_invalid
         return {**about, "on_invalid": self._ledger.on_invalid, "epoch": self.epoch}
 
     def _check_count(self, partial: bool) -> None:
@@ -272,14 +262,13 @@ class Curriculum:
             return
         elif recorded > self.samples_per_epoch:
             text = (
-                f"got {recorded}: was a batch recorded twice, has a framework repeated samples to "
-                "even out batches, or were rank and world_size given where nothing else shards?"
+                f"got {recorded}: was a batch recorded twice, has a framework repeated samples, or "
+                "were rank and world_size given where nothing else shards?"
             )
         else:
             text = (
-                f"got {recorded}, less by a batch ({batch}) or more, which is not drop_last: were "
-                "batches not recorded, has a framework sharded the sampler again, or has a resumed "
-                "loader skipped what the sampler skips itself?"
+                f"got {recorded}, less by a batch ({batch}) or more: were batches not recorded, or "
+                "has a framework sharded the sampler again or skipped samples after a restart?"
             )
         raise ValueError(
             f"samples_per_epoch={self.samples_per_epoch} samples must be recorded before step(), "
@@ -343,7 +332,7 @@ class Curriculum:
         tally = Tally.from_state(self.scheduler.n_bins, state["tally"])
         self.scheduler.load_state_dict(state["scheduler"])
         if other:
-            text = f"{saved.get('data')!r}, now {own.get('data')!r}"
-            warnings.warn(f"state is of other data ({text})", RuntimeWarning, stacklevel=2)
+            text = f"state is of other data ({saved.get('data')!r}, now {own.get('data')!r})"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         self._ledger.start(tally)
         self.sampler.last = None

@@ -42,11 +42,10 @@ class Tally:
         invalid = state["invalid"]
         if not isinstance(invalid, list) or not all(isinstance(text, str) for text in invalid):
             raise TypeError(f"state's invalid must be a list of str; got {invalid!r}")
-        n_batches = _checks.integer("state's n_batches", state["n_batches"], 0)
-        tally = cls(statistics, list(invalid), n_batches)
-        tally.largest_batch = _checks.integer(
-            "state's largest_batch", state["largest_batch"], 0, tally.n_recorded
-        )
+        tally = cls(statistics, list(invalid))
+        n_recorded, largest = tally.n_recorded, state["largest_batch"]
+        tally.n_batches = _checks.integer("state's n_batches", state["n_batches"], 0)
+        tally.largest_batch = _checks.integer("state's largest_batch", largest, 0, n_recorded)
         return tally
 
 
@@ -129,9 +128,8 @@ class Ledger:
         elif invalid:
             part.statistics.n_invalid = len(invalid)
             if not self._warned:
-                text = f"left out invalid IoUs: {some(invalid)}"
+                self._warned, text = True, f"left out invalid IoUs: {some(invalid)}"
                 warnings.warn(text, RuntimeWarning, stacklevel=4)
-            self._warned = True
         return part
 
 

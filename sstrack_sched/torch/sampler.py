@@ -96,29 +96,24 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
 
     @property
     def num_samples(self) -> int:  # type: ignore[override]
-        """Samples of a full epoch in this process."""
+        """Samples of a full epoch in this process; also its length."""
         return self.total_size // self.num_replicas
-
-    def __len__(self) -> int:
-        return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
 
     def __repr__(self) -> str:
-        return (
-            f"<CurriculumSampler: {self.total_size} samples per epoch of {self.source!r}, "
-            f"rank {self.rank} of {self.num_replicas}>"
-        )
+        place = f"rank {self.rank} of {self.num_replicas}"
+        return f"<CurriculumSampler: {self.total_size} samples of {self.source!r}, {place}>"
 
     def __iter__(self) -> Iterator[Any]:
         start, size = min(self.ledger.n_consumed, self.total_size), self.num_replicas
         spare = self.total_size % size
         if spare and not start:
+            below = self.total_size - spare
             raise ValueError(
-                f"num_samples must be a multiple of the world size {size}, such as "
-                f"{self.total_size - spare} or {self.total_size - spare + size}; "
-                f"got {self.total_size}"
+                f"num_samples must be a multiple of the world size {size}, such as {below} or "
+                f"{below + size}; got {self.total_size}"
             )
         self._check_step_called(start, self.total_size - start)
         self.last = _Iterator(self, start)
@@ -127,9 +122,8 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     def _check_step_called(self, start: int, left: int) -> None:
         """Refuse the empty loop of an epoch that is recorded and not stepped.
 
-        A process that has loaded a state may start several iterators before it records: frameworks
-        do. And less than a batch may be left by a loop that was broken off, not by drop_last. So
-        that case is an error only after an iterator has run through the rest without a record.
+        Less than a batch may be left by drop_last, or by a loop that was broken off; and frameworks
+        start several iterators. So it is an error only after one has run through the rest.
         """
         last = self.last
         ended = last is not None and last.ended and (last.epoch, last.start) == (self.epoch, start)
@@ -182,11 +176,7 @@ class _Iterator:
         return {"epoch": self.epoch, "next": self.next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to a position of this epoch; one in an earlier epoch changes nothing.
-
-        That is of a loader which had ended its epoch when it was saved: the scheduler has stepped
-        since.
-        """
+        """Go to a position of this epoch; a loader saved after an earlier one is past that."""
         _checks.keys("state", state, ("epoch", "next"))
         epoch = _checks.integer("state's epoch", state["epoch"], 0, self.epoch)
         position = _checks.integer("state's next", state["next"], 0)
