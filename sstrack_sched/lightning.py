@@ -62,10 +62,10 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         self._in_epoch = saved is not None
         if saved is not None and saved != trainer.num_training_batches:
             raise ValueError(
-                "a checkpoint from before the end of an epoch, such as one written after "
-                f"validation, must be resumed with the same number of batches an epoch, {saved}, "
-                f"because Lightning counts them; got {trainer.num_training_batches}. Keep world "
-                "size times batch size, or save with ModelCheckpoint(save_on_train_epoch_end=True)"
+                "a checkpoint from before the end of an epoch must be resumed with as many batches "
+                f"per epoch, {saved}, for Lightning counts them; got {trainer.num_training_batches}"
+                ": keep world size times batch size, or save with "
+                "ModelCheckpoint(save_on_train_epoch_end=True)"
             )
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -73,9 +73,8 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         n_recorded = self.curriculum.n_consumed
         if n_recorded:
             raise RuntimeError(
-                "the curriculum must be between two epochs when Lightning starts one; got "
-                f"{n_recorded} samples recorded. After a stop in the middle of an epoch, "
-                "curriculum.step(partial=True) before fit() ends it"
+                f"the curriculum must be between two epochs when Lightning starts one; got "
+                f"{n_recorded} samples recorded: curriculum.step(partial=True) ends an epoch"
             )
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
@@ -102,12 +101,8 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         if trainer.state.fn != "fit":  # validate() and test() leave the curriculum alone
             return
         if _KEY not in checkpoint:
-            warnings.warn(
-                "the checkpoint holds no curriculum, so it starts at its first epoch: was the "
-                "checkpoint written without CurriculumCallback?",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            text = "the checkpoint holds no curriculum, so it starts at its first epoch"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
             return
         self.curriculum.load_state_dict(checkpoint[_KEY]["curriculum"])
         self._n_batches = checkpoint[_KEY]["n_batches"]

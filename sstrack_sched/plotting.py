@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .scheduler import EpochRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_BINS = "interval bin (frames)"
 
 
 def plot_schedule(
@@ -72,12 +74,15 @@ def plot_schedule(
     axes.plot(epochs, columns["threshold"], "o-", ms=3, label=r"threshold $\tau$")
     axes.plot(epochs + 1, columns["redetection"], "s-", ms=3, label=r"re-detection $d$")
     axes.plot(epochs, columns["expected_success"], "^-", ms=3, label=r"expected success $S$")
-    axes.set(title="Schedule", xlabel="epoch", ylim=(0, 1.02))
-    _whole_epochs(axes)
-    axes.grid(alpha=0.3)
-    axes.legend()
+    _finish(axes, title="Schedule", xlabel="epoch", ylim=(0, 1.02))
+    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     if success is not None:
-        _draw_success(figure.add_subplot(grid[2, :]), names, success)
+        axes = figure.add_subplot(grid[2, :])
+        for label, rates in success.items():
+            axes.plot(range(n_bins), np.asarray(rates), marker="o", label=label)
+        axes.set_xticks(range(n_bins), names)
+        heading = "Success on held-out videos"
+        _finish(axes, title=heading, xlabel=_BINS, ylabel="success rate", ylim=(0, 1))
     if title:
         figure.suptitle(title)
     return figure
@@ -92,19 +97,11 @@ def _heat_map(axes: Axes, epochs: Array, names: Sequence[str], values: Array) ->
     axes.figure.colorbar(image, ax=axes)
     ticks = np.unique(np.linspace(0, len(names) - 1, min(len(names), 12)).round().astype(int))
     axes.set_yticks(ticks, [names[i] for i in ticks])
-    axes.set(xlabel="epoch", ylabel="interval bin (frames)")
-    _whole_epochs(axes)
-
-
-def _whole_epochs(axes: Axes) -> None:
+    axes.set(xlabel="epoch", ylabel=_BINS)
     axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
 
 
-def _draw_success(axes: Axes, names: Sequence[str], success: Mapping[str, ArrayLike]) -> None:
-    for label, rates in success.items():
-        axes.plot(range(len(names)), np.asarray(rates), marker="o", label=label)
-    axes.set_xticks(range(len(names)), names)
-    axes.set(title="Success on held-out videos", xlabel="interval bin (frames)")
-    axes.set(ylabel="success rate", ylim=(0, 1))
+def _finish(axes: Axes, **settings: Any) -> None:
+    axes.set(**settings)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -137,7 +137,7 @@ def test_source_state_of_other_data_needs_strict_false(new, monkeypatch):
 def test_source_has_a_repr_everywhere(new):
     curriculum = new()
     assert repr(curriculum).startswith("<Curriculum: epoch 0 of 3, 0 of 96 samples recorded, ")
-    assert repr(curriculum.sampler).startswith("<CurriculumSampler: 96 samples per epoch of ")
+    assert repr(curriculum.sampler).startswith("<CurriculumSampler: 96 samples of ")
     assert repr(curriculum.scheduler) == "<SuccessAwareScheduler: 4 bins, epoch 0 of 3, d = 0>"
 
 
