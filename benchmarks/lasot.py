@@ -1,6 +1,6 @@
 """How long the set-up and an epoch of pairs take at the size of LaSOT's training set.
 
-Index, q^R of the three schemes and eligibility tables once a run, then 60,000 pairs (one epoch of
+Index, q^R of the three schemes and eligibility tables once per run, then 60,000 pairs (one epoch of
 OSTrack). The peer, in the same run, is the selection that the lineage of PyTracking, STARK and
 OSTrack does for each pair: list the visible frames, draw a template, list the visible frames in its
 window, draw a search frame. Written here from its description, without file access.

@@ -1,4 +1,4 @@
-"""Is the loader the bottleneck? Where the time of a training pair goes, and pairs a second.
+"""Is the loader the bottleneck? Where the time of a training pair goes, and pairs per second.
 
 Parts are timed in one process, a pair at a time: reading and decoding its two pictures, cutting its
 two crops, changing them as training does; then a batch at a time: putting it together, moving it to
@@ -173,13 +173,13 @@ def measure(config, sequences, n_batches):
 def show(figures):
     """Print the tables."""
     total = sum(figures["us_a_pair"].values())
-    print(f"{'part':<24}{'us a pair':>12}{'share':>8}")
+    print(f"{'part':<24}{'us per pair':>12}{'share':>8}")
     for part, value in figures["us_a_pair"].items():
         print(f"{part:<24}{value:>12.0f}{value / total:>8.1%}")
     print("\ncrops on the device instead")
     for part, value in figures["us_a_pair_on_device"].items():
         print(f"{part:<24}{value:>12.0f}")
-    print(f"\n{'workers':<10}{'loader alone':>16}{'training':>12}   pairs a second")
+    print(f"\n{'workers':<10}{'loader alone':>16}{'training':>12}   pairs per second")
     for workers, rates in figures["pairs_a_second"].items():
         print(f"{workers:<10}{rates['loader alone']:>16.0f}{rates['training']:>12.0f}")
 

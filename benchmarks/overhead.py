@@ -149,7 +149,7 @@ def backward_seconds(batch_size):
 
 
 def measure_time(config, store):
-    """Seconds a step: ours and the peer's, shape (n_steps, 2), and the mean of each part."""
+    """Seconds per step: ours and the peer's, shape (n_steps, 2), and the mean of each part."""
     clock = Clock()
     both = our_steps(config, store, clock), plain_steps(config, store)
     seconds = np.empty((config.epochs * config.steps_per_epoch, 2))
@@ -206,7 +206,7 @@ def sampler_bytes(sequences, config):
 def show(figures):
     """Print the tables."""
     share = figures["share"]
-    print(f"{'part':<26}{'us a step':>12}{'share':>10}")
+    print(f"{'part':<26}{'us per step':>12}{'share':>10}")
     for part, seconds in {**figures["part_seconds"], "sum": figures["sum_seconds"]}.items():
         print(f"{part:<26}{seconds * 1e6:>12.1f}{share[part]:>10.3%}")
     print(f"\n{figures['n_steps']} steps each, taking turns")
@@ -215,7 +215,8 @@ def show(figures):
     difference, error = figures["difference"], figures["difference_standard_error"]
     print(f"{'difference, median':<26}{difference:>12.2%} +- {error:.2%} of the step")
     recorder = figures["recorder_bytes_a_sample"]
-    print(f"\n{'recorder':<26}{'-' if recorder is None else f'{recorder:.0f}':>12} bytes a sample")
+    size = "-" if recorder is None else f"{recorder:.0f}"
+    print(f"\n{'recorder':<26}{size:>12} bytes per sample")
     print(f"{'index, sampler, iterator':<26}{figures['sampler_bytes'] / 1e3:>12.1f} kB")
     print(f"{'the most on the way':<26}{figures['sampler_peak_bytes'] / 1e3:>12.1f} kB")
 

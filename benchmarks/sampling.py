@@ -2,7 +2,7 @@
 
 Videos are made up at the sizes of LaSOT, TrackingNet and GOT-10k, then more of the same mixture up
 to 10^7. Batches of 60,000 pairs (an epoch of OSTrack), every bin as likely, from an index and
-tables opened from disk; weights uniform, one a dataset, or each video its own. The peer, in the
+tables opened from disk; weights uniform, one per dataset, or each video its own. The peer, in the
 same run and taking turns, is torch's WeightedRandomSampler over the same videos and weights. It
 draws a video only, no bin and no frames, and refuses more than 2^24 videos.
 
@@ -147,7 +147,7 @@ def measure(n_videos, masks, weights, n_pairs):
 
 
 def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
-    """Seconds a pair, ours and OSTrack's, and how far its bins are from q^R."""
+    """Seconds per pair, ours and OSTrack's, and how far its bins are from q^R."""
     lengths, visible = read_annotations(annotations)
     dataset, max_gap = Annotations(lengths, visible), int(BINS.upper[-1])
     peer = tracking_sampler([dataset], [1], n_peer_pairs, max_gap, 1, 1, accept, "causal")

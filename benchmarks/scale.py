@@ -33,7 +33,7 @@ import numpy as np
 from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex, random_sampler_distribution
 
 BINS = IntervalBins(200, 30)
-SHARES, MEANS = (1_120, 30_132, 9_335), (2_500, 470, 150)  # videos, frames a video
+SHARES, MEANS = (1_120, 30_132, 9_335), (2_500, 470, 150)  # videos, frames per video
 MEAN = np.average(MEANS, weights=SHARES)
 N_ROUNDS = 7
 RUN = 40  # frames in a row that are not visible

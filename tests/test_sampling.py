@@ -146,7 +146,7 @@ def test_law_random_sets_follow_enumeration(seed, images, direction):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_law_mixture_follows_enumeration(direction):
-    """First a dataset, then a video; chi-square, 40,000 pairs a bin, false alarm 1e-6."""
+    """First a dataset, then a video; chi-square, 40,000 pairs per bin, false alarm 1e-6."""
     short = Data([[1, 1, 1, 0], [1, 1], [1]], [0, 0, 1], [1.0, 3.0, 2.0])
     long = Data([[1] * 8, [1, 0, 1, 1, 0, 1]], weight=[1.0, 0.5])
     mixed = reference.mixture([short, long], [2.0, 1.0])

@@ -1,4 +1,4 @@
-"""IoU and losses a sample, put between an actor of the checkout and its loss functions."""
+"""IoU and losses per sample, put between an actor of the checkout and its loss functions."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ DATA_WORDS = "folder of sequences (GOT-10k, OTB or LaSOT layout); default: rende
 # Settings of the runs that have an option here, with words for --help.
 OPTIONS = {
     "epochs": "epochs of each run",
-    "samples_per_epoch": "pairs an epoch",
+    "samples_per_epoch": "pairs per epoch",
     "max_interval": "M, in frames",
     "spacing": "m, in frames",
     "seed": "of weights, pairs and crops",

@@ -50,8 +50,8 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         help="target in the first frame: left,top,width,height in pixels (--box=-3,... where it "
         "starts left of the picture); default: drawn with the mouse",
     )
-    add("--out", type=Path, help="text file for the boxes, one a line; - or nothing else: printed")
-    add("--scores", type=Path, help="text file for the scores, one a line")
+    add("--out", type=Path, help="text file for the boxes, one per line; - or nothing: printed")
+    add("--scores", type=Path, help="text file for the scores, one per line")
     add("--save", type=Path, help="annotated video: .mp4, .avi, .webm; .gif or .webp, short ones")
     add("--rate", type=float, help="frames a second of the annotated video; default: the source's")
     add("--show", action="store_true", help="window with what is tracked; Q ends")

@@ -35,7 +35,7 @@ class Curriculum:
         Samples per epoch, over all processes.
     on_invalid : {"raise", "drop"}, default="raise"
         What an IoU that is NaN or outside [0, 1] does: raise at `step`, or be left out, counted and
-        warned about once an epoch.
+        warned about once per epoch.
     rank, world_size : int, optional
         Place of this process, see `CurriculumSampler`.
     **scheduler_options

@@ -68,7 +68,7 @@ def test_template_fades_outside_the_box_only():
         for context in (1.0, 0.0)
     )
     changed = np.abs(whole.astype(int) - faded).sum(axis=2) > 0
-    unit = 64 / (2 * np.sqrt(60 * 20))  # crop pixels a frame pixel
+    unit = 64 / (2 * np.sqrt(60 * 20))  # crop pixels per frame pixel
     rows, columns = slice(*_span(20 * unit)), slice(*_span(60 * unit))
     assert not changed[rows, columns].any()
     outside = np.ones((64, 64), bool)

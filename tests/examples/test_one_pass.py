@@ -15,7 +15,7 @@ from .conftest import moving_square
 
 
 class Follower:
-    """Answers the first box moved right by ``speed`` pixels a frame; notes what it was asked."""
+    """Answers the first box moved right by ``speed`` pixels per frame; notes what it was asked."""
 
     def __init__(self, speed=1.0, stop_at=None):
         self.speed, self.stop_at, self.asked = speed, stop_at, 0

@@ -66,7 +66,7 @@ def test_train_few_epochs_lower_the_loss(squares, tiny_config):
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 8])
 def test_train_resumed_run_equals_the_uninterrupted(tmp_path, squares, tiny_config, cut):
-    """Three steps an epoch, the last of 4 pairs: cuts inside, at the end of, and after an epoch."""
+    """Three steps per epoch, the last of 4 pairs: cuts in, at the end of and after an epoch."""
     store = FrameStore(squares)
     whole = Watched(tiny_config, store)
     assert whole.run(progress=False)

@@ -81,7 +81,7 @@ def test_lightning_checkpoint_in_an_epoch_refuses_another_number_of_batches(
 ):
     curriculum = make_curriculum()
     trainer = jobs.trainer_of(curriculum, 1, tmp_path)
-    with pytest.raises(ValueError, match=r"same number of batches an epoch, 5, .* got 10"):
+    with pytest.raises(ValueError, match=r"as many batches per epoch, 5, .* got 10"):
         jobs.fit(curriculum, trainer, ckpt_path=run_of_two / f"{name}.ckpt")
 
 
@@ -96,7 +96,7 @@ def test_lightning_checkpoint_right_after_a_resume_in_an_epoch_is_still_in_it(ru
         jobs.fit(curriculum, trainer, loader_of(curriculum, batch_size=batch_size), path)
 
     resume(run_of_two / "steps-step=3.ckpt", 20, [Save()])
-    with pytest.raises(ValueError, match=r"same number of batches an epoch, 5, .* got 10"):
+    with pytest.raises(ValueError, match=r"as many batches per epoch, 5, .* got 10"):
         resume(tmp_path / "again.ckpt", 10)
 
 

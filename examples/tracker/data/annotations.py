@@ -16,7 +16,7 @@ Size = Union[int, NDArray[np.float64]]
 
 
 def read_boxes(path: Path) -> Boxes:
-    """Boxes of a text file, one a line, four numbers split by commas, tabs or spaces.
+    """Boxes of a text file, one per line, four numbers split by commas, tabs or spaces.
 
     Parameters
     ----------

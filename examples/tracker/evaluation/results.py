@@ -40,7 +40,7 @@ class Layout:
     boxes : str
         Path of the boxes, ``{name}`` being the sequence.
     times : str
-        Path of the seconds a frame; empty where the layout has none.
+        Path of the seconds per frame; empty where the layout has none.
     base : int
         Coordinate of the picture's corner: 0 or 1.
     folder : str
@@ -126,7 +126,7 @@ def read_result(root: Path, layout: str, tracker: str, name: str) -> Floats:
     Raises
     ------
     ValueError
-        If there is no such layout, or the file does not hold four numbers a line.
+        If there is no such layout, or the file does not hold four numbers per line.
     """
     plan = _plan(layout)
     path = root / plan.folder.format(tracker=tracker) / plan.boxes.format(name=name)

@@ -35,7 +35,7 @@ class Outcome:
     scores : dict of str to Scores
         By sequence.
     frames_per_second : dict of str to float
-        Updates a second, by sequence.
+        Updates per second, by sequence.
     """
 
     scores: Dict[str, Scores]

@@ -20,7 +20,7 @@ MAX_DEFAULT_THREADS = 4  # networks this small gain nothing from more
 
 
 class Engine:
-    """Runs `embed` once a video and `locate` every frame.
+    """Runs `embed` once per video and `locate` every frame.
 
     Attributes
     ----------

@@ -77,11 +77,11 @@ class AnimationRecorder(Recorder):
     path : Path
         The file.
     rate : float
-        Frames a second that come.
+        Frames per second that come.
     width : int, default=480
         Widest picture, in pixels.
     most_rate : float, default=12.5
-        Pictures a second that are kept, at most.
+        Pictures per second that are kept, at most.
     most : int, default=400
         Pictures that are kept, at most; what comes after them is left out with a warning.
     """
@@ -186,7 +186,7 @@ def open_recorder(path: Path, rate: float) -> Recorder:
     path : Path
         ``.mp4``, ``.avi``, ``.webm``, ``.gif`` or ``.webp``; its folder is made.
     rate : float
-        Frames a second.
+        Frames per second.
 
     Returns
     -------

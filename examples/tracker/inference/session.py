@@ -81,7 +81,7 @@ class Wanted:
     video : Path, optional
         Annotated video, for `open_recorder`.
     rate : float
-        Its frames a second.
+        Its frames per second.
     window : bool
         Show it on the screen as well.
     lost : float

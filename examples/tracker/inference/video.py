@@ -16,7 +16,7 @@ from .pictures import bit_depth, to_uint8
 
 Frame = NDArray[np.uint8]  # (h, w, 3), BGR
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-DEFAULT_RATE = 30.0  # frames a second, where the source does not know
+DEFAULT_RATE = 30.0  # frames per second, where the source does not know
 # A header may count a few frames that players do not show; more than these are missing ones.
 SPARE_FRAMES = 2
 
@@ -33,7 +33,7 @@ class FrameStream:
     name : str
         For messages.
     rate : float
-        Frames a second when played, above 0.
+        Frames per second when played, above 0.
     n_frames : int or None
         As announced; None where it is not known.
     live : bool
@@ -107,7 +107,7 @@ class FolderStream(FrameStream):
             if picture is None:
                 raise SourceError(f"cannot read a picture from {path}")
             if picture.dtype not in (np.uint8, np.uint16):
-                raise SourceError(f"{path} must have 8 or 16 bits a channel; got {picture.dtype}")
+                raise SourceError(f"{path} must have 8 or 16 bits per channel; got {picture.dtype}")
             depth = depth or bit_depth(picture)
             yield str(path), to_uint8(picture, depth)
 

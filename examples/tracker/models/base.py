@@ -15,7 +15,7 @@ class TrackerModel(nn.Module):
     """Where in the search crop is the thing in the template crop?
 
     A subclass sets the class attributes and defines `embed` and `locate`. What `embed` returns
-    depends on the template alone, so that a tracker computes it once a video.
+    depends on the template alone, so that a tracker computes it once per video.
 
     Attributes
     ----------

@@ -140,7 +140,7 @@ def _separable(n_in: int, n_out: int, kernel: int = 5) -> nn.Sequential:
 
 
 class Lite(TrackerModel):
-    """The tracker that is shipped: about a million parameters, some milliseconds a frame.
+    """The tracker that is shipped: about a million parameters, some milliseconds per frame.
 
     Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what a thing is,
     those of stride 8, four to a cell, where its edges are. The template also sets a gain on each

@@ -1,4 +1,4 @@
-"""Losses and overlap, one number a sample, so that each sample can be weighted.
+"""Losses and overlap, one number per sample, so that each sample can be weighted.
 
 Boxes here are centre x, centre y, width, height, in units of the search crop's side.
 """
@@ -59,7 +59,7 @@ def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """1 - generalised IoU [1]_, one number a sample.
+    """1 - generalised IoU [1]_, one number per sample.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def shift_radius(wide: Tensor, high: Tensor) -> Tensor:
 
 
 def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
-    """Focal loss of a score map against a heat map [1]_, one number a sample.
+    """Focal loss of a score map against a heat map [1]_, one number per sample.
 
     Parameters
     ----------
