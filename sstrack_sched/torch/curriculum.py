@@ -267,12 +267,13 @@ class Curriculum:
             )
         else:
             text = (
-                f"got {recorded}, less by a batch ({batch}) or more: were batches not recorded, or "
-                "has a framework sharded the sampler again or skipped samples after a restart?"
+                f"got {recorded}: were batches not recorded, or has a framework sharded the "
+                "sampler again, or skipped after a restart what the sampler skips itself?"
             )
         raise ValueError(
-            f"samples_per_epoch={self.samples_per_epoch} samples must be recorded before step(), "
-            f"by all processes together, or step(partial=True) be called; {text}"
+            f"samples_per_epoch={self.samples_per_epoch} samples, less than a batch ({batch}) "
+            "fewer with drop_last, must be recorded by all processes together before step(), "
+            f"which step(partial=True) forgives; {text}"
         )
 
     def _config(self) -> Dict[str, Any]:

@@ -97,7 +97,7 @@ def test_accelerate_that_evens_batches_draws_pairs_twice_and_it_is_said(tmp_path
     results = launch(jobs.by_hand_evened, 2, tmp_path)
     assert sum(len(result["consumed"]) for result in results) > SAMPLES
     for result in results:
-        assert "at most samples_per_epoch=96" in result["error"]
+        assert "has a framework repeated samples" in result["error"]
 
 
 @BOTH

@@ -34,7 +34,7 @@ def test_lightning_loses_half_of_a_plain_samplers_epoch_and_it_is_said(tmp_path)
     results = launch(jobs.plain_sampler, 2, tmp_path)
     for result in results:
         assert "must be curriculum.sampler; got DistributedSamplerWrapper" in result["with"]
-        assert f"samples_per_epoch={SAMPLES}" in result["without"]
+        assert f"samples_per_epoch={SAMPLES} samples" in result["without"]
         assert "got 48: " in result["without"]
     assert sum(len(result["consumed"]) for result in results) == SAMPLES // 2
 
