@@ -16,7 +16,6 @@ import numpy as np
 
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 
-_MATCH = 1e-9  # how far apart the rounding of two machines may be
 SUM_TOLERANCE = 1e-6
 """How far from 1 the sum of a distribution may be."""
 
@@ -38,7 +37,7 @@ def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) 
 def real(name: str, value: Any, minimum: float = -math.inf, *, strict: bool = False) -> float:
     """Return `value` as a finite float, at least (strict: above) `minimum`."""
     try:
-        number = float(_of_shape(name, reals(name, value), ()))
+        number = float(shaped(name, reals(name, value), ()))
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number that a float holds; got {shown(value)}") from None
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
@@ -69,8 +68,8 @@ def array(name: str, value: ArrayLike) -> Array:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, Warning) as error:  # NumPy 1.20 warns if ragged
-        rule = f"be an array of one shape; got {shown(value)} ({error})"
-        raise ValueError(f"{name} must {rule}") from None
+        got = f"{shown(value)} ({error})"
+        raise ValueError(f"{name} must be an array of one shape; got {got}") from None
 
 
 def integers(name: str, value: ArrayLike) -> Ints:
@@ -94,8 +93,8 @@ def reals(name: str, value: ArrayLike) -> Floats:
         with np.errstate(all="ignore"):  # a longdouble may become infinite or 0
             return found.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
-        rule = f"hold real numbers that a float holds; got {shown(value)}"
-        raise TypeError(f"{name} must {rule}") from None
+        got = shown(value)
+        raise TypeError(f"{name} must hold real numbers that a float holds; got {got}") from None
 
 
 def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -> Mask:
@@ -104,7 +103,35 @@ def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -
     if found.dtype.kind not in "biu" and found.size:
         raise TypeError(f"{name} must be boolean; got {shown(value)}")
     refuse(name, "be boolean, or 0 and 1", found, (found != 0) & (found != 1))
-    return _of_shape(name, found.astype(bool), shape)
+    return shaped(name, found.astype(bool), shape)
+
+
+def feasible(value: Optional[ArrayLike], n_bins: int) -> Mask:
+    """Return which bins the data can fill, at least one; None is all."""
+    found = np.ones(n_bins, dtype=bool) if value is None else mask("feasible", value, (n_bins,))
+    if not found.any():
+        raise ValueError("feasible must hold at least one True; got none")
+    return found
+
+
+def shaped(
+    name: str, array: Array, shape: Optional[Tuple[int, ...]], of: Optional[str] = None
+) -> Array:
+    """Return an array if it has the shape (`of` another argument); None takes any."""
+    if shape is not None and array.shape != shape:
+        rule = f"shape {shape}" if of is None else f"the shape of {of}, {shape}"
+        raise ValueError(f"{name} must have {rule}; got {array.shape}")
+    return array
+
+
+def broadcast(name: str, array: Array, other_name: str, other: Array) -> Tuple[Array, Array]:
+    """Return two arrays broadcast together."""
+    try:
+        array, other = np.broadcast_arrays(array, other)
+    except ValueError:
+        got = f"shapes {array.shape} and {other.shape}"
+        raise ValueError(f"{name} must broadcast against {other_name}; got {got}") from None
+    return array, other
 
 
 def bin_ids(name: str, value: ArrayLike, n_bins: int) -> Ints:
@@ -132,12 +159,9 @@ def in_unit_interval(name: str, array: Floats, slack: float = 0.0) -> None:
 def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> Floats:
     """Return a distribution over bins (last axis): non-negative, sums to 1 within 1e-6."""
     found = rates(name, value, SUM_TOLERANCE)
-    _of_shape(name, found, None if n_bins is None else (n_bins,))
+    shaped(name, found, None if n_bins is None else (n_bins,))
     total = found.sum(axis=-1)
-    wrong = np.abs(total - 1) > SUM_TOLERANCE
-    if wrong.any():
-        got = total[wrong].flat[0]
-        raise ValueError(f"{name} must sum to 1 within {SUM_TOLERANCE:g}; got {got}")
+    refuse(name, f"sum to 1 within {SUM_TOLERANCE:g}", total, np.abs(total - 1) > SUM_TOLERANCE)
     return found
 
 
@@ -150,7 +174,7 @@ def feasible_distribution(name: str, value: ArrayLike, feasible: Mask) -> Floats
 
 def weights(name: str, value: ArrayLike, size: int) -> Floats:
     """Return relative probabilities of the given number: finite, not negative, one above 0."""
-    found = _of_shape(name, reals(name, value), (size,))
+    found = shaped(name, reals(name, value), (size,))
     refuse(name, "be finite and not negative", found, ~((found >= 0) & np.isfinite(found)))
     if not found.any():
         raise ValueError(f"{name} must be above 0 somewhere; got zeros only")
@@ -215,12 +239,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _of_shape(name: str, array: Array, shape: Optional[Tuple[int, ...]]) -> Array:
-    if shape is not None and array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
-    return array
-
-
 def _is_masked(value: Any) -> bool:
     """Whether an array, or one in nested lists, has a masked entry."""
     if isinstance(value, (list, tuple)):
@@ -231,5 +249,5 @@ def _is_masked(value: Any) -> bool:
 def _same(own: Any, saved: Any) -> bool:
     """Equal, or equal lists of numbers but for the rounding of another machine."""
     if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
-        return all(isinstance(b, (int, float)) and abs(a - b) <= _MATCH for a, b in zip(own, saved))
+        return all(isinstance(b, (int, float)) and abs(a - b) <= 1e-9 for a, b in zip(own, saved))
     return bool(own == saved)

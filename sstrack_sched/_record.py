@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Dict
 
 import numpy as np
@@ -21,24 +21,17 @@ class EpochRecord:
     ----------
     epoch : int
         The epoch whose samples were measured, from 0.
-    threshold : float
-        tau, the IoU above which a sample was a success.
-    redetection : float
-        d of the epoch that follows.
+    threshold, redetection, mean_iou, expected_success : float, in [0, 1]
+        tau, the IoU above which a sample was a success; d of the epoch that follows; the mean over
+        all samples; S of p under d.
     success_rate : ndarray of float64, shape (n_bins,)
         p of each bin; NaN where not feasible.
     count : ndarray of int64, shape (n_bins,)
         Samples of each bin.
-    mean_iou : float
-        Over all samples.
     n_invalid : int
         Samples left out because their IoU was invalid.
-    distribution : ndarray of float64, shape (n_bins,)
-        Q of the epoch that follows.
-    loss_weights : ndarray of float64, shape (n_bins,)
-        Loss weights of the epoch that follows.
-    expected_success : float
-        S of p under d.
+    distribution, loss_weights : ndarray of float64, shape (n_bins,)
+        Q and the loss weights of the epoch that follows.
 
     Raises
     ------
@@ -66,45 +59,21 @@ class EpochRecord:
         feasible = ~np.isnan(self.success_rate)
         _checks.rates("success_rate", self.success_rate[feasible])
         _checks.feasible_distribution("distribution", self.distribution, feasible)
-        for name in ("count", "loss_weights"):
-            values = getattr(self, name)
-            if values.shape != feasible.shape:
-                raise ValueError(f"{name} must have shape {feasible.shape}; got {values.shape}")
-        bad = ~(np.isfinite(self.loss_weights) & (self.loss_weights > 0))
-        if bad.any():
-            raise ValueError(
-                "loss_weights must be finite and above 0; got "
-                f"{_checks.first_bad(self.loss_weights, bad)}"
-            )
-        bad = (self.count < 0) | (self.count > MAX_SAMPLES) | ((self.count > 0) & ~feasible)
-        if bad.any():
-            raise ValueError(
-                f"count must be in [0, {MAX_SAMPLES}], and 0 in bins that are not feasible; got "
-                f"{_checks.first_bad(self.count, bad)}"
-            )
+        weights = _checks.shaped("loss_weights", self.loss_weights, feasible.shape)
+        bad = ~(np.isfinite(weights) & (weights > 0))
+        _checks.refuse("loss_weights", "be finite and above 0", weights, bad)
+        count = _checks.shaped("count", self.count, feasible.shape)
+        bad = (count < 0) | (count > MAX_SAMPLES) | ((count > 0) & ~feasible)
+        rule = f"be in [0, {MAX_SAMPLES}], and 0 in bins that are not feasible"
+        _checks.refuse("count", rule, count, bad)
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain Python values that JSON takes.
-
-        Returns
-        -------
-        dict
-            The fields: lists for arrays, None for NaN.
-        """
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Dict of the fields for JSON: lists for arrays, None for NaN."""
+        return {name: _plain(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> EpochRecord:
-        """Inverse of `to_dict`.
-
-        Parameters
-        ----------
-        values : dict
-            What `to_dict` returned.
-
-        Returns
-        -------
-        EpochRecord
+        """Record of the dict that `to_dict` returned.
 
         Raises
         ------

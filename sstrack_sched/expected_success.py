@@ -1,26 +1,18 @@
 r"""Expected success of a "general video", its gradient, and the distribution that follows.
 
 A tracker runs over one frame of each bin in turn, from the shortest interval to the longest. It
-succeeds on frame i with probability :math:`p_i` if it succeeded on the frame before and with
-:math:`d p_i` if it failed. With :math:`a_i` the probability of success on frame i (bins numbered
-from 1, [1]_ section 3.2 with the product of transition matrices running to i; see the docs page
-"The mathematics" for the paper's two errata)
+succeeds on frame i with probability p_i if it succeeded on the frame before and with d p_i if it
+failed. With a_i the probability of success on frame i (bins numbered from 1, [1]_ section 3.2 with
+the product of transition matrices running to i; the docs page "The mathematics" has its two errata)
 
-.. math::
-
-    a_0 = 1, \quad a_i = p_i (d + (1 - d) a_{i-1}), \quad S = \frac{1}{r} \sum_i a_i
-
-.. math::
-
-    \lambda_r = 1, \quad \lambda_i = 1 + (1 - d) p_{i+1} \lambda_{i+1}, \quad
-    \frac{\partial S}{\partial p_i} = \frac{1}{r} \lambda_i (d + (1 - d) a_{i-1}).
+    a_0 = 1,         a_i = p_i (d + (1 - d) a_{i-1}),                 S = sum_i a_i / r
+    lambda_r = 1,    lambda_i = 1 + (1 - d) p_{i+1} lambda_{i+1},
+    dS/dp_i = lambda_i (d + (1 - d) a_{i-1}) / r
 
 Both recurrences are one bidiagonal system, solved forwards and transposed: O(r), and every term is
 non-negative, so nothing cancels.
 
-References
-----------
-.. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+.. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147: "the paper" below.
 """
 
 from __future__ import annotations
@@ -46,8 +38,7 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
 
     Returns
     -------
-    ndarray of float64, shape (...,)
-        S in [0, 1].
+    ndarray of float64, shape (...,), in [0, 1]
 
     Raises
     ------
@@ -70,15 +61,12 @@ def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -
 
     Parameters
     ----------
-    success_rate : array_like of float, shape (..., n_bins)
-        p, in [0, 1].
-    redetection : array_like of float, shape () or (...,)
-        d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
+    success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
+        p and d, in [0, 1], as for `expected_success`.
 
     Returns
     -------
-    ndarray of float64, shape (..., n_bins)
-        dS/dp, not negative.
+    ndarray of float64, shape (..., n_bins), not negative
 
     Raises
     ------
@@ -87,10 +75,8 @@ def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -
 
     Examples
     --------
-    >>> expected_success_gradient([0.5, 0.5], 0.0)
-    array([0.75, 0.25])
-    >>> expected_success_gradient([0.5, 0.5], 1.0)
-    array([0.5, 0.5])
+    >>> [expected_success_gradient([0.5, 0.5], d).tolist() for d in (0.0, 1.0)]
+    [[0.75, 0.25], [0.5, 0.5]]
     """
     p, d = _checked(success_rate, redetection)
     with np.errstate(under="ignore"):
@@ -103,15 +89,14 @@ def sampling_distribution(
 ) -> Floats:
     """Sampling distribution Q of the next epoch: the gradient, normalised to sum 1.
 
-    ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` ([1]_, section 3.2): bins that contribute more to the
-    expected success are drawn more often.
+    ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` (section 3.2 of the paper): bins that contribute more to
+    the expected success are drawn more often.
 
     Parameters
     ----------
-    success_rate : array_like of float, shape (..., n_bins)
-        p, in [0, 1]; ignored where not feasible (NaN allowed there).
-    redetection : array_like of float, shape () or (...,)
-        d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
+    success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
+        p and d, in [0, 1], as for `expected_success`. p is ignored where not feasible (NaN allowed
+        there).
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill; default all. The others are no frames of the general video:
         they are left out of the chain and get 0.
@@ -126,10 +111,6 @@ def sampling_distribution(
     TypeError, ValueError
         As for `expected_success`; also if no bin is feasible.
 
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
-
     Examples
     --------
     >>> sampling_distribution([0.5, 0.5], 0.0)
@@ -138,30 +119,22 @@ def sampling_distribution(
     array([0.75, 0.  , 0.25])
     """
     rates = _checks.reals("success_rate", success_rate)
-    if feasible is None or rates.ndim == 0:
-        p, d = _checked(rates, redetection)
-        with np.errstate(under="ignore"):
-            gradient = _gradient(p, d)
-    else:
-        keep = _checks.mask("feasible", feasible, rates.shape[-1:])
-        if not keep.any():
-            raise ValueError("feasible must hold at least one True; got none")
-        # The full array is checked first, so that a message gives the caller's own index.
-        _checked(np.where(keep, rates, 0.0), redetection)
-        p, d = _checked(rates[..., keep], redetection)
-        gradient = np.zeros(p.shape[:-1] + keep.shape)
-        with np.errstate(under="ignore"):
-            gradient[..., keep] = _gradient(p, d)
+    keep = np.ones(rates.shape[-1:], dtype=bool)
+    if feasible is not None and rates.ndim:
+        keep = _checks.feasible(feasible, rates.shape[-1])
+    p, d = _checked(np.where(keep, rates, 0.0), redetection)
+    q = np.zeros(p.shape)
     with np.errstate(under="ignore"):
-        q: Floats = gradient / gradient.sum(axis=-1, keepdims=True)
+        q[..., keep] = _gradient(p[..., keep], d)
+        q /= q.sum(axis=-1, keepdims=True)
     return q
 
 
 def redetection_probability(epoch: float, total_epochs: float, order: float = 2.0) -> float:
     """Re-detection probability d of an epoch.
 
-    ``d(e) = (e / E) ** (1 / order)`` ([1]_, section 3.2), clipped at 1 past the end: from easier
-    (d = 0, short intervals favoured) to harder (d = 1, all bins alike).
+    ``d(e) = (e / E) ** (1 / order)`` (section 3.2 of the paper), clipped at 1 past the end: from
+    easier (d = 0, short intervals favoured) to harder (d = 1, all bins alike).
 
     Parameters
     ----------
@@ -174,17 +147,12 @@ def redetection_probability(epoch: float, total_epochs: float, order: float = 2.
 
     Returns
     -------
-    float
-        d in [0, 1].
+    float in [0, 1]
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not a finite number or out of range.
-
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
     Examples
     --------
@@ -193,8 +161,7 @@ def redetection_probability(epoch: float, total_epochs: float, order: float = 2.
     """
     now = _checks.real("epoch", epoch, 0)
     end = _checks.real("total_epochs", total_epochs, 0, strict=True)
-    power = _checks.real("order", order, 0, strict=True)
-    return float(min(now / end, 1.0) ** (1 / power))
+    return float(min(now / end, 1.0) ** (1 / _checks.real("order", order, 0, strict=True)))
 
 
 def _checked(success_rate: ArrayLike, redetection: ArrayLike) -> Tuple[Floats, Floats]:
@@ -202,53 +169,41 @@ def _checked(success_rate: ArrayLike, redetection: ArrayLike) -> Tuple[Floats, F
     p = _checks.rates("success_rate", success_rate)
     d = _checks.reals("redetection", redetection)
     _checks.in_unit_interval("redetection", d)
-    try:
-        batch = np.broadcast(p[..., 0], d).shape
-    except ValueError:
-        raise ValueError(
-            "redetection must broadcast against the leading axes of success_rate; "
-            f"got shapes {d.shape} and {p.shape[:-1]}"
-        ) from None
-    return np.broadcast_to(p, batch + p.shape[-1:]), np.broadcast_to(d, batch)[..., np.newaxis]
+    d, _ = _checks.broadcast("redetection", d, "the leading axes of success_rate", p[..., 0])
+    return np.broadcast_to(p, d.shape + p.shape[-1:]), d[..., np.newaxis]
 
 
 def _success_by_bin(p: Floats, d: Floats) -> Floats:
     """a_i of the module's formula, shape (..., n_bins)."""
-    start = np.array(p * d)
+    start = p * d
     start[..., 0] = p[..., 0]  # a_0 = 1
-    return _solve_chain(_coupling(p, d), start, transposed=False)
+    return _solve_chain(p, d, start, transposed=False)
 
 
 def _gradient(p: Floats, d: Floats) -> Floats:
     """n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
     before = np.ones_like(p)
     before[..., 1:] = _success_by_bin(p, d)[..., :-1]
-    adjoint = _solve_chain(_coupling(p, d), np.ones_like(p), transposed=True)
+    adjoint = _solve_chain(p, d, np.ones_like(p), transposed=True)
     return adjoint * (d + (1 - d) * before)
 
 
-def _coupling(p: Floats, d: Floats) -> Floats:
-    """Factor of a_{i-1} in a_i; 0 in the first bin, where a chain begins."""
-    coupling = np.array((1 - d) * p)
-    coupling[..., 0] = 0
-    return coupling
-
-
-def _solve_chain(coupling: Floats, start: Floats, *, transposed: bool) -> Floats:
-    """Solve ``x_i = start_i + coupling_i x_{i-1}``, or its transpose.
+def _solve_chain(p: Floats, d: Floats, start: Floats, *, transposed: bool) -> Floats:
+    """Solve ``x_i = start_i + (1 - d) p_i x_{i-1}``, or its transpose.
 
     All batches are one long chain, for the coupling is 0 where a chain begins. Pivoting never
     exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution in
     compiled code.
     """
-    if coupling.size <= 1:  # SciPy 1.6 takes the wrong band for a single equation
+    coupling = (1 - d) * p
+    coupling[..., 0] = 0
+    if p.size <= 1:  # SciPy 1.6 takes the wrong band for a single equation
         return start
-    bands = np.ones((2, coupling.size))
+    bands = np.ones((2, p.size))
     if transposed:
         bands[0, :] = -coupling.ravel()
-        widths = (0, 1)
     else:
         bands[1, :-1] = -coupling.ravel()[1:]
-        widths = (1, 0)
+    widths = (0, 1) if transposed else (1, 0)
     solution = solve_banded(widths, bands, start.ravel(), overwrite_ab=True, check_finite=False)
     return np.asarray(solution, dtype=np.float64).reshape(start.shape)

@@ -1,17 +1,12 @@
-r"""Loss weights that give pruned bins back the share that they lost ([1]_, section 3.3).
+"""Loss weights that give pruned bins back the share that they lost ([1]_, section 3.3).
 
-A sample of bin i is drawn with :math:`q^I_i` instead of :math:`q^R_i`:
+A sample of bin i is drawn with q^I_i instead of q^R_i. With
 
-.. math::
+    s = (q^R - q^I) / q^R,   P = max(s, 0),   E = s - P,   Gamma = 1 / (1 - P) = max(1, q^R / q^I)
 
-    s = \frac{q^R - q^I}{q^R}, \quad P = \max(s, 0), \quad E = s - P, \quad
-    \Gamma = \frac{1}{1 - P} = \max\left(1, \frac{q^R}{q^I}\right)
+Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) weighs as much as at random, an enhanced one (E < 0)
+keeps what it gained.
 
-so that :math:`\Gamma q^I = \max(q^R, q^I)`: a pruned bin (P > 0) weighs as much as at random, an
-enhanced one (E < 0) keeps what it gained.
-
-References
-----------
 .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 """
 
@@ -30,10 +25,8 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    q_random : array_like of float, shape (..., n_bins)
-        q^R, sums to 1.
-    q_interval : array_like of float, shape (..., n_bins)
-        q^I, sums to 1.
+    q_random, q_interval : array_like of float, shape (..., n_bins)
+        q^R and q^I; each sums to 1.
 
     Returns
     -------
@@ -47,8 +40,13 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> scaling_ratio([0.5, 0.5], [0.25, 0.75])
+    >>> q_random, q_interval = [0.5, 0.5], [0.25, 0.75]
+    >>> scaling_ratio(q_random, q_interval)
     array([ 0.5, -0.5])
+    >>> pruning_ratio(q_random, q_interval)
+    array([0.5, 0. ])
+    >>> enhancement_ratio(q_random, q_interval)
+    array([ 0. , -0.5])
     """
     random, interval = _checked(q_random, q_interval)
     ratio = np.where(interval > 0, -np.inf, 0.0)
@@ -67,18 +65,12 @@ def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
     Returns
     -------
-    ndarray of float64, shape (..., n_bins)
-        P, in [0, 1].
+    ndarray of float64, shape (..., n_bins), in [0, 1]
 
     Raises
     ------
     TypeError, ValueError
-        As for `scaling_ratio`.
-
-    Examples
-    --------
-    >>> pruning_ratio([0.5, 0.5], [0.25, 0.75])
-    array([0.5, 0. ])
+        As for `scaling_ratio`, whose example shows all three ratios.
     """
     return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
 
@@ -94,17 +86,12 @@ def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float64, shape (..., n_bins)
-        E, at most 0; -inf where q^R = 0 and q^I > 0.
+        At most 0; -inf where q^R = 0 and q^I > 0.
 
     Raises
     ------
     TypeError, ValueError
-        As for `scaling_ratio`.
-
-    Examples
-    --------
-    >>> enhancement_ratio([0.5, 0.5], [0.25, 0.75])
-    array([ 0. , -0.5])
+        As for `scaling_ratio`, whose example shows all three ratios.
     """
     return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
 
@@ -118,12 +105,13 @@ def loss_weights(
 ) -> Floats:
     """Loss weight of each bin, ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``.
 
+    Their mean under q^I is ``1 + TV(q^R, q^I)`` (total variation) if every bin of q^R is drawn: the
+    paper's weights raise the effective learning rate while the schedule is far from random.
+
     Parameters
     ----------
-    q_random : array_like of float, shape (..., n_bins)
-        q^R, sums to 1.
-    q_interval : array_like of float, shape (..., n_bins)
-        q^I, sums to 1.
+    q_random, q_interval : array_like of float, shape (..., n_bins)
+        q^R and q^I; each sums to 1.
     max_weight : float, optional
         Cap, at least 1. Default: none (the paper's).
     normalize : bool, default=False
@@ -141,12 +129,6 @@ def loss_weights(
     TypeError, ValueError
         If an argument is no distribution, the shapes do not match, or `max_weight` is below 1.
 
-    Notes
-    -----
-    The mean weight under q^I is ``1 + TV(q^R, q^I)`` (total variation) if every bin of q^R is
-    drawn: the paper's weights raise the effective learning rate while the schedule is far from
-    random.
-
     Examples
     --------
     >>> loss_weights([0.5, 0.5], [0.25, 0.75])
@@ -155,15 +137,13 @@ def loss_weights(
     array([1.6, 0.8])
     """
     random, interval = _checked(q_random, q_interval)
-    cap = float(np.finfo(np.float64).max)
-    if max_weight is not None:
-        cap = _checks.real("max_weight", max_weight, 1)
+    cap = np.finfo(np.float64).max if max_weight is None else max_weight
+    cap = _checks.real("max_weight", cap, 1)
     weights = np.ones(random.shape)
     with np.errstate(over="ignore", under="ignore"):
         np.divide(random, interval, out=weights, where=interval > 0)
-    weights = np.clip(weights, 1.0, cap)
-    if _checks.flag("normalize", normalize):
-        with np.errstate(under="ignore"):
+        weights = np.clip(weights, 1.0, cap)
+        if _checks.flag("normalize", normalize):
             weights /= (interval * weights).sum(axis=-1, keepdims=True)
     return weights
 
@@ -171,8 +151,4 @@ def loss_weights(
 def _checked(q_random: ArrayLike, q_interval: ArrayLike) -> Tuple[Floats, Floats]:
     random = _checks.distribution("q_random", q_random)
     interval = _checks.distribution("q_interval", q_interval)
-    if random.shape != interval.shape:
-        raise ValueError(
-            f"q_interval must have the shape of q_random, {random.shape}; got {interval.shape}"
-        )
-    return random, interval
+    return random, _checks.shaped("q_interval", interval, random.shape, of="q_random")

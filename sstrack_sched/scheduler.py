@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 import numpy as np
 
 from . import _checks
 from ._record import EpochRecord
-from ._types import Array, ArrayLike, Floats, Mask
-from .expected_success import (
-    expected_success,
-    redetection_probability,
-    sampling_distribution,
-)
+from ._types import ArrayLike, Floats, Mask
+from .expected_success import expected_success, redetection_probability, sampling_distribution
 from .loss_weights import loss_weights
 from .statistics import SuccessStatistics
 
@@ -26,12 +23,10 @@ STATE_VERSION = 2
 class SuccessAwareScheduler:
     """Schedule the sampling distribution from easier to harder, by the success in training.
 
-    After each epoch ([1]_, sections 3.2 and 3.3): tau is the mean IoU of the epoch's samples, p_i
-    the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch that follows, Q
-    the normalised gradient of the expected success, and the loss weights give pruned bins back
-    their share.
-
-    It knows nothing of videos: ordered bins of difficulty and a score in [0, 1] are enough.
+    After each epoch (the paper's sections 3.2 and 3.3): tau is the mean IoU of the epoch's samples,
+    p_i the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch that
+    follows, Q the normalised gradient of the expected success, and the loss weights give pruned
+    bins back their share. Ordered bins of difficulty and a score in [0, 1] are enough: no videos.
 
     Parameters
     ----------
@@ -73,10 +68,6 @@ class SuccessAwareScheduler:
     TypeError, ValueError
         If an argument does not fit; the message names it.
 
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
-
     Examples
     --------
     >>> scheduler = SuccessAwareScheduler(n_bins=2, total_epochs=100)
@@ -103,30 +94,33 @@ class SuccessAwareScheduler:
     ) -> None:
         self.n_bins = _checks.integer("n_bins", n_bins, 1)
         self.total_epochs = _checks.integer("total_epochs", total_epochs, 1)
-        self._order = _checks.real("order", order, 0, strict=True)
-        self._threshold_rule = _checked_threshold(threshold)
-        self.feasible = _checks.frozen(_checked_feasible(feasible, self.n_bins))
-        uniform = self.feasible / self.feasible.sum()
+        self.feasible = _checks.frozen(_checks.feasible(feasible, self.n_bins))
+        if random_distribution is None:
+            random_distribution = self.feasible / self.feasible.sum()
         self.random_distribution = _checks.frozen(
-            _checks.feasible_distribution(
-                "random_distribution",
-                uniform if random_distribution is None else random_distribution,
-                self.feasible,
-            )
+            _checks.feasible_distribution("random_distribution", random_distribution, self.feasible)
         )
-        self._update_epochs = _checked_update_epochs(update_epochs)
-        self._max_weight = None if max_weight is None else _checks.real("max_weight", max_weight, 1)
-        self._normalize = _checks.flag("normalize", normalize)
-
-        rule = self._threshold_rule
+        self._config: Dict[str, Any] = {
+            "n_bins": self.n_bins,
+            "total_epochs": self.total_epochs,
+            "order": _checks.real("order", order, 0, strict=True),
+            "threshold": _checked_threshold(threshold),
+            "random_distribution": self.random_distribution.tolist(),
+            "feasible": self.feasible.tolist(),
+            "update_epochs": _checked_update_epochs(update_epochs),
+            "max_weight": None if max_weight is None else _checks.real("max_weight", max_weight, 1),
+            "normalize": _checks.flag("normalize", normalize),
+        }
         self.epoch = 0
         self.distribution = self.random_distribution
         self.loss_weights = _checks.frozen(np.ones(self.n_bins))
         self.success_rate = _checks.frozen(np.full(self.n_bins, np.nan))
-        self.threshold = math.nan if isinstance(rule, str) else rule
-        self.redetection = redetection_probability(0, self.total_epochs, self._order)
+        rule = self._config["threshold"]
+        self.threshold: float = math.nan if rule == "mean" else rule
+        self.redetection = 0.0
         self.expected_success = math.nan
         self._history: List[EpochRecord] = []
+        self._measured = self.success_rate  # of the last epoch that had samples of the bin
         self._recorded = SuccessStatistics(self.n_bins)
 
     @property
@@ -159,9 +153,7 @@ class SuccessAwareScheduler:
 
     def _add(self, statistics: SuccessStatistics, ious: ArrayLike, bins: ArrayLike) -> None:
         ids = _checks.bin_ids("bins", bins, self.n_bins)
-        bad = ~self.feasible[ids]
-        if bad.any():
-            raise ValueError(f"bins must be feasible; got {_checks.first_bad(ids, bad)}")
+        _checks.refuse("bins", "be feasible", ids, ~self.feasible[ids])
         statistics.add(ious, ids)
 
     def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
@@ -187,10 +179,7 @@ class SuccessAwareScheduler:
         TypeError, ValueError
             If no IoU was recorded or an argument does not fit. Nothing changes then.
         """
-        record = self._measure(self._epoch_statistics(ious, bins))
-        self._history.append(record)
-        self._recorded = SuccessStatistics(self.n_bins)
-        self._follow(record)
+        self._follow(self._measure(self._epoch_statistics(ious, bins)))
         return self.distribution
 
     def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
@@ -202,64 +191,50 @@ class SuccessAwareScheduler:
                 raise TypeError(f"bins must be left out where ious is statistics; got {bins!r}")
             n_recorded = int(self._recorded.count.sum())
             if n_recorded:
-                raise ValueError(
-                    "ious must not be statistics where IoUs were recorded since the last step; "
-                    f"got {n_recorded} recorded"
-                )
+                rule = "not be statistics where IoUs were recorded since the last step"
+                raise ValueError(f"ious must {rule}; got {n_recorded} recorded")
             return ious
         statistics = SuccessStatistics(self.n_bins)
         statistics.merge(self._recorded)
         if bins is not None:
             self._add(statistics, ious, bins)
         elif ious is not None:
-            for i, part in enumerate(self._by_bin(ious)):
-                if part.size:
-                    self._add(statistics, part, np.full(part.shape, i))
+            self._add_by_bin(statistics, ious)
         return statistics
 
-    def _by_bin(self, ious: Any) -> List[Array]:
+    def _add_by_bin(self, statistics: SuccessStatistics, ious: Any) -> None:
         n_parts = len(ious) if hasattr(ious, "__len__") else ious
         if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
-            raise ValueError(
-                f"ious without bins must be {self.n_bins} arrays, one per bin; got {n_parts!r}"
-            )
-        parts = [_checks.array(f"ious[{i}]", part) for i, part in enumerate(ious)]
-        for i, part in enumerate(parts):
-            if part.ndim == 0:
-                raise ValueError(
-                    "ious without bins must be one array per bin, or come with bins; "
-                    f"got the number {part} at index {i}"
-                )
-        return parts
+            rule = f"be {self.n_bins} arrays, one per bin"
+            raise ValueError(f"ious without bins must {rule}; got {n_parts!r}")
+        for i, part in enumerate(ious):
+            values = _checks.array(f"ious[{i}]", part)
+            if values.ndim == 0:
+                rule = "be one array per bin, or come with bins"
+                raise ValueError(f"ious without bins must {rule}; got {values} at index {i}")
+            self._add(statistics, values, np.full(values.shape, i))
 
     def _measure(self, statistics: Any) -> EpochRecord:
         """The record of this epoch."""
         count = _checks.integers("count of ious", statistics.count)
-        if count.shape != (self.n_bins,):
-            raise ValueError(f"count of ious must have shape ({self.n_bins},); got {count.shape}")
+        _checks.shaped("count of ious", count, (self.n_bins,))
         if not count.any():
-            raise ValueError(
-                f"ious must be recorded before step; got no IoU in epoch {self.epoch} "
-                f"({statistics.n_invalid} invalid)"
-            )
+            got = f"no IoU in epoch {self.epoch} ({statistics.n_invalid} invalid)"
+            raise ValueError(f"ious must be recorded before step; got {got}")
         mean_iou = _checks.real("mean_iou of ious", statistics.mean_iou)
-        rule = self._threshold_rule
-        threshold = mean_iou if isinstance(rule, str) else rule
+        rule = self._config["threshold"]
+        threshold = mean_iou if rule == "mean" else rule
         rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
-        if rate.shape != count.shape:
-            raise ValueError(
-                f"success_rate of ious must have shape {count.shape}; got {rate.shape}"
-            )
+        _checks.shaped("success_rate of ious", rate, count.shape)
         _checks.in_unit_interval("success_rate of ious", np.where(count > 0, rate, 0.0))
-        measured = np.where(count > 0, rate, _last_measured(self._history, self.n_bins))
+        measured = np.where(count > 0, rate, self._measured)
         p = _fill_from_neighbours(measured, self.feasible)
-        d = redetection_probability(self.epoch + 1, self.total_epochs, self._order)
+        d = redetection_probability(self.epoch + 1, self.total_epochs, self._config["order"])
         q, weights = self.distribution, self.loss_weights
-        if self._update_epochs is None or self.epoch in self._update_epochs:
+        if self._config["update_epochs"] is None or self.epoch in self._config["update_epochs"]:
             q = sampling_distribution(p, d, self.feasible)
-            weights = loss_weights(
-                self.random_distribution, q, max_weight=self._max_weight, normalize=self._normalize
-            )
+            options = {name: self._config[name] for name in ("max_weight", "normalize")}
+            weights = loss_weights(self.random_distribution, q, **options)
         return EpochRecord(
             epoch=self.epoch,
             threshold=threshold,
@@ -274,7 +249,10 @@ class SuccessAwareScheduler:
         )
 
     def _follow(self, record: EpochRecord) -> None:
-        """Go on to the epoch after the record's."""
+        """Go on to the epoch after the record's, in which nothing is recorded yet."""
+        self._recorded = SuccessStatistics(self.n_bins)
+        self._history.append(record)
+        self._measured = np.where(record.count > 0, record.success_rate, self._measured)
         self.epoch = record.epoch + 1
         self.distribution = record.distribution
         self.loss_weights = record.loss_weights
@@ -283,42 +261,17 @@ class SuccessAwareScheduler:
         self.redetection = record.redetection
         self.expected_success = record.expected_success
 
-    def _config(self) -> Dict[str, Any]:
-        epochs = self._update_epochs
-        return {
-            "n_bins": self.n_bins,
-            "total_epochs": self.total_epochs,
-            "order": self._order,
-            "threshold": self._threshold_rule,
-            "random_distribution": self.random_distribution.tolist(),
-            "feasible": self.feasible.tolist(),
-            "update_epochs": None if epochs is None else sorted(epochs),
-            "max_weight": self._max_weight,
-            "normalize": self._normalize,
-        }
-
     def state_dict(self) -> Dict[str, Any]:
-        """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
-
-        Returns
-        -------
-        dict
-            For `load_state_dict` of a scheduler made with the same arguments.
-        """
+        """Dict of everything for JSON, also in the middle of an epoch; see `load_state_dict`."""
         return {
             "version": STATE_VERSION,
-            "config": self._config(),
+            "config": copy.deepcopy(self._config),
             "history": [record.to_dict() for record in self._history],
             "recorded": self._recorded.state_dict(),
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on from where `state_dict` was called.
-
-        Parameters
-        ----------
-        state : dict
-            What `state_dict` returned, of a scheduler made with the same arguments.
+        """Go on from `state`, a dict by `state_dict` of a scheduler made with the same arguments.
 
         Raises
         ------
@@ -326,8 +279,8 @@ class SuccessAwareScheduler:
             If it is of another version or configuration, or damaged. Nothing changes then.
         """
         _checks.keys("state", state, ("version", "config", "history", "recorded"))
-        _checks.same_config("scheduler", self._config(), state, STATE_VERSION)
-        fresh = SuccessAwareScheduler(**self._config())
+        _checks.same_config("scheduler", self._config, state, STATE_VERSION)
+        fresh = SuccessAwareScheduler(**self._config)
         try:
             fresh._load(state)
         except (TypeError, ValueError) as error:
@@ -337,28 +290,15 @@ class SuccessAwareScheduler:
     def _load(self, state: Dict[str, Any]) -> None:
         if not isinstance(state["history"], list):
             raise TypeError(f"history must be a list; got {state['history']!r}")
-        for i, values in enumerate(state["history"]):
+        for values in state["history"]:
             record = EpochRecord.from_dict(values)
-            _checks.integer("epoch", record.epoch, i, i)
+            _checks.integer("epoch", record.epoch, self.epoch, self.epoch)
             if not np.array_equal(~np.isnan(record.success_rate), self.feasible):
                 raise ValueError("success_rate must be None in bins that are not feasible, only")
-            self._history.append(record)
-        if self._history:
-            self._follow(self._history[-1])
+            self._follow(record)
         self._recorded.load_state_dict(state["recorded"])
-        bad = (self._recorded.count > 0) & ~self.feasible
-        if bad.any():
-            raise ValueError(f"recorded bins must be feasible; got {int(np.argmax(bad))}")
-
-
-def _last_measured(history: List[EpochRecord], n_bins: int) -> Floats:
-    """Success rate of each bin in the last epoch that had samples of it; NaN if none had."""
-    rate = np.full(n_bins, np.nan)
-    for record in reversed(history):
-        if not np.isnan(rate).any():
-            break
-        rate = np.where(np.isnan(rate) & (record.count > 0), record.success_rate, rate)
-    return rate
+        bins = np.flatnonzero(self._recorded.count)
+        _checks.refuse("recorded bins", "be feasible", bins, ~self.feasible[bins])
 
 
 def _fill_from_neighbours(measured: Floats, feasible: Mask) -> Floats:
@@ -367,34 +307,19 @@ def _fill_from_neighbours(measured: Floats, feasible: Mask) -> Floats:
     if not len(known):
         raise ValueError("count of ious must not be 0 in all feasible bins")
     lower = np.searchsorted(known, np.arange(len(measured)), side="right") - 1
-    filled = measured[known[np.maximum(lower, 0)]]
-    filled[~feasible] = np.nan
-    return filled
+    return np.where(feasible, measured[known[np.maximum(lower, 0)]], np.nan)
 
 
 def _checked_threshold(threshold: Any) -> Union[str, float]:
-    if isinstance(threshold, str) and threshold == "mean":
-        return threshold
-    if isinstance(threshold, str):
-        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {threshold!r}")
-    value = _checks.real("threshold", threshold)
-    if not 0 <= value <= 1:
-        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {value}")
+    value = threshold if isinstance(threshold, str) else _checks.real("threshold", threshold)
+    if value != "mean" and (isinstance(value, str) or not 0 <= value <= 1):
+        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {value!r}")
     return value
 
 
-def _checked_feasible(feasible: Optional[ArrayLike], n_bins: int) -> Mask:
-    if feasible is None:
-        return np.ones(n_bins, dtype=bool)
-    array = _checks.mask("feasible", feasible, (n_bins,))
-    if not array.any():
-        raise ValueError("feasible must hold at least one True; got none")
-    return array
-
-
-def _checked_update_epochs(epochs: Any) -> Optional[FrozenSet[int]]:
+def _checked_update_epochs(epochs: Any) -> Optional[List[int]]:
     if epochs is None:
         return None
     if isinstance(epochs, (str, bytes)) or not isinstance(epochs, Iterable):
         raise TypeError(f"update_epochs must be a collection of epochs or None; got {epochs!r}")
-    return frozenset(_checks.integer("update_epochs", epoch, 0) for epoch in epochs)
+    return sorted({_checks.integer("update_epochs", epoch, 0) for epoch in epochs})

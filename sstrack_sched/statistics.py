@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any, Dict, List
 
 import numpy as np
@@ -85,8 +84,7 @@ class SuccessStatistics:
         """
         values = _checks.array("ious", ious)
         ids = _checks.bin_ids("bins", bins, self.n_bins)
-        if values.shape != ids.shape:
-            raise ValueError(f"bins must have the shape of ious, {values.shape}; got {ids.shape}")
+        _checks.shaped("bins", ids, values.shape, of="ious")
         self._append((ids << _BITS | _quantise("ious", values)).ravel())
 
     def _append(self, samples: Ints) -> None:
@@ -102,7 +100,7 @@ class SuccessStatistics:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
-        """Fraction of successful samples in each bin: p of [1]_, section 3.2.
+        """Fraction of successful samples in each bin: p of the paper, section 3.2.
 
         Parameters
         ----------
@@ -119,10 +117,6 @@ class SuccessStatistics:
         ------
         TypeError, ValueError
             If the threshold is not in [0, 1].
-
-        References
-        ----------
-        .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
         """
         limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
         if threshold == self.mean_iou:  # the exact mean, which the float may have rounded
@@ -154,13 +148,10 @@ class SuccessStatistics:
         self.n_invalid += other.n_invalid
 
     def state_dict(self) -> Dict[str, Any]:
-        """Plain Python state that JSON takes, the same whatever the order of addition.
+        """Dict for JSON, the same whatever the order of addition.
 
-        Returns
-        -------
-        dict
-            ``n_bins``, ``n_invalid``, and ``samples``: ``bin << 33 | k`` of each sample, sorted, as
-            little-endian int64 in base64.
+        It has ``n_bins``, ``n_invalid``, and ``samples``: ``bin << 33 | k`` of each sample, sorted,
+        as little-endian int64 in base64.
         """
         samples = np.sort(self._samples()).astype("<i8")
         return {
@@ -170,12 +161,7 @@ class SuccessStatistics:
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Take over what `state_dict` returned.
-
-        Parameters
-        ----------
-        state : dict
-            Of as many bins.
+        """Take over `state`, a dict that `state_dict` returned.
 
         Raises
         ------
@@ -190,12 +176,11 @@ class SuccessStatistics:
         try:
             raw = base64.b64decode(state["samples"], validate=True)
             samples = np.frombuffer(raw, dtype="<i8").astype(np.int64)
-        except (TypeError, ValueError, binascii.Error) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"state's samples must be int64 in base64: {error}") from error
-        quantised, ids = samples & _MASK, samples >> _BITS
-        if (quantised > _ONE).any():
-            raise ValueError(f"state's samples must be IoUs up to {_ONE}; got {quantised.max()}")
-        _checks.bin_ids("bins of state's samples", ids, self.n_bins)
+        ious = samples & _MASK
+        _checks.refuse("state's samples", f"be IoUs up to {_ONE}", ious, ious > _ONE)
+        _checks.bin_ids("bins of state's samples", samples >> _BITS, self.n_bins)
         fresh._append(samples)
         self.__dict__.update(fresh.__dict__)
 
