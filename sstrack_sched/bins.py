@@ -17,7 +17,7 @@ class IntervalBins:
     """Half-open bins ``[lower, upper)`` of the interval, equally spaced.
 
     Bin i is ``[m i, min(m (i + 1), M))`` with spacing m and maximum interval M, ``ceil(M / m)``
-    bins in all ([1]_, section 3.2). Immutable, comparable and hashable.
+    bins in all (section 3.2 of the paper). Immutable, comparable and hashable.
 
     Parameters
     ----------
@@ -35,21 +35,11 @@ class IntervalBins:
         Bounds in frames, read-only. The image bin has ``[0, 1)``.
     edges : ndarray of int64, shape (n_video_bins + 1,)
         Bounds of the bins of intervals, without the image bin.
-    labels : list of str
-        ``"image"`` or ``"[lower, upper)"``.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is not an integer or too small.
-
-    See Also
-    --------
-    IntervalBins.from_edges : bins of unequal width.
-
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
     Examples
     --------
@@ -79,18 +69,14 @@ class IntervalBins:
         Parameters
         ----------
         edges : array_like of int, shape (n_video_bins + 1,)
-            Strictly increasing, in frames, not negative.
+            At least two, strictly increasing, in frames, not negative.
         image_bin : bool, default=False
             As for the class.
-
-        Returns
-        -------
-        IntervalBins
 
         Raises
         ------
         TypeError, ValueError
-            If edges are not integers, fewer than two, negative, or do not increase.
+            If edges are not such integers.
 
         Examples
         --------
@@ -99,20 +85,12 @@ class IntervalBins:
         """
         array = _checks.integers("edges", edges)
         if array.ndim != 1 or len(array) < 2:
-            raise ValueError(
-                f"edges must be at least two numbers in one row; got shape {array.shape}"
-            )
-        if array[0] < 0 or array[-1] > MAX_INTERVAL:
-            raise ValueError(
-                f"edges must be in [0, {MAX_INTERVAL}]; got {array[0]} at the start and "
-                f"{array[-1]} at the end"
-            )
-        falls = np.flatnonzero(np.diff(array) <= 0)
-        if len(falls):
-            i = int(falls[0])
-            raise ValueError(
-                f"edges must increase; got {array[i + 1]} after {array[i]} at index {i + 1}"
-            )
+            raise ValueError(f"edges must be two numbers or more in a row; got shape {array.shape}")
+        outside = (array < 0) | (array > MAX_INTERVAL)
+        _checks.refuse("edges", f"be in [0, {MAX_INTERVAL}]", array, outside)
+        for i in np.flatnonzero(np.diff(array) <= 0)[:1]:
+            got = f"{array[i + 1]} after {array[i]} at index {i + 1}"
+            raise ValueError(f"edges must increase; got {got}")
         self = cls.__new__(cls)
         self._set(array, image_bin)
         return self
@@ -151,29 +129,19 @@ class IntervalBins:
         """
         intervals = _checks.integers("interval", interval)
         images = _checks.mask("is_image", is_image)
-        try:
-            intervals, images = np.broadcast_arrays(intervals, images)
-        except ValueError:
-            raise ValueError(
-                "is_image must broadcast against interval; "
-                f"got shapes {images.shape} and {intervals.shape}"
-            ) from None
+        images, intervals = _checks.broadcast("is_image", images, "interval", intervals)
         if images.any() and not self.image_bin:
             raise ValueError("is_image must be False, for these bins have no image bin; got True")
-        outside = np.where(
-            images, intervals != 0, (intervals < self.edges[0]) | (intervals >= self.edges[-1])
-        )
-        if outside.any():
-            raise ValueError(
-                f"interval must be in [{self.edges[0]}, {self.edges[-1]}) for a video and 0 for an "
-                f"image; got {_checks.first_bad(intervals, outside)}"
-            )
+        low, high = self.edges[0], self.edges[-1]
+        outside = np.where(images, intervals != 0, (intervals < low) | (intervals >= high))
+        rule = f"be in [{low}, {high}) for a video and 0 for an image"
+        _checks.refuse("interval", rule, intervals, outside)
         ids = np.searchsorted(self.edges, intervals, side="right") - 1 + self.image_bin
         return np.where(images, 0, ids).astype(np.int64)
 
     @property
     def labels(self) -> List[str]:
-        """``"image"`` or ``"[lower, upper)"``, one a bin."""
+        """``"image"`` or ``"[lower, upper)"``, one per bin."""
         names = [f"[{low}, {up})" for low, up in zip(self.lower, self.upper)]
         return ["image", *names[1:]] if self.image_bin else names
 
