@@ -107,7 +107,7 @@ class IntervalBins:
         object.__setattr__(self, "image_bin", has_images)
 
     def assign(self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False) -> Ints:
-        """Bin ids of intervals.
+        """Bin ids of intervals, int64 in ``[0, len(self))``, in the broadcast shape.
 
         Parameters
         ----------
@@ -115,11 +115,6 @@ class IntervalBins:
             Frames between template and search, unsigned.
         is_image : bool or array_like of bool, default=False
             Which of them are still images; broadcasts against `interval`.
-
-        Returns
-        -------
-        ndarray of int64
-            Shape of the two broadcast together; in ``[0, len(bins))``.
 
         Raises
         ------

@@ -27,7 +27,7 @@ from ._types import ArrayLike, Floats
 
 
 def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Expected success S of the general video.
+    """Expected success S of the general video, shape (...,), in [0, 1].
 
     Parameters
     ----------
@@ -35,10 +35,6 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
         p, in [0, 1], by bin from the shortest interval to the longest.
     redetection : array_like of float, shape () or (...,)
         d, in [0, 1]; broadcasts against the leading axes of `success_rate`.
-
-    Returns
-    -------
-    ndarray of float64, shape (...,), in [0, 1]
 
     Raises
     ------
@@ -57,16 +53,12 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
 
 
 def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Gradient of the expected success with respect to each success rate, analytic and O(n_bins).
+    """Gradient dS/dp, shape (..., n_bins), not negative; analytic and O(n_bins).
 
     Parameters
     ----------
     success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
         p and d, in [0, 1], as for `expected_success`.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins), not negative
 
     Raises
     ------
@@ -87,7 +79,7 @@ def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -
 def sampling_distribution(
     success_rate: ArrayLike, redetection: ArrayLike, feasible: Optional[ArrayLike] = None
 ) -> Floats:
-    """Sampling distribution Q of the next epoch: the gradient, normalised to sum 1.
+    """Sampling distribution Q, shape (..., n_bins): the gradient, normalised to sum 1.
 
     ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` (section 3.2 of the paper): bins that contribute more to
     the expected success are drawn more often.
@@ -100,11 +92,6 @@ def sampling_distribution(
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill; default all. The others are no frames of the general video:
         they are left out of the chain and get 0.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins)
-        Q, not negative, sums to 1 along the last axis.
 
     Raises
     ------
@@ -131,7 +118,7 @@ def sampling_distribution(
 
 
 def redetection_probability(epoch: float, total_epochs: float, order: float = 2.0) -> float:
-    """Re-detection probability d of an epoch.
+    """Re-detection probability d of an epoch, in [0, 1].
 
     ``d(e) = (e / E) ** (1 / order)`` (section 3.2 of the paper), clipped at 1 past the end: from
     easier (d = 0, short intervals favoured) to harder (d = 1, all bins alike).
@@ -144,10 +131,6 @@ def redetection_probability(epoch: float, total_epochs: float, order: float = 2.
         E, above 0.
     order : float, default=2.0
         Above 0; a larger order brings in hard samples sooner.
-
-    Returns
-    -------
-    float in [0, 1]
 
     Raises
     ------

@@ -56,16 +56,12 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio of each bin, ``P = max(s, 0)`` with the scaling ratio s.
+    """Pruning ratio ``P = max(s, 0)``, shape (..., n_bins), in [0, 1]; s as of `scaling_ratio`.
 
     Parameters
     ----------
     q_random, q_interval : array_like of float, shape (..., n_bins)
         q^R and q^I; each sums to 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins), in [0, 1]
 
     Raises
     ------
@@ -76,17 +72,12 @@ def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio of each bin, ``E = s - P`` with the scaling and pruning ratios.
+    """Enhancement ratio ``E = s - P``, shape (..., n_bins), at most 0; -inf if q^R = 0 and q^I > 0.
 
     Parameters
     ----------
     q_random, q_interval : array_like of float, shape (..., n_bins)
         q^R and q^I; each sums to 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins)
-        At most 0; -inf where q^R = 0 and q^I > 0.
 
     Raises
     ------

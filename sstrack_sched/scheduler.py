@@ -157,7 +157,7 @@ class SuccessAwareScheduler:
         statistics.add(ious, ids)
 
     def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
-        """End the epoch: measure, schedule, go on to the next one.
+        """End the epoch: measure, schedule, return Q of the next one, shape (n_bins,).
 
         Parameters
         ----------
@@ -168,11 +168,6 @@ class SuccessAwareScheduler:
             `record` has seen.
         bins : array_like of int, optional
             Bin of each sample.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_bins,)
-            Q, the new `distribution`.
 
         Raises
         ------

@@ -31,7 +31,6 @@ class SuccessStatistics:
 
     Attributes
     ----------
-    n_bins : int
     n_invalid : int
         Samples that an adapter left out because their IoU was invalid; kept for the record only.
 
@@ -100,18 +99,13 @@ class SuccessStatistics:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
-        """Fraction of successful samples in each bin: p of the paper, section 3.2.
+        """Fraction p of successes in each bin, shape (n_bins,), NaN without a sample: section 3.2.
 
         Parameters
         ----------
         threshold : float
             tau, in [0, 1]: success is ``iou > threshold``. With `mean_iou` the comparison is with
             the exact mean.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_bins,)
-            NaN where a bin has no sample.
 
         Raises
         ------
@@ -128,12 +122,7 @@ class SuccessStatistics:
         return rate
 
     def merge(self, other: SuccessStatistics) -> None:
-        """Add another's samples to this one's.
-
-        Parameters
-        ----------
-        other : SuccessStatistics
-            Of as many bins; it does not change.
+        """Add the samples of `other`, statistics of as many bins, which do not change.
 
         Raises
         ------

@@ -50,7 +50,7 @@ class LossWeight(torch.nn.Module):
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
     def forward(self, losses: Any, bins: Any) -> torch.Tensor:
-        """Weighted losses.
+        """Weighted losses, of the same shape, dtype and device.
 
         Parameters
         ----------
@@ -58,11 +58,6 @@ class LossWeight(torch.nn.Module):
             One or more losses per sample, not reduced over samples.
         bins : Tensor of int, shape (B,)
             Bin of each sample.
-
-        Returns
-        -------
-        Tensor, shape (B, ...)
-            Same shape, dtype and device as `losses`.
 
         Raises
         ------
