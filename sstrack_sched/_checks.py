@@ -16,8 +16,7 @@ import numpy as np
 
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 
-SUM_TOLERANCE = 1e-6
-"""How far from 1 the sum of a distribution may be."""
+SUM_TOLERANCE = 1e-6  # how far from 1 the sum of a distribution may be
 
 
 def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) -> int:
@@ -56,8 +55,7 @@ def flag(name: str, value: Any) -> bool:
 def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
     """Return `value` if it is one of `options`."""
     if not isinstance(value, str) or value not in options:
-        names = ", ".join(map(repr, options))
-        raise ValueError(f"{name} must be one of {names}; got {shown(value)}")
+        raise ValueError(f"{name} must be one of {str(options)[1:-1]}; got {shown(value)}")
     return value
 
 
@@ -86,9 +84,8 @@ def reals(name: str, value: ArrayLike) -> Floats:
     """Return `value` as a new float64 array; objects must be real numbers."""
     found = array(name, value)
     try:
-        if found.dtype.kind not in "biuf" and not all(
-            isinstance(item, (Real, Decimal)) for item in found.astype(object).flat
-        ):
+        items = found.flat if found.dtype.kind not in "biuf" else ()
+        if not all(isinstance(item, (Real, Decimal)) for item in items):
             raise TypeError
         with np.errstate(all="ignore"):  # a longdouble may become infinite or 0
             return found.astype(np.float64)
@@ -114,13 +111,10 @@ def feasible(value: Optional[ArrayLike], n_bins: int) -> Mask:
     return found
 
 
-def shaped(
-    name: str, array: Array, shape: Optional[Tuple[int, ...]], of: Optional[str] = None
-) -> Array:
-    """Return an array if it has the shape (`of` another argument); None takes any."""
+def shaped(name: str, array: Array, shape: Optional[Tuple[int, ...]]) -> Array:
+    """Return an array if it has the shape; None takes any."""
     if shape is not None and array.shape != shape:
-        rule = f"shape {shape}" if of is None else f"the shape of {of}, {shape}"
-        raise ValueError(f"{name} must have {rule}; got {array.shape}")
+        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
     return array
 
 
@@ -128,10 +122,10 @@ def broadcast(name: str, array: Array, other_name: str, other: Array) -> Tuple[A
     """Return two arrays broadcast together."""
     try:
         array, other = np.broadcast_arrays(array, other)
+        return array, other
     except ValueError:
         got = f"shapes {array.shape} and {other.shape}"
         raise ValueError(f"{name} must broadcast against {other_name}; got {got}") from None
-    return array, other
 
 
 def bin_ids(name: str, value: ArrayLike, n_bins: int) -> Ints:
@@ -156,10 +150,9 @@ def in_unit_interval(name: str, array: Floats, slack: float = 0.0) -> None:
     refuse(name, f"be in [0, 1], not NaN{hint}", array, ~((array >= 0) & (array <= 1 + slack)))
 
 
-def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> Floats:
+def distribution(name: str, value: ArrayLike) -> Floats:
     """Return a distribution over bins (last axis): non-negative, sums to 1 within 1e-6."""
     found = rates(name, value, SUM_TOLERANCE)
-    shaped(name, found, None if n_bins is None else (n_bins,))
     total = found.sum(axis=-1)
     refuse(name, f"sum to 1 within {SUM_TOLERANCE:g}", total, np.abs(total - 1) > SUM_TOLERANCE)
     return found
@@ -167,7 +160,7 @@ def distribution(name: str, value: ArrayLike, n_bins: Optional[int] = None) -> F
 
 def feasible_distribution(name: str, value: ArrayLike, feasible: Mask) -> Floats:
     """Return a distribution over bins that is 0 where not feasible."""
-    found = distribution(name, value, len(feasible))
+    found = shaped(name, distribution(name, value), feasible.shape)
     refuse(name, "be 0 in bins that are not feasible", found, (found > 0) & ~feasible)
     return found
 
@@ -187,8 +180,7 @@ def keys(name: str, value: Any, expected: Iterable[str]) -> None:
         raise TypeError(f"{name} must be a dict; got {shown(value)}")
     wrong = sorted(map(str, set(expected) ^ set(value)))
     if wrong:
-        rule = f"have the keys {sorted(expected)}; missing or unknown: {wrong}"
-        raise ValueError(f"{name} must {rule}")
+        raise ValueError(f"{name} must have the keys {sorted(expected)}; got wrong: {wrong}")
 
 
 def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: int) -> None:
@@ -199,16 +191,15 @@ def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: 
     for name, value in own.items():
         saved = state["config"][name]
         if not _same(value, saved):
-            rule = f"be of a {kind} with {name}={value!r}; got {name}={shown(saved)}"
-            raise ValueError(f"state must {rule}")
+            rule = f"be of a {kind} with {name}={value!r}"
+            raise ValueError(f"state must {rule}; got {name}={shown(saved)}")
 
 
 def normalized(weight: Floats) -> Floats:
     """Weights scaled to sum 1; by the largest first, so that no sum overflows."""
     with np.errstate(under="ignore"):
         scaled = weight / weight.max()
-        shares: Floats = scaled / scaled.sum()
-    return shares
+        return np.asarray(scaled / scaled.sum(), dtype=np.float64)
 
 
 def frozen(array: Array) -> Array:
@@ -220,14 +211,9 @@ def frozen(array: Array) -> Array:
 def refuse(name: str, rule: str, array: Array, bad: Mask) -> None:
     """Raise if a value is bad: the argument, the rule, the first such value and its place."""
     if bad.any():
-        raise ValueError(f"{name} must {rule}; got {first_bad(array, bad)}")
-
-
-def first_bad(array: Array, bad: Mask) -> str:
-    """Say which value broke a rule, and where: ``-0.5 at index 3``."""
-    index = tuple(int(i) for i in np.argwhere(bad)[0])
-    where = "" if not index else f" at index {index[0] if len(index) == 1 else index}"
-    return f"{array[index]}{where}"
+        index = tuple(np.argwhere(bad)[0].tolist())
+        where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
+        raise ValueError(f"{name} must {rule}; got {array[index]}{where}")
 
 
 def shown(value: Any) -> str:

@@ -17,38 +17,22 @@ from .statistics import MAX_SAMPLES
 class EpochRecord:
     """What one `SuccessAwareScheduler.step` measured and set.
 
-    Attributes
-    ----------
-    epoch : int
-        The epoch whose samples were measured, from 0.
-    threshold, redetection, mean_iou, expected_success : float, in [0, 1]
-        tau, the IoU above which a sample was a success; d of the epoch that follows; the mean over
-        all samples; S of p under d.
-    success_rate : ndarray of float64, shape (n_bins,)
-        p of each bin; NaN where not feasible.
-    count : ndarray of int64, shape (n_bins,)
-        Samples of each bin.
-    n_invalid : int
-        Samples left out because their IoU was invalid.
-    distribution, loss_weights : ndarray of float64, shape (n_bins,)
-        Q and the loss weights of the epoch that follows.
-
     Raises
     ------
     TypeError, ValueError
         If a value is out of range or the shapes differ.
     """
 
-    epoch: int
-    threshold: float
-    redetection: float
-    success_rate: Floats
-    count: Ints
-    mean_iou: float
-    n_invalid: int
-    distribution: Floats
-    loss_weights: Floats
-    expected_success: float
+    epoch: int  #: The epoch whose samples were measured, from 0.
+    threshold: float  #: tau, in [0, 1]: the IoU above which a sample was a success.
+    redetection: float  #: d of the epoch that follows, in [0, 1].
+    success_rate: Floats  #: p of each bin, shape (n_bins,); NaN where not feasible.
+    count: Ints  #: Samples of each bin, shape (n_bins,).
+    mean_iou: float  #: Over all samples, in [0, 1].
+    n_invalid: int  #: Samples left out because their IoU was invalid.
+    distribution: Floats  #: Q of the epoch that follows, shape (n_bins,).
+    loss_weights: Floats  #: Loss weights of the epoch that follows, shape (n_bins,).
+    expected_success: float  #: S of p under d, in [0, 1].
 
     def __post_init__(self) -> None:
         _checks.integer("epoch", self.epoch, 0)
@@ -91,9 +75,7 @@ class EpochRecord:
         return cls(**parsed)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, EpochRecord):
-            return NotImplemented
-        return self.to_dict() == other.to_dict()
+        return isinstance(other, EpochRecord) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 

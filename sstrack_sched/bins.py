@@ -9,8 +9,7 @@ import numpy as np
 from . import _checks
 from ._types import ArrayLike, Ints
 
-MAX_INTERVAL = 2**31 - 1
-"""Longest interval, and longest video, in frames."""
+MAX_INTERVAL = 2**31 - 1  # longest interval, and longest video, in frames
 
 
 class IntervalBins:
@@ -97,14 +96,11 @@ class IntervalBins:
 
     def _set(self, edges: Ints, image_bin: bool) -> None:
         has_images = _checks.flag("image_bin", image_bin)
-        values = {
-            "edges": edges,
-            "lower": np.insert(edges[:-1], 0, [0] * has_images),
-            "upper": np.insert(edges[1:], 0, [1] * has_images),
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
         object.__setattr__(self, "image_bin", has_images)
+        lower = np.insert(edges[:-1], 0, [0] * has_images)
+        upper = np.insert(edges[1:], 0, [1] * has_images)
+        for name, value in (("edges", edges), ("lower", lower), ("upper", upper)):
+            object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
 
     def assign(self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False) -> Ints:
         """Bin ids of intervals, int64 in ``[0, len(self))``, in the broadcast shape.
@@ -144,9 +140,7 @@ class IntervalBins:
         return len(self.lower)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, IntervalBins):
-            return NotImplemented
-        return self._key() == other._key()
+        return isinstance(other, IntervalBins) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -160,8 +154,7 @@ class IntervalBins:
     def __reduce__(self) -> Any:
         return IntervalBins.from_edges, (self.edges.tolist(), self.image_bin)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"IntervalBins is immutable; cannot set {name}")
+    def __setattr__(self, name: str, *_: Any) -> None:
+        raise AttributeError(f"IntervalBins is immutable; cannot set or delete {name}")
 
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"IntervalBins is immutable; cannot delete {name}")
+    __delattr__ = __setattr__

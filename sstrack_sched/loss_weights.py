@@ -142,4 +142,4 @@ def loss_weights(
 def _checked(q_random: ArrayLike, q_interval: ArrayLike) -> Tuple[Floats, Floats]:
     random = _checks.distribution("q_random", q_random)
     interval = _checks.distribution("q_interval", q_interval)
-    return random, _checks.shaped("q_interval", interval, random.shape, of="q_random")
+    return random, _checks.shaped("q_interval, like q_random,", interval, random.shape)

@@ -23,10 +23,10 @@ STATE_VERSION = 2
 class SuccessAwareScheduler:
     """Schedule the sampling distribution from easier to harder, by the success in training.
 
-    After each epoch (the paper's sections 3.2 and 3.3): tau is the mean IoU of the epoch's samples,
-    p_i the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch that
-    follows, Q the normalised gradient of the expected success, and the loss weights give pruned
-    bins back their share. Ordered bins of difficulty and a score in [0, 1] are enough: no videos.
+    After each epoch (sections 3.2 and 3.3 of the paper): tau is the mean IoU of the epoch's
+    samples, p_i the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch
+    that follows, Q the normalised gradient of the expected success, and the loss weights give
+    pruned bins back their share. Ordered bins and a score in [0, 1] are enough: it needs no videos.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class SuccessStatistics:
         """
         values = _checks.array("ious", ious)
         ids = _checks.bin_ids("bins", bins, self.n_bins)
-        _checks.shaped("bins", ids, values.shape, of="ious")
+        _checks.shaped("bins, like ious,", ids, values.shape)
         self._append((ids << _BITS | _quantise("ious", values)).ravel())
 
     def _append(self, samples: Ints) -> None:
