@@ -11,7 +11,7 @@ __all__ = ["prepare"]
 
 
 def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
-    """Prepare the training loader without sharding it again, and keep the curriculum's state.
+    """Return the loader prepared, but not sharded again, and keep the curriculum's state.
 
     The curriculum's sampler hands every process its own share, and goes on after what was consumed
     when a state is loaded. So Accelerate neither shards the batches nor skips any: do not use
@@ -27,11 +27,6 @@ def prepare(accelerator: Any, curriculum: Curriculum, loader: Any) -> Any:
         Made without ``rank`` and ``world_size``. Registered for checkpointing here.
     loader : DataLoader
         Takes its samples from ``curriculum.sampler``; its batch size is that of each process.
-
-    Returns
-    -------
-    DataLoader
-        The prepared loader. ``accelerator.prepare`` leaves it as it is.
 
     Raises
     ------

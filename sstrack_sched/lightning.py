@@ -27,7 +27,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
     """Step the curriculum after the last batch of every epoch, and keep it in the checkpoints.
 
     The training loader takes its samples from ``curriculum.sampler``, and ``training_step`` calls
-    ``curriculum.weigh`` and ``curriculum.record``. All else is done here.
+    ``curriculum.weigh`` and ``curriculum.record``. The step comes before validation, so that a
+    checkpoint written then holds the next epoch's curriculum. With ``limit_train_batches`` or
+    ``fast_dev_run`` it takes the shorter epoch as it is.
 
     Parameters
     ----------
@@ -41,12 +43,6 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         a checkpoint from the middle of an epoch does not fit the batches of this run.
     RuntimeError
         When an epoch starts: if the curriculum is in the middle of one.
-
-    Notes
-    -----
-    The step comes right after the last batch, before validation, so that a checkpoint written then
-    holds the next epoch's curriculum. With ``limit_train_batches`` or ``fast_dev_run`` the step
-    takes the shorter epoch as it is.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
@@ -64,8 +60,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
             raise ValueError(
                 "a checkpoint from before the end of an epoch must be resumed with as many batches "
                 f"per epoch, {saved}, for Lightning counts them; got {trainer.num_training_batches}"
-                ": keep world size times batch size, or save with "
-                "ModelCheckpoint(save_on_train_epoch_end=True)"
+                "; or save with ModelCheckpoint(save_on_train_epoch_end=True)"
             )
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -91,10 +86,8 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
     def on_save_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
         """Put the curriculum's state into the checkpoint. Lightning calls it in all processes."""
         self.curriculum.synchronize()
-        checkpoint[_KEY] = {
-            "n_batches": trainer.num_training_batches if self._in_epoch else None,
-            "curriculum": self.curriculum.state_dict(),
-        }
+        n_batches = trainer.num_training_batches if self._in_epoch else None
+        checkpoint[_KEY] = {"n_batches": n_batches, "curriculum": self.curriculum.state_dict()}
 
     def on_load_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
         """Take the curriculum's state from the checkpoint if training goes on from it."""

@@ -11,34 +11,26 @@ from .scheduler import EpochRecord
 __all__ = ["log_schedule", "schedule_scalars"]
 
 _SCALARS = ("threshold", "redetection", "expected_success", "mean_iou", "n_invalid")
-_BY_BIN = {
-    "distribution": "distribution",
-    "loss_weight": "loss_weights",
-    "success_rate": "success_rate",
-}
+_BY_BIN = {"distribution": "distribution", "loss_weight": "loss_weights"}
+_BY_BIN["success_rate"] = "success_rate"
 
 
 def schedule_scalars(
     record: EpochRecord, labels: Optional[Sequence[str]] = None
 ) -> Dict[str, float]:
-    """Numbers of one epoch by name, for any logger.
+    """Numbers of one epoch by name, for any logger; what is NaN is left out.
+
+    They are ``schedule/threshold`` (tau), ``schedule/redetection`` (d),
+    ``schedule/expected_success`` (S), ``schedule/mean_iou``, ``schedule/n_invalid``, and per bin
+    ``distribution/<bin>`` (Q), ``loss_weight/<bin>`` and ``success_rate/<bin>`` (p). ``<bin>`` is
+    the label in letters, digits and ``_.-``, for every logger: ``[0, 30)`` becomes ``0-30``.
 
     Parameters
     ----------
     record : EpochRecord
-        Such as ``scheduler.history[-1]``. Its Q, d and loss weights are those of the epoch that
-        follows.
+        Such as ``scheduler.history[-1]``. Its Q, d and loss weights are of the epoch that follows.
     labels : sequence of str, optional
         Name of each bin, such as ``bins.labels``. Default: numbers.
-
-    Returns
-    -------
-    dict of str to float
-        ``schedule/threshold`` (tau), ``schedule/redetection`` (d), ``schedule/expected_success``
-        (S), ``schedule/mean_iou``, ``schedule/n_invalid``, and for each bin ``distribution/<bin>``
-        (Q), ``loss_weight/<bin>`` and ``success_rate/<bin>`` (p). What is NaN is left out.
-        ``<bin>`` is the label in letters, digits and ``_.-``, which every logger takes: ``[0, 30)``
-        becomes ``0-30``.
 
     Raises
     ------
@@ -88,10 +80,8 @@ def log_schedule(target: Any, record: EpochRecord, labels: Optional[Sequence[str
     elif callable(target):
         target(scalars, record.epoch)
     else:
-        raise TypeError(
-            "target must be a writer with add_scalar, or a function of (scalars, epoch); "
-            f"got {target!r}"
-        )
+        rule = "a writer with add_scalar, or a function of (scalars, epoch)"
+        raise TypeError(f"target must be {rule}; got {target!r}")
 
 
 def _bin_names(n_bins: int, labels: Optional[Sequence[str]]) -> List[str]:
@@ -104,7 +94,6 @@ def _bin_names(n_bins: int, labels: Optional[Sequence[str]]) -> List[str]:
         raise ValueError(f"labels must be {n_bins}, one per bin; got {len(labels)}")
     names = [re.sub(r"[^\w.-]+", "-", str(label)).strip("-") for label in labels]
     if len(set(names)) < n_bins or "" in names:
-        raise ValueError(
-            f"labels must differ in their letters, digits and '_.-'; got {list(labels)!r}"
-        )
+        rule = "differ in their letters, digits and '_.-'"
+        raise ValueError(f"labels must {rule}; got {list(labels)!r}")
     return names

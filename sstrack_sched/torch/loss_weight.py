@@ -40,9 +40,8 @@ class LossWeight(torch.nn.Module):
         if not hasattr(scheduler, "loss_weights"):
             fixed = _checks.reals("scheduler", scheduler)
             if fixed.ndim != 1 or not fixed.size or not np.isfinite(fixed).all() or fixed.min() < 0:
-                raise ValueError(
-                    f"scheduler must have loss_weights or be one weight per bin; got {scheduler!r}"
-                )
+                rule = "have loss_weights or be one weight per bin"
+                raise ValueError(f"scheduler must {rule}; got {scheduler!r}")
             scheduler = SimpleNamespace(loss_weights=fixed)
         self._scheduler = scheduler
         self._source: Any = None
@@ -70,19 +69,15 @@ class LossWeight(torch.nn.Module):
         if not losses.is_floating_point():
             raise TypeError(f"losses must be of a floating point dtype; got {losses.dtype}")
         if losses.dim() == 0:
-            raise ValueError(
-                "losses must be per sample, shape (B, ...); got a reduced (scalar) loss: "
-                "use reduction='none' and take the mean after weighing"
-            )
+            got = "a reduced (scalar) loss: use reduction='none' and take the mean after weighing"
+            raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
         # Half precision would round a weight, the same way for every sample of its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
         bins = as_ids(bins, len(weights), self._ids)
         if bins.shape != losses.shape[:1]:
-            raise ValueError(
-                f"bins must have shape ({losses.shape[0]},), one per sample; "
-                f"got {tuple(bins.shape)}"
-            )
+            rule = f"have shape ({len(losses)},), one per sample"
+            raise ValueError(f"bins must {rule}; got {tuple(bins.shape)}")
         ids = bins.to(losses.device, torch.int64, non_blocking=True)
         of_sample = weights.index_select(0, ids)
         weighted = losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
