@@ -1,15 +1,14 @@
-"""A bit a frame, with rank and select: a mask over 10^9 frames stays small and quick.
+"""One bit per frame, with rank and select: a mask over 10^9 frames stays small and quick.
 
-`rank` counts the set bits before a position and `select` finds the k-th, both vectorised and at a
-cost that does not grow with the mask: the two questions behind "how many visible frames are in this
-window" and "which is the k-th of them". 64 bits of mask and 32 bits of count a word: 0.19 bytes a
-frame.
+`rank` answers "how many visible frames are in this window", `select` "which is the k-th of them":
+both vectorised, at a cost that does not grow with the mask. A word takes 64 bits of mask and 32 of
+count: 0.19 bytes per frame.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import List, Tuple
+from typing import Type, TypeVar
 
 import numpy as np
 
@@ -19,19 +18,15 @@ if sys.byteorder != "little":  # packed bytes are viewed as words below
     raise ImportError("sstrack_sched runs on little-endian machines only")
 
 MAX_BITS = 2**32 - 1
+Bits = TypeVar("Bits", bound="RankedBits")
 
 # Every byte of a word: 01010101, 00110011, 00001111; 1; 128.
 _PAIRS, _NIBBLES, _LOW = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F
 _ONES, _HIGH = 0x0101010101010101, 0x8080808080808080
 
-
-def _byte_select() -> Ints:
-    """Position of the k-th set bit of a byte, shape (256, 8), flattened."""
-    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
-    return np.argsort(1 - bits, axis=1, kind="stable").astype(np.int64).ravel()
-
-
-_BYTE_SELECT = _byte_select()
+# Position of the k-th set bit of each byte, eight to a byte.
+_BYTES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
+_BYTE_SELECT = np.argsort(1 - _BYTES, axis=1, kind="stable").astype(np.int64).ravel()
 
 
 def _running_counts(words: Array) -> Array:
@@ -44,38 +39,25 @@ def _running_counts(words: Array) -> Array:
 
 
 class RankedBits:
-    """Bits with rank and select.
-
-    Parameters
-    ----------
-    words : ndarray of uint64, shape (n_words,)
-        64 bits each, the lowest first, and one spare word of zeros at the end.
-    ranks : ndarray of uint32, shape (n_words,)
-        Set bits before each word.
-    """
+    """Bits with rank and select."""
 
     def __init__(self, words: Array, ranks: Array) -> None:
-        self.words = words
-        self.ranks = ranks
+        self.words = words  # uint64: 64 bits each, lowest first, and a spare word of zeros
+        self.ranks = ranks  # uint32: set bits before each word
 
     @classmethod
-    def pack(cls, bits: Mask) -> RankedBits:
-        """From one boolean a bit."""
+    def pack(cls: Type[Bits], bits: Mask) -> Bits:
+        """From one boolean per bit."""
         return cls.from_bytes(np.packbits(bits, bitorder="little"))
 
     @classmethod
-    def from_bytes(cls, packed: Array) -> RankedBits:
-        """From 8 bits a byte, the lowest first."""
+    def from_bytes(cls: Type[Bits], packed: Array) -> Bits:
+        """From 8 bits per byte, the lowest first."""
         spare = -len(packed) % 8 + 8
         words = np.concatenate([packed, np.zeros(spare, dtype=np.uint8)]).view(np.uint64)
         ranks = np.zeros(len(words), dtype=np.uint32)
         np.cumsum(_running_counts(words[:-1]) >> 56, out=ranks[1:], dtype=np.uint32)
         return cls(words, ranks)
-
-    @property
-    def total(self) -> int:
-        """Number of set bits; the last word is a spare."""
-        return int(self.ranks[-1])
 
     def unpack(self, start: int, stop: int) -> Mask:
         """Bits `start` to `stop - 1`, one boolean each."""
@@ -119,6 +101,10 @@ class RankedBits:
 class AllSet:
     """Stands in for `RankedBits` where every bit is set: rank and select are the identity."""
 
+    def unpack(self, start: int, stop: int) -> Mask:
+        """Bits `start` to `stop - 1`, one boolean each."""
+        return np.ones(stop - start, dtype=bool)
+
     def rank(self, position: Ints) -> Ints:
         """Set bits before each position."""
         return position
@@ -126,9 +112,3 @@ class AllSet:
     def select(self, rank: Ints, low: Ints, high: Ints) -> Ints:  # noqa: ARG002 (RankedBits' signature)
         """Position of the set bit with `rank` set bits before it."""
         return rank
-
-
-def word_aligned_blocks(n_bits: int, size: int) -> List[Tuple[int, int]]:
-    """Cut ``[0, n_bits)`` into blocks of about `size` bits that begin on a word."""
-    step = max(64, size // 64 * 64)
-    return [(start, min(start + step, n_bits)) for start in range(0, n_bits, step)]

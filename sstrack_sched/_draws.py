@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import fields
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from dataclasses import dataclass, fields
+from typing import Any, Callable, ClassVar, Dict, Generic, List, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
 from . import _checks
-from ._types import Array, Floats, Ints
+from ._types import Array, ArrayLike, Floats, Ints, Mask
 
 STREAM_VERSION = 1
 """Which draws belong to a (seed, epoch, number); changes whenever they do."""
@@ -19,11 +19,14 @@ _FEW_RUNS = 16  # so many are searched as fast as a guide finds one
 _GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
 
 
+@dataclass(frozen=True, eq=False)
 class Draws:
-    """Base of the structs of arrays that a source draws, one entry per sample."""
+    """Base of the dataclasses of arrays that a sampler draws: the last are bin, number, epoch."""
+
+    _item: ClassVar[Callable[..., Any]]  # what a row is handed out as
 
     def _columns(self) -> Tuple[Ints, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def __len__(self) -> int:
         return len(self._columns()[0])
@@ -35,18 +38,68 @@ class Draws:
             return type(self)(*(column[index] for column in self._columns()))
         return self._item(*(int(column[row]) for column in self._columns()))
 
-    def _item(self, *values: int) -> Any:
+
+Drawn = TypeVar("Drawn", bound=Draws)
+
+
+class Sampler(Generic[Drawn]):
+    """Base of the samplers: a bin by the distribution, then what a subclass draws in that bin."""
+
+    stream_version = STREAM_VERSION
+    n_bins: int
+    feasible: Mask
+    seed: int
+    _drawn: Type[Drawn]
+
+    def sample(
+        self, distribution: ArrayLike, epoch: int, start: int, stop: int, step: int = 1
+    ) -> Drawn:
+        """Samples number `start`, ``start + step``, ... below `stop`: `Pairs` or `Items`.
+
+        A sample is a pure function of (seed, epoch, number, distribution, data): any slice, in any
+        order, in any process gives the same, at a cost that does not grow with `start`.
+
+        Parameters
+        ----------
+        distribution : array_like of float, shape (n_bins,)
+            Q: probability of each bin; 0 where not feasible; sums to 1 within 1e-6.
+        epoch : int
+            In [0, 2**63).
+        start, stop : int
+            ``0 <= start <= stop < 2**63``.
+        step : int, default=1
+            At least 1. As ``sample(...)[::step]`` without `step`, but only those are drawn.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is out of range or a bin that is not feasible has probability.
+        """
+        q = _checks.feasible_distribution("distribution", distribution, self.feasible)
+        epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
+        start = _checks.integer("start", start, 0, 2**63 - 1)
+        stop = _checks.integer("stop", stop, start, 2**63 - 1)
+        step = _checks.integer("step", step, 1, 2**63 - 1)
+        with np.errstate(under="ignore"):  # a bin of next to no probability
+            cumulative = np.cumsum(q / q.sum())
+        cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
+        # np.arange computes its length in floating point, which is wrong near 2**63.
+        number = start + step * np.arange(len(range(start, stop, step)), dtype=np.int64)
+        columns = np.empty((len(fields(self._drawn)), len(number)), dtype=np.int64)
+        columns[-2], columns[-1] = number, epoch
+        small = np.uint16 if self.n_bins <= 2**16 else np.int64  # which sorts fast
+        for low in range(0, len(number), _BLOCK):
+            block = columns[:, low : low + _BLOCK]
+            uniform = uniform_numbers(self.seed, epoch, block[-2], step)
+            block[-3] = np.searchsorted(cumulative, uniform[0], side="right")
+            for index, rows in enumerate(rows_by_group(block[-3].astype(small), self.n_bins)):
+                if len(rows):
+                    block[:-3, rows] = self._draw_in_bin(index, uniform[1:, rows])
+        return self._drawn(*columns)
+
+    def _draw_in_bin(self, index: int, uniform: Floats) -> Any:
+        """All columns before the bin, from uniform numbers of shape (3, n)."""
         raise NotImplementedError
-
-
-def checked_numbers(epoch: int, start: int, stop: int, step: int) -> Tuple[int, Ints]:
-    """Epoch, and ``range(start, stop, step)`` as an array."""
-    epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
-    start = _checks.integer("start", start, 0, 2**63 - 1)
-    stop = _checks.integer("stop", stop, start, 2**63 - 1)
-    step = _checks.integer("step", step, 1, 2**63 - 1)
-    # np.arange computes its length in floating point, which is wrong near 2**63.
-    return epoch, start + step * np.arange(len(range(start, stop, step)), dtype=np.int64)
 
 
 def uniform_numbers(seed: int, epoch: int, number: Ints, step: int, attempt: int = 0) -> Floats:
@@ -66,34 +119,11 @@ def uniform_numbers(seed: int, epoch: int, number: Ints, step: int, attempt: int
     return np.ascontiguousarray((words >> 11).T) * 2.0**-53
 
 
-def draw_by_bin(
-    draw_in_bin: Callable[[int, Floats], Any],
-    n_columns: int,
-    q: Floats,
-    seed: int,
-    epoch: int,
-    number: Ints,
-    step: int,
-) -> Ints:
-    """Draw a bin by `q`, then ``draw_in_bin(bin, uniform numbers)``: rows of (n_columns, bin)."""
-    with np.errstate(under="ignore"):  # a bin of next to no probability
-        cumulative = np.cumsum(q / q.sum())
-    cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
-    drawn = np.empty((n_columns + 1, len(number)), dtype=np.int64)
-    for low in range(0, len(number), _BLOCK):
-        block = drawn[:, low : low + _BLOCK]
-        uniform = uniform_numbers(seed, epoch, number[low : low + _BLOCK], step)
-        block[-1] = np.searchsorted(cumulative, uniform[0], side="right")
-        for i, rows in enumerate(_group(block[-1], len(q))):
-            if len(rows):
-                block[:-1, rows] = draw_in_bin(i, uniform[1:, rows])
-    return drawn
-
-
-def _group(index: Ints, n_groups: int) -> List[Ints]:
-    """Rows of each group, in order."""
-    order = np.argsort(index.astype(np.uint16 if n_groups <= 2**16 else np.int64), kind="stable")
-    return np.split(order, np.cumsum(np.bincount(index, minlength=n_groups))[:-1])
+def rows_by_group(group: Array, n_groups: int) -> List[Array]:
+    """Rows of each group, ascending, 4 bytes each."""
+    order = np.argsort(group, kind="stable").astype(np.int32)
+    ids = np.arange(n_groups).astype(group.dtype)
+    return np.split(order, np.searchsorted(group, ids[:-1], side="right", sorter=order))
 
 
 def pick(uniform: Floats, n: Ints) -> Ints:
@@ -102,24 +132,18 @@ def pick(uniform: Floats, n: Ints) -> Ints:
 
 
 class WeightedDraw:
-    """Draw one of some videos by weight.
+    """Draw one of some videos (or other ids) by weight.
 
-    Runs of equal weight are kept, not weights: one run for uniform weights, one a dataset for a
+    Runs of equal weight are kept, not weights: one run for uniform weights, one per dataset for a
     mixture; a draw finds the run, and a division the video in it. Where most videos have a weight
     of their own, each is a run. A guide table finds the run: cut [0, 1) into as many parts as there
     are runs, and most parts begin in the run that is sought, or next to it.
-
-    Attributes
-    ----------
-    videos : ndarray of int, shape (n,)
-        The ids to draw from.
     """
 
     def __init__(self, arrays: Dict[str, Array]) -> None:
         self.arrays = arrays
-        self.videos: Array = arrays["videos"]
+        self.videos: Array = arrays["videos"]  # the ids to draw from
         self._before = arrays["before"]  # weight before each run, and the sum of all
-        self._total = self._before[-1:]
         self._guide = arrays.get("guide")  # the run in which each part begins
         self._starts = arrays.get("starts")  # of each run, and the number of videos
         self._each = arrays.get("each")  # weight of each of a run's videos
@@ -146,13 +170,12 @@ class WeightedDraw:
 
     def __call__(self, uniform: Floats) -> Ints:
         """Ids for uniform numbers in [0, 1)."""
-        target = uniform * self._total
+        target = uniform * self._before[-1]
         run = self._run_of(uniform, target)
         if self._starts is not None and self._each is not None:
             within = ((target - self._before[run]) / self._each[run]).astype(np.int64)
             run = np.minimum(self._starts[run] + within, self._starts[run + 1] - 1)
-        drawn: Ints = self.videos[run].astype(np.int64)
-        return drawn
+        return self.videos[run].astype(np.int64)
 
     def _run_of(self, uniform: Floats, target: Floats) -> Ints:
         """First run that ends above the target."""

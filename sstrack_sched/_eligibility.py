@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, Tuple, Union
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from ._bits import RankedBits, word_aligned_blocks
+from ._bits import AllSet, RankedBits
 from ._draws import WeightedDraw, pick
 from ._storage import load_arrays, save_arrays
 from ._types import Array, Floats, Ints, Mask
 from .bins import IntervalBins
 from .videos import VideoIndex
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
 _KIND = "eligibility tables"
-_BLOCK = 1 << 20  # frames or videos worked on at a time
+_BLOCK = 1 << 20  # frames or videos worked on at a time; a multiple of 8, for `packbits`
 
 
 class FullTemplates:
@@ -44,54 +41,43 @@ class FullTemplates:
         return start + k + np.where(k >= one_side, gap, 0)
 
 
-class MaskedTemplates:
-    """Templates of one bin under a visibility mask: a bit a frame."""
-
-    def __init__(self, bits: RankedBits) -> None:
-        self.bits = bits
+class MaskedTemplates(RankedBits):
+    """Templates of one bin under a visibility mask: one bit per frame."""
 
     def count(self, start: Ints, stop: Ints) -> Ints:
         """Templates among the frames ``[start, stop)`` of a video."""
-        return self.bits.rank(stop) - self.bits.rank(start)
+        return self.rank(stop) - self.rank(start)
 
     def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
         """One of them."""
-        before = self.bits.rank(start)
-        k = pick(uniform, self.bits.rank(stop) - before)
-        return self.bits.select(before + k, start, stop)
+        before = self.rank(start)
+        return self.select(before + pick(uniform, self.rank(stop) - before), start, stop)
+
+
+Templates = Union[FullTemplates, MaskedTemplates]
 
 
 class Eligibility:
-    """Per bin: the videos that have a pair, and the templates in them.
+    """Per bin: the videos that have a pair, and the templates in them."""
 
-    Attributes
-    ----------
-    draws : list of WeightedDraw, n_bins
-        Of the videos of positive weight that have at least one pair of the bin.
-    templates : list of FullTemplates or MaskedTemplates or None, n_bins
-        None for the image bin, where the template is frame 0.
-    n_templates : ndarray of int64, shape (n_bins,)
-        Template frames in all those videos.
-    """
+    draws: List[WeightedDraw]  # of the videos of positive weight that have a pair of the bin
+    templates: List[Optional[Templates]]  # None for the image bin: the template is frame 0
+    n_templates: Ints  # template frames in all those videos
 
     def __init__(self, videos: VideoIndex, bins: IntervalBins, both: bool) -> None:
         drawn = np.ones(len(videos), dtype=bool) if videos.weight is None else videos.weight > 0
-        self.draws: List[WeightedDraw] = []
-        self.templates: List[Union[FullTemplates, MaskedTemplates, None]] = []
-        n_templates: List[int] = []
-        if bins.image_bin:
-            images = np.flatnonzero(drawn & videos.is_image & first_frame_visible(videos))
-            self.draws.append(_draw_of(videos, [images]))
-            self.templates.append(None)
-            n_templates.append(len(images))
+        images = usable_images(videos)
+        images = images[drawn[images]]
         drawn &= ~videos.is_image
-        for lower, upper in zip(bins.edges[:-1].tolist(), bins.edges[1:].tolist()):
-            table = _templates(videos, drawn, lower, upper, both)
-            ids, count = _serving(videos, drawn, table)
-            self.draws.append(_draw_of(videos, ids))
-            self.templates.append(table)
-            n_templates.append(count)
-        self.n_templates = np.array(n_templates, dtype=np.int64)
+        edges = bins.edges.tolist()
+        tables = [_templates(videos, *window, both) for window in zip(edges[:-1], edges[1:])]
+        served = [_serving(videos, drawn, table) for table in tables]
+        self.templates = [*tables]
+        if bins.image_bin:
+            self.templates.insert(0, None)
+            served.insert(0, (_draw_of(videos, [images]), len(images)))
+        self.draws = [draw for draw, _ in served]
+        self.n_templates = np.array([count for _, count in served], dtype=np.int64)
 
     def save(self, path: Path, key: str) -> None:
         """Write the tables, for `load`."""
@@ -99,8 +85,7 @@ class Eligibility:
         for i, (draw, table) in enumerate(zip(self.draws, self.templates)):
             arrays.update({f"{name}-{i}": array for name, array in draw.arrays.items()})
             if isinstance(table, MaskedTemplates):
-                arrays[f"words-{i}"] = table.bits.words
-                arrays[f"ranks-{i}"] = table.bits.ranks
+                arrays.update({f"words-{i}": table.words, f"ranks-{i}": table.ranks})
         save_arrays(path, _KIND, key, arrays)
 
     @classmethod
@@ -117,13 +102,14 @@ class Eligibility:
             name, index = title.split("-")
             of_bin[int(index)][name] = array
         self.draws = [WeightedDraw(tables) for tables in of_bin]
-        self.templates = [None] if bins.image_bin else []
-        for i in range(len(self.templates), len(bins)):
-            if "words" in of_bin[i]:
-                bits = RankedBits(of_bin[i]["words"], of_bin[i]["ranks"])
-                self.templates.append(MaskedTemplates(bits))
-            else:
-                self.templates.append(FullTemplates(int(bins.lower[i]), both))
+        self.templates = [
+            MaskedTemplates(tables["words"], tables["ranks"])
+            if "words" in tables
+            else FullTemplates(lower, both)
+            for tables, lower in zip(of_bin, bins.lower.tolist())
+        ]
+        if bins.image_bin:
+            self.templates[0] = None
         return self
 
 
@@ -133,44 +119,36 @@ def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
         raise TypeError(f"videos must be a VideoIndex; got {videos!r}")
     if not isinstance(bins, IntervalBins):
         raise TypeError(f"bins must be IntervalBins; got {bins!r}")
-    if videos.is_image.any() and not bins.image_bin:
-        raise ValueError(
-            "bins must have an image bin (image_bin=True), for videos holds "
-            f"{int(videos.is_image.sum())} images; got {bins!r}"
-        )
+    n_images = int(videos.is_image.sum())
+    if n_images and not bins.image_bin:
+        rule = f"have an image bin (image_bin=True), for videos holds {n_images} images"
+        raise ValueError(f"bins must {rule}; got {bins!r}")
 
 
 def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints]:
-    """First frame of videos and the one past their last, as the visibility bits count them.
-
-    Where all is visible there are no bits, and every video's frames begin at 0.
-    """
-    if videos._visible_bits is not None:
-        return videos.offsets[:-1][ids], videos.offsets[1:][ids]
-    lengths = videos.lengths[ids]
-    return np.zeros_like(lengths), lengths
+    """First frame of videos and the one past their last among the bits; without bits, from 0."""
+    if isinstance(videos._bits, AllSet):
+        lengths = videos.lengths[ids]
+        return np.zeros_like(lengths), lengths
+    return videos.offsets[:-1][ids], videos.offsets[1:][ids]
 
 
-def first_frame_visible(videos: VideoIndex) -> Mask:
-    """Whether the target is visible in frame 0 of each video, shape (n_videos,)."""
-    bits = videos._visible_bits
-    if bits is None:
-        return np.ones(len(videos), dtype=bool)
-    first = videos.offsets[:-1]
-    return bits.rank(first + 1) > bits.rank(first)
+def usable_images(videos: VideoIndex) -> Ints:
+    """Ids of the still images whose target is visible."""
+    images = np.flatnonzero(videos.is_image)
+    frame, _ = frame_range(videos, images)
+    return images[videos._bits.rank(frame + 1) > videos._bits.rank(frame)]
 
 
-def _serving(
-    videos: VideoIndex, drawn: Mask, table: Union[FullTemplates, MaskedTemplates]
-) -> Tuple[List[Ints], int]:
-    """Ids, in parts, of the drawn videos that have templates, and how many these are."""
+def _serving(videos: VideoIndex, drawn: Mask, table: Templates) -> Tuple[WeightedDraw, int]:
+    """How to draw from the drawn videos that have templates, and how many templates these are."""
     ids, n_templates = [], 0
     for start in range(0, len(videos), _BLOCK):
         part = slice(start, start + _BLOCK)
         count = table.count(*frame_range(videos, part)) * drawn[part]
         ids.append(start + np.flatnonzero(count))
         n_templates += int(count.sum())
-    return ids, n_templates
+    return _draw_of(videos, ids), n_templates
 
 
 def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
@@ -180,49 +158,34 @@ def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
     return WeightedDraw.of(ids, None if videos.weight is None else videos.weight[ids])
 
 
-def _templates(
-    videos: VideoIndex, drawn: Mask, lower: int, upper: int, both: bool
-) -> Union[FullTemplates, MaskedTemplates]:
+def _templates(videos: VideoIndex, lower: int, upper: int, both: bool) -> Templates:
     """Frames that are visible and have a visible partner at a distance in ``[lower, upper)``."""
-    if videos._visible_bits is None:
+    if isinstance(videos._bits, AllSet):
         return FullTemplates(lower, both)
-    blocks = [
-        _eligible_block(videos, drawn, start, stop, lower, upper, both)
-        for start, stop in word_aligned_blocks(videos.n_frames, _BLOCK)
+    packed = [
+        np.packbits(_eligible(videos, start, lower, upper, both), bitorder="little")
+        for start in range(0, videos.n_frames, _BLOCK)
     ]
-    return MaskedTemplates(RankedBits.from_bytes(np.concatenate(blocks)))
+    return MaskedTemplates.from_bytes(np.concatenate(packed))
 
 
-def _eligible_block(
-    videos: VideoIndex,
-    drawn: Mask,
-    start: int,
-    stop: int,
-    lower: int,
-    upper: int,
-    both: bool,
-) -> Array:
-    """Packed bits of `_templates` for the frames ``[start, stop)`` of all videos."""
-    bits, offsets = videos._visible_bits, videos.offsets
-    assert bits is not None
+def _eligible(videos: VideoIndex, start: int, lower: int, upper: int, both: bool) -> Mask:
+    """Which of the block of frames from `start`, of all videos, are among `_templates`."""
+    stop, offsets = min(start + _BLOCK, videos.n_frames), videos.offsets
     first, last = np.searchsorted(offsets, [start, stop - 1], side="right") - 1
     inside = np.clip(offsets[first : last + 2], start, stop)
     video = np.repeat(np.arange(first, last + 1), np.diff(inside))
-    frame = np.arange(start, stop)
-    # Visible frames before each frame of the block and of its surroundings.
-    low = max(start - upper, 0)
-    seen = bits.unpack(low, min(stop + upper, videos.n_frames))
+    # Frames are counted from the first of the block's surroundings.
+    origin = max(start - upper, 0)
+    seen = videos._bits.unpack(origin, min(stop + upper, videos.n_frames))
     before = np.zeros(len(seen) + 1, dtype=np.int64)
     np.cumsum(seen, out=before[1:])
-    end = offsets[video + 1]
-    partners = (
-        before[np.minimum(frame + upper, end) - low] - before[np.minimum(frame + lower, end) - low]
-    )
+    frame = np.arange(start - origin, stop - origin)
+    end = offsets[video + 1] - origin
+    partners = before[np.minimum(frame + upper, end)] - before[np.minimum(frame + lower, end)]
     if both:
-        begin = offsets[video]
-        partners += (
-            before[np.maximum(frame - lower + 1, begin) - low]
-            - before[np.maximum(frame - upper + 1, begin) - low]
-        )
-    eligible = seen[start - low : stop - low] & (partners > 0) & drawn[video]
-    return np.packbits(eligible, bitorder="little")
+        begin = offsets[video] - origin
+        partners += before[np.maximum(frame - lower + 1, begin)]
+        partners -= before[np.maximum(frame - upper + 1, begin)]
+    eligible: Mask = seen[start - origin : stop - origin] & (partners > 0)
+    return eligible

@@ -55,15 +55,7 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
 def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     """Gradient dS/dp, shape (..., n_bins), not negative; analytic and O(n_bins).
 
-    Parameters
-    ----------
-    success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
-        p and d, in [0, 1], as for `expected_success`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `expected_success`.
+    Arguments and errors are those of `expected_success`.
 
     Examples
     --------

@@ -21,17 +21,14 @@ from ._types import ArrayLike, Floats
 
 
 def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Scaling ratio s of each bin: the share of its samples that the schedule takes away.
+    """Scaling ratio ``s = (q^R - q^I) / q^R``, shape (..., n_bins), in [-inf, 1].
+
+    The share of a bin's samples that the schedule takes away; where q^R = 0: -inf, or 0 if q^I = 0.
 
     Parameters
     ----------
     q_random, q_interval : array_like of float, shape (..., n_bins)
         q^R and q^I; each sums to 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins)
-        ``(q^R - q^I) / q^R``, in [-inf, 1]. Where q^R = 0: -inf, or 0 if q^I = 0 too.
 
     Raises
     ------
@@ -56,34 +53,12 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio ``P = max(s, 0)``, shape (..., n_bins), in [0, 1]; s as of `scaling_ratio`.
-
-    Parameters
-    ----------
-    q_random, q_interval : array_like of float, shape (..., n_bins)
-        q^R and q^I; each sums to 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `scaling_ratio`, whose example shows all three ratios.
-    """
+    """Pruning ratio ``P = max(s, 0)``, in [0, 1]: arguments, shape and errors of `scaling_ratio`."""
     return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio ``E = s - P``, shape (..., n_bins), at most 0; -inf if q^R = 0 and q^I > 0.
-
-    Parameters
-    ----------
-    q_random, q_interval : array_like of float, shape (..., n_bins)
-        q^R and q^I; each sums to 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `scaling_ratio`, whose example shows all three ratios.
-    """
+    """Enhancement ratio ``E = s - P``, at most 0: arguments, shape and errors of `scaling_ratio`."""
     return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
 
 
@@ -94,8 +69,9 @@ def loss_weights(
     max_weight: Optional[float] = None,
     normalize: bool = False,
 ) -> Floats:
-    """Loss weight of each bin, ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``.
+    """Loss weights ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``, shape (..., n_bins).
 
+    They are 1 (before normalising) where q^I = 0, for such a bin is never drawn, and where q^R = 0.
     Their mean under q^I is ``1 + TV(q^R, q^I)`` (total variation) if every bin of q^R is drawn: the
     paper's weights raise the effective learning rate while the schedule is far from random.
 
@@ -108,12 +84,6 @@ def loss_weights(
     normalize : bool, default=False
         Divide by the mean weight under q^I, so that the weighted loss keeps its scale. The paper
         does not.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n_bins)
-        At least 1 unless normalised. 1 (before normalising) where q^I = 0, for such a bin is never
-        drawn, and where q^R = 0.
 
     Raises
     ------

@@ -1,19 +1,20 @@
-"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly."""
+"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly.
+
+Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147, section 3.2.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator, Tuple
+from typing import Iterator, Tuple
 
 import numpy as np
 
 from . import _checks
-from ._eligibility import check_images, first_frame_visible
+from ._bits import AllSet
+from ._eligibility import check_images, usable_images
 from ._types import ArrayLike, Floats, Ints, Mask
-
-if TYPE_CHECKING:
-    from .bins import IntervalBins
-    from .videos import VideoIndex
-
+from .bins import IntervalBins
+from .videos import VideoIndex
 
 SCHEMES = ("forward", "symmetric", "causal")
 _BLOCK = 1 << 18  # frames worked on at a time
@@ -22,15 +23,20 @@ _BLOCK = 1 << 18  # frames worked on at a time
 def random_sampler_distribution(
     videos: VideoIndex, bins: IntervalBins, scheme: str = "forward"
 ) -> Floats:
-    """Bin distribution q^R of a random sampler over these videos, exactly.
+    """Bin distribution q^R, shape (n_bins,), of a random sampler over these videos, exactly.
 
     The sampler draws a video by weight, a template uniformly among its visible frames, and a search
-    frame uniformly among the visible frames in a window about the template ([1]_, section 3.2).
+    frame uniformly among the visible frames in a window about the template (SSTrack, section 3.2).
     With M the end of the last bin, the window is
 
     * ``"forward"``: ``[t, t + M)``, the paper's;
     * ``"symmetric"``: ``(t - M, t + M)``;
     * ``"causal"``: ``[t + 1, t + M)``, that of PyTracking, STARK and OSTrack.
+
+    A template without any admissible search frame is redrawn, and a video without any such template
+    drops out: q^R is conditional on a pair. Bins that do not begin at 0 narrow the window to the
+    intervals that they cover. Growing gaps (OSTrack widens the window when it is empty) are left
+    out.
 
     Parameters
     ----------
@@ -41,26 +47,10 @@ def random_sampler_distribution(
     scheme : {"forward", "symmetric", "causal"}, default="forward"
         The sampler's window.
 
-    Returns
-    -------
-    ndarray of float64, shape (n_bins,)
-        q^R, sums to 1.
-
     Raises
     ------
     TypeError, ValueError
         If an argument does not fit or no video has an admissible pair.
-
-    Notes
-    -----
-    A template without any admissible search frame is redrawn, and a video without any such template
-    drops out: q^R is conditional on a pair. Bins that do not begin at 0 narrow the window to the
-    intervals that they cover. Growing gaps (OSTrack widens the window when it is empty) are left
-    out.
-
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
     Examples
     --------
@@ -70,12 +60,12 @@ def random_sampler_distribution(
     """
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
-    weight = np.ones(len(videos)) if videos.weight is None else videos.weight
+    weight = videos._weights()
     if weight.max() > 2.0**900:  # sums of the largest floats would be infinite
         weight = np.ldexp(weight, -len(videos).bit_length())
     share, largest = np.zeros(len(bins)), 0.0
     with np.errstate(under="ignore", over="ignore"):
-        for weights, shares in _all_shares(videos, weight, bins, scheme):
+        for weights, shares in _blocks(videos, weight, bins, scheme):
             # Relative to the largest weight with a pair so far: weights may lie 600 decades apart,
             # and the heaviest videos may have no pair at all.
             served = weights * shares.any(axis=0)
@@ -85,15 +75,13 @@ def random_sampler_distribution(
                 largest = grown
         total = share.sum()
     if total == 0:
-        raise ValueError(
-            f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
-        )
-    q_random: Floats = share / total
-    return q_random
+        rule = f"have a pair that makes a bin feasible of {bins!r}"
+        raise ValueError(f"videos must {rule}; got {videos!r}")
+    return np.asarray(share / total, dtype=np.float64)
 
 
 def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
-    """Share of each bin among observed samples, such as pairs drawn by a sampler that is not ours.
+    """Share of each bin, shape (n_bins,), among observed samples, such as another sampler's pairs.
 
     Parameters
     ----------
@@ -101,11 +89,6 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
         Bins, from `IntervalBins.assign`; at least one, in [0, n_bins).
     n_bins : int
         Number of bins.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_bins,)
-        Sums to 1.
 
     Raises
     ------
@@ -124,53 +107,38 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
     return np.bincount(ids.ravel(), minlength=n_bins) / ids.size
 
 
-def _all_shares(
+def _blocks(
     videos: VideoIndex, weight: Floats, bins: IntervalBins, scheme: str
 ) -> Iterator[Tuple[Floats, Floats]]:
     """Weights (n,) of blocks of videos and images, and their shares by bin (n_bins, n)."""
     if bins.image_bin:
-        images = weight[videos.is_image & first_frame_visible(videos)]
+        images = weight[usable_images(videos)]
         yield images, np.eye(len(bins), 1) * np.ones(len(images))
-    for weights, shares in _shares_by_block(videos, weight, bins, scheme):
-        yield weights, np.concatenate([np.zeros((int(bins.image_bin), len(weights))), shares])
-
-
-def _shares_by_block(
-    videos: VideoIndex, weight: Floats, bins: IntervalBins, scheme: str
-) -> Iterator[Tuple[Floats, Floats]]:
-    """Weights (n,) of a block of videos and their shares by bin (n_video_bins, n); not images."""
     drawn = np.flatnonzero((weight > 0) & ~videos.is_image)
     lengths, weights = videos.lengths[drawn], weight[drawn]
-    bits = videos._visible_bits
-    if bits is None and len(drawn):  # videos of one length are alike
+    all_visible = isinstance(videos._bits, AllSet)
+    if all_visible and len(drawn):  # videos of one length are alike
         lengths, same = np.unique(lengths, return_inverse=True)
         weights = np.bincount(same.ravel(), weights=weights).astype(np.float64)
     begins = np.append(0, np.cumsum(lengths))
     start = 0
     while start < len(lengths):
-        stop = max(
-            int(np.searchsorted(begins, begins[start] + _BLOCK, side="right")) - 1, start + 1
-        )
+        fitting = int(np.searchsorted(begins, begins[start] + _BLOCK, side="right")) - 1
+        stop = max(fitting, start + 1)
         block = lengths[start:stop]
-        if bits is None:
+        if all_visible:
             visible = np.ones(int(block.sum()), dtype=bool)
         else:
-            first = videos.offsets[drawn[start:stop]]
-            low = int(first[0])
-            visible = bits.unpack(low, int(first[-1] + block[-1]))[_ranges(first - low, block)]
+            shift = videos.offsets[drawn[start:stop]] - begins[start:stop]
+            frames = np.arange(begins[start], begins[stop]) + np.repeat(shift, block)
+            low, last = int(frames[0]), int(frames[-1])
+            visible = videos._bits.unpack(low, last + 1)[frames - low]
         yield weights[start:stop], _shares(visible, block, bins, scheme)
         start = stop
 
 
-def _ranges(first: Ints, length: Ints) -> Ints:
-    """Concatenation of ``range(first[i], first[i] + length[i])``."""
-    begins = np.cumsum(length) - length
-    ranges: Ints = np.arange(int(length.sum())) + np.repeat(first - begins, length)
-    return ranges
-
-
 def _shares(visible: Mask, lengths: Ints, bins: IntervalBins, scheme: str) -> Floats:
-    """Share of each bin (n_video_bins, n_videos) in videos laid end to end; 0 without a pair."""
+    """Share of each bin (n_bins, n_videos) in videos laid end to end; 0 without a pair."""
     n_videos = len(lengths)
     before = np.append(0, np.cumsum(visible))
     template = np.flatnonzero(visible)
@@ -180,25 +148,22 @@ def _shares(visible: Mask, lengths: Ints, bins: IntervalBins, scheme: str) -> Fl
 
     def within(edge: int) -> Ints:
         """Search frames of each template at an interval below `edge`, up to a constant."""
-        after: Ints = before[
-            np.minimum(template + (max(edge, 1) if scheme == "causal" else edge), end)
-        ]
-        if scheme != "symmetric":
-            return after
-        after -= before[np.maximum(template - max(edge, 1) + 1, begin)]
-        return after
+        first = max(edge, 1) if scheme == "causal" else edge
+        found: Ints = before[np.minimum(template + first, end)]
+        if scheme == "symmetric":
+            found -= before[np.maximum(template - max(edge, 1) + 1, begin)]
+        return found
 
     edges = bins.edges.tolist()
-    bounds = [within(edges[0]), within(edges[-1])]
-    n_search = bounds[1] - bounds[0]
+    low = within(edges[0])
+    n_search = within(edges[-1]) - low
     admissible = n_search > 0
     n_templates = np.bincount(video[admissible], minlength=n_videos)
     share_of_one = np.zeros(len(template))
     np.divide(1.0, n_search * n_templates[video], out=share_of_one, where=admissible)
-    shares = np.empty((len(edges) - 1, n_videos))
-    low = bounds[0]
-    for i, edge in enumerate(edges[1:]):
+    shares = np.zeros((len(bins), n_videos))
+    for row, edge in zip(shares[int(bins.image_bin) :], edges[1:]):
         high = within(edge)
-        shares[i] = np.bincount(video, weights=(high - low) * share_of_one, minlength=n_videos)
+        row[:] = np.bincount(video, weights=(high - low) * share_of_one, minlength=n_videos)
         low = high
     return shares

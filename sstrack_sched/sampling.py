@@ -1,45 +1,88 @@
-"""Exact sampling of (template, search) pairs by interval bin."""
+"""Exact sampling of (template, search) pairs by interval bin.
+
+Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147, section 3.2.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Tuple
 
 import numpy as np
 
 from . import _checks
-from ._bits import AllSet
-from ._draws import STREAM_VERSION, checked_numbers, draw_by_bin, pick, uniform_numbers
+from ._draws import Draws, Sampler, pick, uniform_numbers
 from ._eligibility import Eligibility, check_images, frame_range
-from ._pairs import Pair, Pairs
-from ._types import ArrayLike, Floats, Ints
+from ._storage import digest
+from ._types import Floats, Ints
 from .bins import IntervalBins
 from .random_sampler import SCHEMES, random_sampler_distribution
 from .videos import VideoIndex
 
-__all__ = ["Coverage", "IntervalSampler", "Pair", "Pairs"]
+
+class Pair(NamedTuple):
+    """One training pair."""
+
+    video: int
+    template: int
+    search: int
+    bin: int
+    number: int
+    epoch: int
+
+    @property
+    def interval(self) -> int:
+        """Frames between template and search, unsigned."""
+        return abs(self.search - self.template)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs(Draws):
+    """Pairs as a struct of int64 arrays, shape (n_pairs,) each.
+
+    Slicing and index arrays give `Pairs`, an integer gives a `Pair`, iteration yields `Pair`.
+    """
+
+    _item = Pair
+    video: Ints  #: Index of the video.
+    template: Ints  #: Template frame, from 0.
+    search: Ints  #: Search frame, from 0.
+    bin: Ints  #: Interval bin.
+    number: Ints  #: Which pair of the epoch.
+    epoch: Ints  #: Which epoch.
+
+    @property
+    def interval(self) -> Ints:
+        """Frames between template and search, unsigned."""
+        interval: Ints = np.abs(self.search - self.template)
+        return interval
+
+    def __iter__(self) -> Iterator[Pair]:
+        return map(Pair._make, zip(*(column.tolist() for column in self._columns())))
 
 
 class Coverage(NamedTuple):
-    """What can serve each bin: int64 arrays, shape (n_bins,)."""
+    """How many videos and template frames can serve each bin: int64 arrays, shape (n_bins,)."""
 
     videos: Ints
     templates: Ints
 
 
-class IntervalSampler:
+class IntervalSampler(Sampler[Pairs]):
     """Draw pairs of any bin, exactly and reproducibly.
 
-    A pair of bin ``[l, u)`` ([1]_, section 3.2, borders as in the docs page "The mathematics"): a
-    video, drawn by weight among those that have two visible frames whose distance is in ``[l, u)``;
-    a template, uniform among its visible frames that have such a partner; a search frame, uniform
-    among the template's partners. For a still image template = search = frame 0.
+    A pair of bin ``[l, u)`` (SSTrack, section 3.2; borders as in the docs page "The mathematics")
+    is a video, drawn by weight among those that have two visible frames whose distance is in ``[l,
+    u)``; a template, uniform among its visible frames that have such a partner; a search frame,
+    uniform among the template's partners. For a still image template = search = frame 0. What
+    `sample` draws is a pure function of its arguments, `videos`, `bins`, `direction` and `seed`.
 
-    Pair number k of an epoch is a pure function of (seed, epoch, k, distribution, videos, bins):
-    any slice, in any order, in any process gives the same pairs, at a cost that does not grow with
-    k.
+    Uniform numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter (number,
+    attempt), four per pair: bin, video, template, search. A choice among n has a bias of at most
+    n / 2**53.
 
     Parameters
     ----------
@@ -57,7 +100,6 @@ class IntervalSampler:
 
     Attributes
     ----------
-    n_bins : int
     feasible : ndarray of bool, shape (n_bins,)
         Bins that the data can fill, read-only.
 
@@ -65,16 +107,6 @@ class IntervalSampler:
     ------
     TypeError, ValueError
         If an argument does not fit, no bin is feasible, or there are images and no bin for them.
-
-    Notes
-    -----
-    Uniform numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter (number,
-    attempt), four a pair: bin, video, template, search. A choice among n has a bias of at most n /
-    2**53.
-
-    References
-    ----------
-    .. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
     Examples
     --------
@@ -86,7 +118,7 @@ class IntervalSampler:
     True
     """
 
-    stream_version = STREAM_VERSION
+    _drawn = Pairs
 
     def __init__(
         self,
@@ -101,24 +133,18 @@ class IntervalSampler:
         self.scheme = _checks.choice("scheme", scheme, SCHEMES)
         self.direction = _checks.choice("direction", direction, ("both", "forward"))
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
-        self.videos = videos
-        self.bins = bins
-        self.n_bins = len(bins)
-        self._random: Optional[Floats] = None
-        self._tables = self._eligibility()
+        self.videos, self.bins, self.n_bins = videos, bins, len(bins)
+        self._tables = self._open_tables()
         self.feasible = _checks.frozen(self._tables.n_templates > 0)
         if not self.feasible.any():
             raise ValueError(
                 f"videos must have a pair that makes a bin feasible of {bins!r}; got {videos!r}"
             )
 
-    @property
+    @cached_property
     def random_distribution(self) -> Floats:
         """q^R of the random sampler that `scheme` names, exactly, shape (n_bins,); read-only."""
-        if self._random is None:
-            q_random = random_sampler_distribution(self.videos, self.bins, self.scheme)
-            self._random = _checks.frozen(q_random)
-        return self._random
+        return _checks.frozen(random_sampler_distribution(self.videos, self.bins, self.scheme))
 
     @property
     def identity(self) -> Dict[str, Any]:
@@ -139,49 +165,36 @@ class IntervalSampler:
             f"scheme={self.scheme!r}, seed={self.seed})"
         )
 
-    def _eligibility(self) -> Eligibility:
+    def _tables_file(self) -> Tuple[Path, str]:
+        """Path of the saved tables, and the key that they must have."""
+        path = self.videos.path
+        if path is None:
+            raise ValueError(
+                "videos must be saved, then loaded, for save_tables; got one in memory"
+            )
+        key = digest(f"{self.videos.fingerprint} {self.bins!r} {self.direction}")
+        return path.with_name(f"{path.name}.{key}.tables"), key
+
+    def _open_tables(self) -> Eligibility:
         both = self.direction == "both"
-        if self.videos.path is not None:
-            # The tables can be computed anew: a missing or damaged file costs time only.
-            with contextlib.suppress(OSError, ValueError, LookupError):
-                return Eligibility.load(self._tables_path, self._tables_key, self.bins, both)
+        with suppress(OSError, ValueError, LookupError, RecursionError):  # none, or damaged
+            return Eligibility.load(*self._tables_file(), self.bins, both)
         return Eligibility(self.videos, self.bins, both)
-
-    @property
-    def _tables_key(self) -> str:
-        text = f"{self.videos.fingerprint} {self.bins!r} {self.direction}"
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-    @property
-    def _tables_path(self) -> Path:
-        assert self.videos.path is not None
-        return self.videos.path.with_name(f"{self.videos.path.name}.{self._tables_key}.tables")
 
     def save_tables(self) -> None:
         """Save the eligibility tables beside the index: computed once, by one process.
 
-        Samplers made later from the same file, bins and direction open them instead of computing
-        them.
+        Samplers made later from the same file, bins and direction open them instead.
 
         Raises
         ------
         ValueError
             If the index was not loaded from a file.
         """
-        if self.videos.path is None:
-            raise ValueError(
-                "videos must be saved and loaded before save_tables; got one in memory"
-            )
-        self._tables.save(self._tables_path, self._tables_key)
+        self._tables.save(*self._tables_file())
 
     def coverage(self) -> Coverage:
-        """How many videos, and template frames in them, can serve each bin.
-
-        Returns
-        -------
-        Coverage
-            ``videos`` and ``templates``, int64 arrays of shape (n_bins,). Videos of weight 0 do not
-            count.
+        """How many videos of positive weight, and template frames in them, can serve each bin.
 
         Examples
         --------
@@ -191,40 +204,8 @@ class IntervalSampler:
         n_videos = np.array([len(draw.videos) for draw in self._tables.draws], dtype=np.int64)
         return Coverage(n_videos, self._tables.n_templates.copy())
 
-    def sample(
-        self, distribution: ArrayLike, epoch: int, start: int, stop: int, step: int = 1
-    ) -> Pairs:
-        """Pairs number `start`, ``start + step``, ... below `stop` of an epoch.
-
-        Parameters
-        ----------
-        distribution : array_like of float, shape (n_bins,)
-            Q: probability of each bin; 0 where not feasible; sums to 1 within 1e-6.
-        epoch : int
-            In [0, 2**63).
-        start, stop : int
-            ``0 <= start <= stop < 2**63``.
-        step : int, default=1
-            At least 1. As ``sample(...)[::step]`` without `step`, but only those are drawn.
-
-        Returns
-        -------
-        Pairs
-            ``range(start, stop, step)`` of them.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is out of range or a bin that is not feasible has probability.
-        """
-        q = _checks.feasible_distribution("distribution", distribution, self.feasible)
-        epoch, number = checked_numbers(epoch, start, stop, step)
-        columns = draw_by_bin(self._draw_in_bin, 3, q, self.seed, epoch, number, step)
-        video, template, search, bin_ids = columns
-        return Pairs(video, template, search, bin_ids, number, np.full(len(number), epoch))
-
     def redraw(self, pair: Pair, attempt: int) -> Pair:
-        """Another pair of the same bin, for one whose frames turn out unreadable.
+        """Another pair of the same bin, number and epoch, for one whose frames are unreadable.
 
         Parameters
         ----------
@@ -232,11 +213,6 @@ class IntervalSampler:
             The pair to replace, from `sample` or `redraw`.
         attempt : int
             In [1, 2**64); each gives another pair, always the same.
-
-        Returns
-        -------
-        Pair
-            Same bin, number and epoch.
 
         Raises
         ------
@@ -271,7 +247,7 @@ class IntervalSampler:
     ) -> Ints:
         """Search frames, uniform among the template's partners after and before it."""
         lower, upper = int(self.bins.lower[index]), int(self.bins.upper[index])
-        seen = self.videos._visible_bits or AllSet()
+        seen = self.videos._bits
         low, high = np.minimum(template + lower, end), np.minimum(template + upper, end)
         rank = seen.rank(low)
         count = seen.rank(high) - rank
@@ -284,15 +260,9 @@ class IntervalSampler:
         k = pick(uniform, count + seen.rank(high_before) - rank_before)
         after = k < count
         target = np.where(after, rank + k, rank_before + k - count)
-        return seen.select(
-            target, np.where(after, low, low_before), np.where(after, high, high_before)
-        )
+        low, high = np.where(after, low, low_before), np.where(after, high, high_before)
+        return seen.select(target, low, high)
 
     def __reduce__(self) -> Any:
-        return _make_sampler, (self.videos, self.bins, self.direction, self.scheme, self.seed)
-
-
-def _make_sampler(
-    videos: VideoIndex, bins: IntervalBins, direction: str, scheme: str, seed: int
-) -> IntervalSampler:
-    return IntervalSampler(videos, bins, direction=direction, scheme=scheme, seed=seed)
+        options: Dict[str, Any] = {"direction": self.direction, "scheme": self.scheme}
+        return partial(IntervalSampler, self.videos, self.bins, seed=self.seed, **options), ()

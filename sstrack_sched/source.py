@@ -58,9 +58,9 @@ def checked_source(source: Any) -> Source:
 def identity_of(source: Source) -> Dict[str, Any]:
     """The identity as JSON gives it back, so that it can be compared with a loaded one."""
     try:
-        identity = json.loads(json.dumps(source.identity))
+        identity: Dict[str, Any] = json.loads(json.dumps(source.identity))
     except (TypeError, ValueError) as error:
         raise TypeError(f"source.identity must hold plain values for JSON: {error}") from error
     if not isinstance(identity, dict):
         raise TypeError(f"source.identity must be a dict; got {identity!r}")
-    return cast(Dict[str, Any], identity)
+    return identity

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 
 from . import _checks
-from ._bits import MAX_BITS, RankedBits
-from ._storage import load_arrays, save_arrays
+from ._bits import MAX_BITS, AllSet, RankedBits
+from ._storage import digest, load_arrays, save_arrays
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 from .bins import MAX_INTERVAL
 
-if TYPE_CHECKING:
-    import os
-
-    PathLike = Union[str, "os.PathLike[str]"]
-
-
+PathLike = Union[str, "os.PathLike[str]"]
 _KIND = "VideoIndex"
 
 
 class VideoIndex:
     """Videos to draw pairs from.
 
-    Holds arrays only, no Python object a video, so that 10^7 videos and 10^9 frames fit.
+    Holds arrays only, no Python object per video, so that 10^7 videos and 10^9 frames fit.
 
     Parameters
     ----------
@@ -70,36 +67,35 @@ class VideoIndex:
         is_image: Optional[ArrayLike] = None,
         weight: Optional[ArrayLike] = None,
     ) -> None:
-        lengths = _checked_lengths(lengths)
+        lengths = _checks.integers("lengths", lengths)
+        if lengths.ndim != 1 or not len(lengths):
+            rule = "one number per video, at least one"
+            raise ValueError(f"lengths must be {rule}; got shape {lengths.shape}")
+        rule = f"be in [1, {MAX_INTERVAL}]"
+        _checks.refuse("lengths", rule, lengths, (lengths < 1) | (lengths > MAX_INTERVAL))
         n_videos = len(lengths)
-        images = (
-            np.zeros(n_videos, dtype=bool)
-            if is_image is None
-            else _checks.mask("is_image", is_image, (n_videos,))
-        )
-        weights = None if weight is None else _checks.weights("weight", weight, n_videos)
-        bits = None
+        if is_image is None:
+            is_image = np.zeros(n_videos, dtype=bool)
+        arrays: Dict[str, Array] = {"lengths": lengths}
+        arrays["is_image"] = _checks.mask("is_image", is_image, (n_videos,))
+        if weight is not None:
+            arrays["weight"] = _checks.weights("weight", weight, n_videos)
         if visible is not None:
-            flat = _flat_mask(visible, lengths)
-            bits = None if flat.all() else RankedBits.pack(flat)
-        self._set(lengths, images, weights, bits)
+            arrays.update(_packed(int(lengths.sum()), _masks(visible, lengths)))
+        self._set(arrays)
 
-    def _set(
-        self,
-        lengths: Ints,
-        is_image: Mask,
-        weight: Optional[Floats],
-        visible_bits: Optional[RankedBits],
-    ) -> None:
-        self.lengths = _checks.frozen(lengths)
-        self.is_image = _checks.frozen(is_image)
-        self.weight = None if weight is None else _checks.frozen(weight)
+    def _set(self, arrays: Dict[str, Array]) -> None:
+        """Take the arrays that a file of the index holds, in the order of the fingerprint."""
+        self._arrays = {name: _checks.frozen(array) for name, array in arrays.items()}
+        self.lengths: Ints = arrays["lengths"]
+        self.is_image: Mask = arrays["is_image"]
+        self.weight: Optional[Floats] = arrays.get("weight")
         self.path: Optional[Path] = None
-        self._mapped = False
         self.verified = False
-        self._visible_bits = visible_bits
-        self._offsets: Optional[Ints] = None
-        self._fingerprint: Optional[str] = None
+        self._mapped = False
+        self._bits: Union[AllSet, RankedBits] = AllSet()
+        if "visible_words" in arrays:
+            self._bits = RankedBits(arrays["visible_words"], arrays["visible_ranks"])
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -115,59 +111,40 @@ class VideoIndex:
         """Frames of all videos."""
         return int(self.offsets[-1])
 
-    @property
+    @cached_property
     def offsets(self) -> Ints:
         """First frame of each video among all frames, and their number, shape (n_videos + 1,)."""
-        if self._offsets is None:
-            offsets = np.zeros(len(self) + 1, dtype=np.int64)
-            np.cumsum(self.lengths, out=offsets[1:])
-            self._offsets = _checks.frozen(offsets)
-        return self._offsets
+        offsets = np.zeros(len(self) + 1, dtype=np.int64)
+        np.cumsum(self.lengths, out=offsets[1:])
+        return _checks.frozen(offsets)
 
     @property
     def visible(self) -> Optional[Mask]:
         """All videos' masks in one new array, shape (n_frames,); None where all are visible."""
-        return None if self._visible_bits is None else self._visible_bits.unpack(0, self.n_frames)
+        return None if isinstance(self._bits, AllSet) else self._bits.unpack(0, self.n_frames)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of the content: equal for indices from which the same pairs are drawn."""
-        if self._fingerprint is None:
-            digest = hashlib.blake2b(digest_size=16)
-            digest.update(f"VideoIndex {len(self)}".encode())
-            for name, array in self._arrays().items():
-                digest.update(name.encode())
-                digest.update(np.ascontiguousarray(array).view(np.uint8))
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+        return digest(f"VideoIndex {len(self)}", *chain.from_iterable(self._arrays.items()))
 
-    def _arrays(self) -> Dict[str, Array]:
-        arrays: Dict[str, Array] = {"lengths": self.lengths, "is_image": self.is_image}
-        if self.weight is not None:
-            arrays["weight"] = self.weight
-        if self._visible_bits is not None:
-            arrays["visible_words"] = self._visible_bits.words
-            arrays["visible_ranks"] = self._visible_bits.ranks
-        return arrays
+    def _weights(self) -> Floats:
+        return np.ones(len(self)) if self.weight is None else self.weight
 
     @classmethod
     def concatenate(
         cls, indices: Sequence[VideoIndex], dataset_weights: Optional[ArrayLike] = None
     ) -> VideoIndex:
-        """Mix datasets the way trackers do.
+        """Index of several datasets, mixed the way trackers do.
 
         Parameters
         ----------
         indices : sequence of VideoIndex
-            One a dataset; the videos are numbered in this order.
+            One per dataset; the videos are numbered in this order.
         dataset_weights : array_like of float, shape (n_datasets,), optional
             First a dataset is drawn by these, then a video by its own index's weights. Default: all
             videos alike; where an index has weights of its own they stay as they are, beside 1 in
             the others.
-
-        Returns
-        -------
-        VideoIndex
 
         Raises
         ------
@@ -186,53 +163,36 @@ class VideoIndex:
         for part in parts:
             if not isinstance(part, VideoIndex):
                 raise TypeError(f"indices must hold VideoIndex objects; got {part!r}")
-        weight = None
+        arrays: Dict[str, Array] = {
+            "lengths": np.concatenate([part.lengths for part in parts]),
+            "is_image": np.concatenate([part.is_image for part in parts]),
+        }
         if dataset_weights is not None:
-            shares = _checks.normalized(
-                _checks.weights("dataset_weights", dataset_weights, len(parts))
-            )
-            weights = [_checks.normalized(_ones_if_none(part)) for part in parts]
-            weight = np.concatenate([own * share for own, share in zip(weights, shares)])
+            shares = _checks.weights("dataset_weights", dataset_weights, len(parts))
+            shares = _checks.normalized(shares)
+            own = [_checks.normalized(part._weights()) for part in parts]
+            arrays["weight"] = np.concatenate([a * b for a, b in zip(own, shares)])
         elif any(part.weight is not None for part in parts):
-            weight = np.concatenate([_ones_if_none(part) for part in parts])
-        bits = None
-        if any(part._visible_bits is not None for part in parts):
-            masks = [part.visible for part in parts]
-            _check_n_frames(sum(part.n_frames for part in parts))
-            bits = RankedBits.pack(
-                np.concatenate(
-                    [
-                        np.ones(part.n_frames, dtype=bool) if mask is None else mask
-                        for part, mask in zip(parts, masks)
-                    ]
-                )
-            )
+            arrays["weight"] = np.concatenate([part._weights() for part in parts])
+        if any(isinstance(part._bits, RankedBits) for part in parts):
+            masks = (part._bits.unpack(0, part.n_frames) for part in parts)
+            arrays.update(_packed(sum(part.n_frames for part in parts), masks))
         self = cls.__new__(cls)
-        self._set(
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.is_image for part in parts]),
-            weight,
-            bits,
-        )
+        self._set(arrays)
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write the index into one file, in the safetensors layout.
+        """Write the index into one file at `path`, in the safetensors layout; its folder is made.
 
         At every moment the file is the old index or the new one, whole, whatever other processes
         and threads write; the last one wins. A process that has mapped the old one keeps it.
-
-        Parameters
-        ----------
-        path : path-like
-            The file; its folder is made if need be.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         """
-        save_arrays(Path(path), _KIND, self.fingerprint, self._arrays())
+        save_arrays(Path(path), _KIND, self.fingerprint, self._arrays)
 
     @classmethod
     def load(cls, path: PathLike, mmap: bool = True, verify: bool = False) -> VideoIndex:
@@ -249,10 +209,6 @@ class VideoIndex:
             Read everything and compare the checksums and the fingerprint. Without it the layout
             is checked, but not each value.
 
-        Returns
-        -------
-        VideoIndex
-
         Raises
         ------
         FileNotFoundError
@@ -262,96 +218,73 @@ class VideoIndex:
         """
         file = Path(path)
         mmap, verify = _checks.flag("mmap", mmap), _checks.flag("verify", verify)
-        fingerprint, arrays = load_arrays(file, _KIND, mmap, verify)
         self = cls.__new__(cls)
         try:
-            self._set(*_checked_arrays(arrays))
+            fingerprint, arrays = load_arrays(file, _KIND, mmap, verify)
+            self._set(_fitting(arrays))
             if verify and self.fingerprint != fingerprint:
                 raise ValueError("its fingerprint differs from that of its content")
-        except ValueError as error:
+        except FileNotFoundError:
+            raise FileNotFoundError(f"path must be a saved {_KIND}; there is no {file}") from None
+        except (ValueError, IsADirectoryError, RecursionError) as error:
             raise ValueError(f"path must be a saved {_KIND}; {file} is not: {error}") from error
-        self._fingerprint = fingerprint
+        self.fingerprint = fingerprint
         self.path = file.resolve()
         self._mapped = mmap
         self.verified = verify
         return self
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __reduce_ex__(self, protocol: Any) -> Any:
         if self._mapped:
-            return {"path": str(self.path), "fingerprint": self.fingerprint}
-        return self.__dict__.copy()
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        if "path" in state and "fingerprint" in state:
-            mapped = VideoIndex.load(state["path"])
-            if mapped.fingerprint != state["fingerprint"]:
-                raise ValueError(
-                    f"path must hold the index that was pickled, fingerprint "
-                    f"{state['fingerprint']}; {state['path']!r} now holds {mapped.fingerprint}"
-                )
-            state = mapped.__dict__
-        self.__dict__.update(state)
+            return _reopened, (str(self.path), self.fingerprint)
+        return super().__reduce_ex__(protocol)
 
 
-def _checked_arrays(arrays: Dict[str, Array]) -> Tuple[Any, Any, Any, Any]:
-    """Lengths, images, weights and visibility of a file, where they fit each other."""
+def _reopened(path: str, fingerprint: str) -> VideoIndex:
+    """A mapped index that was pickled."""
+    videos = VideoIndex.load(path)
+    if videos.fingerprint != fingerprint:
+        rule = f"hold the index that was pickled, fingerprint {fingerprint}"
+        raise ValueError(f"path must {rule}; {path!r} now holds {videos.fingerprint}")
+    return videos
+
+
+def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
+    """The arrays of a file, in order, if they fit each other."""
     n_videos = arrays["lengths"].size if "lengths" in arrays else 0
-    expected = {"lengths": ("<i8", n_videos), "is_image": ("?", n_videos)}
+    wanted = {"lengths": ("int64", n_videos), "is_image": ("bool", n_videos)}
     if "weight" in arrays:
-        expected["weight"] = ("<f8", n_videos)
-    if "visible_words" in arrays or "visible_ranks" in arrays:
+        wanted["weight"] = ("float64", n_videos)
+    if "visible_words" in arrays:
         n_words = -(-int(arrays["lengths"].sum()) // 64) + 1 if n_videos else 0
-        expected["visible_words"] = ("<u8", n_words)
-        expected["visible_ranks"] = ("<u4", n_words)
-    found = {name: (array.dtype, array.shape) for name, array in arrays.items()}
-    wanted = {name: (np.dtype(code), (size,)) for name, (code, size) in expected.items()}
+        wanted.update(visible_words=("uint64", n_words), visible_ranks=("uint32", n_words))
+    found = {name: (array.dtype.name, *array.shape) for name, array in arrays.items()}
     if found != wanted or not n_videos:
         raise ValueError(f"it must hold arrays of types and shapes {wanted}; got {found}")
-    bits = None
-    if "visible_words" in arrays:
-        bits = RankedBits(arrays["visible_words"], arrays["visible_ranks"])
-    return arrays["lengths"], arrays["is_image"], arrays.get("weight"), bits
+    return {name: arrays[name] for name in wanted}
 
 
-def _checked_lengths(lengths: ArrayLike) -> Ints:
-    array = _checks.integers("lengths", lengths)
-    if array.ndim != 1 or not len(array):
-        raise ValueError(
-            f"lengths must be one number a video, at least one; got shape {array.shape}"
-        )
-    bad = (array < 1) | (array > MAX_INTERVAL)
-    if bad.any():
-        raise ValueError(
-            f"lengths must be in [1, {MAX_INTERVAL}]; got {_checks.first_bad(array, bad)}"
-        )
-    return array
-
-
-def _flat_mask(visible: Any, lengths: Ints) -> Mask:
-    """All masks in one array, whichever way they were given."""
-    n_frames = int(lengths.sum())
-    _check_n_frames(n_frames)
-    if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
-        return _checks.mask("visible", visible, (n_frames,))
-    if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
-        raise TypeError(f"visible must be masks, one a video, or one flat mask; got {visible!r}")
-    masks = [_checks.array(f"visible[{i}]", mask) for i, mask in enumerate(visible)]
-    if len(masks) == n_frames and all(mask.ndim == 0 for mask in masks):  # a flat list of booleans
-        return _checks.mask("visible", masks, (n_frames,))
-    if len(masks) != len(lengths):
-        raise ValueError(f"visible must hold {len(lengths)} masks, one a video; got {len(masks)}")
-    return np.concatenate(
-        [
-            _checks.mask(f"visible[{i}]", mask, (length,))
-            for i, (mask, length) in enumerate(zip(masks, lengths.tolist()))
-        ]
-    )
-
-
-def _check_n_frames(n_frames: int) -> None:
+def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
+    """Masks laid end to end, as arrays of an index: none where all is visible."""
     if n_frames > MAX_BITS:
         raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
+    flat = np.concatenate(list(masks))
+    if flat.all():
+        return {}
+    bits = RankedBits.pack(flat)
+    return {"visible_words": bits.words, "visible_ranks": bits.ranks}
 
 
-def _ones_if_none(part: VideoIndex) -> Floats:
-    return np.ones(len(part)) if part.weight is None else part.weight
+def _masks(visible: Any, lengths: Ints) -> Iterator[Mask]:
+    """Checked masks: one for each video, or one for all, as they were given."""
+    if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
+        yield _checks.mask("visible", visible, (int(lengths.sum()),))
+        return
+    if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
+        raise TypeError(f"visible must be masks, one per video, or one flat mask; got {visible!r}")
+    if len(visible) != len(lengths):
+        raise ValueError(
+            f"visible must hold {len(lengths)} masks, one per video; got {len(visible)}"
+        )
+    for i, (mask, length) in enumerate(zip(visible, lengths.tolist())):
+        yield _checks.mask(f"visible[{i}]", mask, (length,))

@@ -132,10 +132,9 @@ class Curriculum:
 
         Parameters
         ----------
-        ious : Tensor of float, shape (B,)
-            IoU (or another score) of each sample, in [0, 1]; checked at `step`.
-        bins : Tensor of int, shape (B,)
-            Bin of each sample, feasible; checked at `step` where it is not on the CPU.
+        ious, bins : Tensor of float and Tensor of int, shape (B,)
+            IoU (or another score) of each sample, in [0, 1], and its bin. IoUs, and bins that are
+            not on the CPU, are checked at `step`.
 
         Raises
         ------
