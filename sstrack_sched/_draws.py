@@ -21,7 +21,7 @@ _GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Base of the dataclasses of arrays that a sampler draws: the last are bin, number, epoch."""
+    """Base of what samplers draw: arrays of one entry per sample, the last bin, number, epoch."""
 
     _item: ClassVar[Callable[..., Any]]  # what a row is handed out as
 

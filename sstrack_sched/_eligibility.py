@@ -34,8 +34,6 @@ class FullTemplates:
     def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
         """One of them; frames in the middle that reach neither way are jumped over."""
         k = pick(uniform, self.count(start, stop))
-        if not self.both:
-            return start + k
         one_side = stop - start - self.lower
         gap = np.maximum(self.lower - one_side, 0)
         return start + k + np.where(k >= one_side, gap, 0)
@@ -152,7 +150,7 @@ def _serving(videos: VideoIndex, drawn: Mask, table: Templates) -> Tuple[Weighte
 
 
 def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
-    """Draw from ids by the weights of their videos; 4 bytes an id where that is enough."""
+    """Draw from ids by the weights of their videos; 4 bytes per id where that is enough."""
     dtype = np.int32 if len(videos) < 2**31 else np.int64
     ids = np.concatenate([part.astype(dtype) for part in parts])
     return WeightedDraw.of(ids, None if videos.weight is None else videos.weight[ids])

@@ -53,12 +53,12 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio ``P = max(s, 0)``, in [0, 1]: arguments, shape and errors of `scaling_ratio`."""
+    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; arguments, shape, errors of `scaling_ratio`."""
     return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio ``E = s - P``, at most 0: arguments, shape and errors of `scaling_ratio`."""
+    """Enhancement ratio ``E = s - P``, at most 0; arguments, shape, errors of `scaling_ratio`."""
     return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
 
 

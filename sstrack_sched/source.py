@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Protocol, cast
+from typing import Any, Dict, Protocol
 
 from . import _checks
 from ._types import Floats, Mask
@@ -43,7 +43,7 @@ class Source(Protocol):
         """
 
 
-def checked_source(source: Any) -> Source:
+def checked_source(source: Source) -> Source:
     """Refuse what lacks a name of `Source`, or whose values do not fit."""
     for name in ("n_bins", "feasible", "random_distribution", "identity", "sample"):
         # A property is looked for in the class: to compute q^R may take long.
@@ -52,7 +52,7 @@ def checked_source(source: Any) -> Source:
     n_bins = _checks.integer("source.n_bins", source.n_bins, 1)
     _checks.mask("source.feasible", source.feasible, (n_bins,))
     identity_of(source)
-    return cast(Source, source)
+    return source
 
 
 def identity_of(source: Source) -> Dict[str, Any]:
