@@ -65,7 +65,7 @@ def log_schedule(target: Any, record: EpochRecord, labels: Optional[Sequence[str
         An object with ``add_scalar``, such as torch's and tensorboardX's ``SummaryWriter``, or a
         function that is called with the scalars (dict of str to float) and the epoch (int), such as
         ``mlflow.log_metrics`` or ``print``.
-    record, labels
+    record, labels : EpochRecord and sequence of str, optional
         As for `schedule_scalars`. The record's ``epoch`` is the step of the log.
 
     Raises
