@@ -1,33 +1,13 @@
-"""What each process of tests/torch/test_processes.py does; spawned, so in a module of its own."""
+"""What each process of tests/torch/test_processes.py does, by job."""
 
 import json
 import warnings
-from datetime import timedelta
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, row_of, train
-
-
-def run(rank, world_size, folder, names):
-    """One process of a gloo group: the jobs by name, each one's result in a JSON file."""
-    torch.set_num_threads(1)
-    store = Path(folder, f"store-{world_size}-{'-'.join(names)}").as_uri()
-    dist.init_process_group(
-        "gloo",
-        init_method=store,
-        rank=rank,
-        world_size=world_size,
-        timeout=timedelta(seconds=120),  # a process that waits for ever is a failure, not a hang
-    )
-    for name in names:
-        result = globals()[name](rank, world_size, Path(folder))
-        path = Path(folder, f"{name}-{world_size}-{rank}.json")
-        path.write_text(json.dumps(result), encoding="utf-8")
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def finished(curriculum, consumed):
@@ -63,22 +43,18 @@ def resumed(rank, world_size, folder):
     return finished(curriculum, train(curriculum, loader_of(curriculum)))
 
 
-def remainder(rank, world_size, folder):
-    """Epochs of which 1, 2, 4 pairs are left: some processes have one, some an empty batch."""
-    found = {}
-    for left in (1, 2, 4):
-        curriculum = make_curriculum()
-        text = Path(folder, f"left-{left}.json").read_text(encoding="utf-8")
-        curriculum.load_state_dict(json.loads(text))
-        consumed = []
-        for sample in curriculum.sampler:
-            row = row_of(sample)
-            consumed.append(row)
-            curriculum.record(iou_of(torch.tensor([row])), [row[3]])
-        curriculum.record(torch.empty(0), torch.empty(0))
-        curriculum.step()
-        found[left] = finished(curriculum, consumed)
-    return found
+def remainder(left, rank, world_size, folder):
+    """An epoch of which few pairs are left: some processes have one, some an empty batch."""
+    curriculum = make_curriculum()
+    curriculum.load_state_dict(json.loads(Path(folder, "left.json").read_text(encoding="utf-8")))
+    consumed = []
+    for sample in curriculum.sampler:
+        row = row_of(sample)
+        consumed.append(row)
+        curriculum.record(iou_of(torch.tensor([row])), [row[3]])
+    curriculum.record(torch.empty(0), torch.empty(0))
+    curriculum.step()
+    return finished(curriculum, consumed)
 
 
 def invalid(rank, world_size, folder):
@@ -95,19 +71,15 @@ def invalid(rank, world_size, folder):
     return {"messages": messages, "discarded": discarded, **finished(curriculum, [])}
 
 
-def disagreeing(rank, world_size, folder):
-    """Other seeds, other videos: all raise at the first step."""
-    messages = []
-    on_invalid = ("raise", "drop")[rank]
-    for options in (
-        {"seed": rank},
-        {"order": 2.0 + rank},
-        {"length": 40 + rank},
-        {"on_invalid": on_invalid},
-    ):
-        curriculum = make_curriculum(**options)
-        messages.append(message_of(ValueError, curriculum.synchronize))
-    return messages
+def disagreeing(name, rank, world_size, folder):
+    """Other options in each process: all raise at the first gather."""
+    options = {
+        "seed": {"seed": rank},
+        "order": {"order": 2.0 + rank},
+        "data": {"length": 40 + rank},
+        "on_invalid": {"on_invalid": ("raise", "drop")[rank]},
+    }
+    return message_of(ValueError, make_curriculum(**options[name]).synchronize)
 
 
 def uneven(rank, world_size, folder):
@@ -119,42 +91,28 @@ def uneven(rank, world_size, folder):
     return [message_of(ValueError, curriculum.synchronize), message_of(ValueError, curriculum.step)]
 
 
-def misused(rank, world_size, folder):
+def misused(name, rank, world_size, folder):
     """What one process does wrong is raised in all, and no process waits."""
-    found = {}
-
-    def attempt(name, curriculum, function):
-        found[name] = message_of((ValueError, RuntimeWarning), function)
-
-    for name in ("partial", "warning", "bin", "place", "seed", "resumed"):
-        options = {}
-        if name == "warning":
-            options = {"on_invalid": "drop"}
-        if name == "place":
-            options = {"rank": 0, "world_size": world_size}
-        if name == "seed":
-            options = {"seed": rank}
-        curriculum = make_curriculum(**options)
-        batch = next(iter(loader_of(curriculum)))
-        curriculum.record(iou_of(batch["pair"]), batch["bin"])
-        if name == "partial":
-            attempt(name, curriculum, lambda c=curriculum: c.step(partial=rank == 1))
-        elif name == "bin":  # as on a device, where record() does not look
-            bins = torch.tensor([99 if rank else 0])
-            curriculum._ledger.record(torch.tensor([0.5]), bins, world_size)
-            attempt(name, curriculum, curriculum.synchronize)
-        elif name == "warning":
-            curriculum.record([float("nan") if rank else 0.5], [0])
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
-        else:
-            if name == "resumed" and rank:
-                saved = make_curriculum()
-                saved._ledger.record(torch.tensor([0.5]), torch.tensor([0]), 1)
-                curriculum.load_state_dict(saved.state_dict())
-            attempt(name, curriculum, lambda c=curriculum: c.step(partial=True))
-    return found
+    options = {
+        "warning": {"on_invalid": "drop"},
+        "place": {"rank": 0, "world_size": world_size},
+    }
+    curriculum = make_curriculum(**options.get(name, {}))
+    batch = next(iter(loader_of(curriculum)))
+    curriculum.record(iou_of(batch["pair"]), batch["bin"])
+    if name == "bin":  # as on a device, where record() does not look
+        bins = torch.tensor([99 if rank else 0])
+        curriculum._ledger.record(torch.tensor([0.5]), bins, world_size)
+    elif name == "warning":
+        curriculum.record([float("nan") if rank else 0.5], [0])
+    elif name == "resumed" and rank:
+        saved = make_curriculum()
+        saved._ledger.record(torch.tensor([0.5]), torch.tensor([0]), 1)
+        curriculum.load_state_dict(saved.state_dict())
+    partial = rank == 1 if name == "partial" else True
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return message_of((ValueError, RuntimeWarning), lambda: curriculum.step(partial=partial))
 
 
 def loaded_alone(rank, world_size, folder):

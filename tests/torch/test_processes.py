@@ -2,21 +2,16 @@
 
 import itertools
 import json
+from functools import partial
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch.distributed")
 
-from torch.multiprocessing import spawn  # noqa: E402
-
 from . import jobs  # noqa: E402
 from .conftest import SAMPLES, iou_of, loader_of, make_curriculum, row_of, train  # noqa: E402
-
-
-def results_of(folder, world_size, name):
-    paths = [folder / f"{name}-{world_size}-{rank}.json" for rank in range(world_size)]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+from .processes import start  # noqa: E402
 
 
 def state_with(left):
@@ -35,99 +30,73 @@ def source(request):
 
 
 @pytest.fixture(scope="module")
-def folder(source, tmp_path_factory):
-    """Results of all jobs, at 2 and then at 3 processes; the second go on from the first's save."""
-    path = tmp_path_factory.mktemp("processes")
-    plan = {
-        2: [
-            "whole",
-            "interrupted",
-            "invalid",
-            "disagreeing",
-            "uneven",
-            "misused",
-            "loaded_alone",
-            "destroyed",
-        ],
-        3: ["whole", "resumed", "remainder"],
-    }
-    for left in (1, 2, 4):
-        (path / f"left-{left}.json").write_text(json.dumps(state_with(left)), encoding="utf-8")
-    for world_size, names in plan.items():
-        spawn(jobs.run, args=(world_size, str(path), names), nprocs=world_size)
-    return path
-
-
-@pytest.fixture(scope="module")
 def alone(source):
     """The run of a single process."""
     curriculum = make_curriculum()
     return jobs.finished(curriculum, train(curriculum, loader_of(curriculum)))
 
 
-def pairs_of(results):
+def pairs_of(*results):
     return sorted(map(tuple, itertools.chain(*(result["consumed"] for result in results))))
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_processes_any_world_size_gives_the_same_run(folder, alone, world_size):
-    results = results_of(folder, world_size, "whole")
-    assert pairs_of(results) == sorted(alone["consumed"])
-    assert all(result["history"] == alone["history"] for result in results)
+def test_processes_any_world_size_gives_the_same_run(alone, world_size, tmp_path):
+    results = start(jobs.whole, world_size, tmp_path)
+    assert pairs_of(*results) == sorted(alone["consumed"])
+    assert [result["history"] for result in results] == [alone["history"]] * world_size
 
 
-def test_processes_interrupted_run_goes_on_at_another_world_size(folder, alone):
-    first, second = results_of(folder, 2, "interrupted"), results_of(folder, 3, "resumed")
-    assert pairs_of([*first, *second]) == sorted(alone["consumed"])
+def test_processes_interrupted_run_goes_on_at_another_world_size(alone, tmp_path):
+    first = start(jobs.interrupted, 2, tmp_path)
+    assert first[0]["state"] == first[1]["state"]
+    assert ["synchronize() must be called" in result["alone"] for result in first] == [True] * 2
+    second = start(jobs.resumed, 3, tmp_path)
+    assert pairs_of(*first, *second) == sorted(alone["consumed"])
     sizes = [len(result["consumed"]) for result in second]
     assert len(set(sizes)) == 2  # the rest does not divide: 76 of the epoch over 3
-    assert all(result["history"] == alone["history"] for result in second)
-
-
-def test_processes_interrupted_run_goes_on_in_a_single_process(folder, alone):
-    first = results_of(folder, 2, "interrupted")
+    assert [result["history"] for result in second] == [alone["history"]] * 3
     curriculum = make_curriculum()
-    curriculum.load_state_dict(json.loads((folder / "checkpoint.json").read_text("utf-8")))
-    consumed = train(curriculum, loader_of(curriculum))
-    assert pairs_of([*first, {"consumed": consumed}]) == sorted(alone["consumed"])
+    curriculum.load_state_dict(json.loads((tmp_path / "checkpoint.json").read_text("utf-8")))
+    third = {"consumed": train(curriculum, loader_of(curriculum))}
+    assert pairs_of(*first, third) == sorted(alone["consumed"])
     assert jobs.finished(curriculum, [])["history"] == alone["history"]
 
 
 @pytest.mark.parametrize(("left", "sizes"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (4, [2, 1, 1])])
-def test_processes_share_a_small_remainder_and_record_empty_batches(folder, alone, left, sizes):
-    results = [result[str(left)] for result in results_of(folder, 3, "remainder")]
+def test_processes_share_a_small_remainder_and_record_empty_batches(alone, left, sizes, tmp_path):
+    (tmp_path / "left.json").write_text(json.dumps(state_with(left)), encoding="utf-8")
+    results = start(partial(jobs.remainder, left), 3, tmp_path)
     assert [len(result["consumed"]) for result in results] == sizes
-    assert pairs_of(results) == sorted(alone["consumed"][SAMPLES - left : SAMPLES])
-    assert all(result["history"] == alone["history"][:1] for result in results)
+    assert pairs_of(*results) == sorted(alone["consumed"][SAMPLES - left : SAMPLES])
+    assert [result["history"] for result in results] == [alone["history"][:1]] * 3
 
 
-def test_processes_state_in_mid_epoch_needs_synchronize(folder):
-    results = results_of(folder, 2, "interrupted")
-    assert all("synchronize() must be called" in result["alone"] for result in results)
-    assert results[0]["state"] == results[1]["state"]
+def test_processes_invalid_iou_raises_in_all_and_can_be_discarded(tmp_path):
+    first, second = start(jobs.invalid, 2, tmp_path)
+    assert first == second
+    for message in first["messages"]:
+        assert "rank 1: nan" in message and "in batch 1, bin 2" in message
+    (record,) = first["history"]
+    assert (first["discarded"], record["n_invalid"], sum(record["count"])) == (1, 1, SAMPLES - 1)
 
 
-def test_processes_invalid_iou_raises_in_all_and_can_be_discarded(folder):
-    results = results_of(folder, 2, "invalid")
-    assert all(
-        "rank 1: nan" in m and "in batch 1, bin 2" in m for r in results for m in r["messages"]
-    )
-    assert [result["discarded"] for result in results] == [1, 1]
-    assert results[0]["history"] == results[1]["history"]
-    assert results[0]["history"][0]["n_invalid"] == 1
-    assert sum(results[0]["history"][0]["count"]) == SAMPLES - 1
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("seed", "{'seed': [0, 1]}"),
+        ("order", "{'order': [2.0, 3.0]}"),
+        ("data", "'data'"),
+        ("on_invalid", "{'on_invalid': ['raise', 'drop']}"),
+    ],
+)
+def test_processes_that_disagree_raise_in_all_and_name_what(name, text, tmp_path):
+    for message in start(partial(jobs.disagreeing, name), 2, tmp_path):
+        assert text in message
 
 
-def test_processes_that_disagree_raise_in_all_and_name_what(folder):
-    for messages in results_of(folder, 2, "disagreeing"):
-        assert "{'seed': [0, 1]}" in messages[0]
-        assert "{'order': [2.0, 3.0]}" in messages[1]
-        assert "{'on_invalid': ['raise', 'drop']}" in messages[3]
-        assert "'data'" in messages[2]
-
-
-def test_processes_that_recorded_unevenly_raise_in_all(folder):
-    for synchronize, step in results_of(folder, 2, "uneven"):
+def test_processes_that_recorded_unevenly_raise_in_all(tmp_path):
+    for synchronize, step in start(jobs.uneven, 2, tmp_path):
         assert "[48, 20] samples recorded" in synchronize
         assert "got 68" in step
 
@@ -139,20 +108,19 @@ def test_processes_that_recorded_unevenly_raise_in_all(folder):
         ("warning", "rank 1: RuntimeWarning: left out invalid IoUs: nan in batch 1, bin 0"),
         ("bin", "rank 1: ValueError: bins must be in [0, 4); got 99 at index"),
         ("place", "rank 1: ValueError: rank and world_size must be (1, 2)"),
-        ("seed", "{'seed': [0, 1]}"),
         ("resumed", "{'gathered': [0, 1]}"),
     ],
 )
-def test_processes_what_one_does_wrong_raises_in_all(folder, name, text):
-    for found in results_of(folder, 2, "misused"):
-        assert text in found[name]
+def test_processes_what_one_does_wrong_raises_in_all(name, text, tmp_path):
+    for message in start(partial(jobs.misused, name), 2, tmp_path):
+        assert text in message
 
 
-def test_processes_state_loaded_by_one_between_epochs_goes_on(folder, alone):
-    for result in results_of(folder, 2, "loaded_alone"):
+def test_processes_state_loaded_by_one_between_epochs_goes_on(alone, tmp_path):
+    for result in start(jobs.loaded_alone, 2, tmp_path):
         assert result["history"] == alone["history"][:2]
 
 
-def test_processes_state_after_the_group_has_ended_still_needs_synchronize(folder):
-    for message in results_of(folder, 2, "destroyed"):
+def test_processes_state_after_the_group_has_ended_still_needs_synchronize(tmp_path):
+    for message in start(jobs.destroyed, 2, tmp_path):
         assert "synchronize() must be called" in message
