@@ -45,8 +45,6 @@ class VideoIndex:
     weight : ndarray of float64, shape (n_videos,), or None
     path : pathlib.Path or None
         The file that a loaded index came from.
-    verified : bool
-        Whether `load` compared the checksums.
 
     Raises
     ------
@@ -91,7 +89,6 @@ class VideoIndex:
         self.is_image: Mask = arrays["is_image"]
         self.weight: Optional[Floats] = arrays.get("weight")
         self.path: Optional[Path] = None
-        self.verified = False
         self._mapped = False
         self._bits: Union[AllSet, RankedBits] = AllSet()
         if "visible_words" in arrays:
@@ -160,9 +157,8 @@ class VideoIndex:
         parts = list(indices)
         if not parts:
             raise ValueError("indices must hold at least one VideoIndex; got none")
-        for part in parts:
-            if not isinstance(part, VideoIndex):
-                raise TypeError(f"indices must hold VideoIndex objects; got {part!r}")
+        if not all(isinstance(part, VideoIndex) for part in parts):
+            raise TypeError(f"indices must hold VideoIndex objects; got {parts!r}")
         arrays: Dict[str, Array] = {
             "lengths": np.concatenate([part.lengths for part in parts]),
             "is_image": np.concatenate([part.is_image for part in parts]),
@@ -231,7 +227,6 @@ class VideoIndex:
         self.fingerprint = fingerprint
         self.path = file.resolve()
         self._mapped = mmap
-        self.verified = verify
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
