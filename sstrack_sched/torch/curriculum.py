@@ -34,8 +34,7 @@ class Curriculum:
     samples_per_epoch : int
         Samples per epoch, over all processes.
     on_invalid : {"raise", "drop"}, default="raise"
-        What an IoU that is NaN or outside [0, 1] does: raise at `step`, or be left out, counted and
-        warned about once per epoch.
+        An IoU that is NaN or outside [0, 1] raises at `step`, or is left out, counted and told.
     rank, world_size : int, optional
         Place of this process, see `CurriculumSampler`.
     **scheduler_options
@@ -93,10 +92,9 @@ class Curriculum:
         self._feasible_bins = frozenset(np.flatnonzero(self.scheduler.feasible).tolist())
 
     def __repr__(self) -> str:
-        return (
-            f"<Curriculum: epoch {self.epoch} of {self.scheduler.total_epochs}, "
-            f"{self.n_consumed} of {self.samples_per_epoch} samples recorded, {self.source!r}>"
-        )
+        epoch = f"epoch {self.epoch} of {self.scheduler.total_epochs}"
+        done = f"{self.n_consumed} of {self.samples_per_epoch} samples recorded"
+        return f"<Curriculum: {epoch}, {done}, {self.source!r}>"
 
     @property
     def n_consumed(self) -> int:
@@ -141,9 +139,13 @@ class Curriculum:
         TypeError, ValueError
             If the shapes or types do not fit or a bin is wrong. Nothing is recorded then.
         """
-        ids = as_ids(bins, self.scheduler.n_bins, self._feasible_bins)
-        # A framework that shards by itself has a sampler of world size 1 in each process.
-        world_size = max(self.sampler.num_replicas, group_place()[1])
+        ids = as_ids(bins)
+        # Elsewhere a look at the values would wait for the device. A set is faster than NumPy here.
+        if ids.device.type == "cpu" and not self._feasible_bins.issuperset(ids.flatten().tolist()):
+            values = _checks.bin_ids("bins", ids.numpy(), self.scheduler.n_bins)
+            _checks.refuse("bins", "be feasible", values, ~self.scheduler.feasible[values])
+        # The sampler's is 1 in each process where a framework shards by itself.
+        world_size = max((self.sampler.place or (0, 1))[1], group_place()[1])
         self._ledger.record(as_ious(ious, ids), ids, world_size)
 
     def discard_invalid(self) -> int:
@@ -243,7 +245,7 @@ class Curriculum:
 
     def _about(self) -> Dict[str, Any]:
         """What all processes must agree on."""
-        about = {**self._config(), **self.scheduler.state_dict()["config"]}
+        about = {**self._config(), **self.scheduler._config}
         if self._default_random:  # machines may differ in the last bits; the identity fixes it
             del about["random_distribution"]
         if self.epoch:  # from the first step on all have rank 0's
@@ -334,5 +336,5 @@ class Curriculum:
         if other:
             text = f"state is of other data ({saved.get('data')!r}, now {own.get('data')!r})"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
-        self._ledger.start(tally)
+        self._ledger.start(tally)  # the sampler's too: an iterator starts after what it holds
         self.sampler.last = None

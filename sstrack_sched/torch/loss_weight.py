@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, Dict, FrozenSet, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
@@ -45,7 +45,6 @@ class LossWeight(torch.nn.Module):
             scheduler = SimpleNamespace(loss_weights=fixed)
         self._scheduler = scheduler
         self._source: Any = None
-        self._ids: FrozenSet[int] = frozenset()
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
     def forward(self, losses: Any, bins: Any) -> torch.Tensor:
@@ -74,20 +73,23 @@ class LossWeight(torch.nn.Module):
         # Half precision would round a weight, the same way for every sample of its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
-        bins = as_ids(bins, len(weights), self._ids)
+        bins = as_ids(bins)
         if bins.shape != losses.shape[:1]:
             rule = f"have shape ({len(losses)},), one per sample"
             raise ValueError(f"bins must {rule}; got {tuple(bins.shape)}")
-        ids = bins.to(losses.device, torch.int64, non_blocking=True)
-        of_sample = weights.index_select(0, ids)
-        weighted = losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))
-        return weighted.to(losses.dtype)
+        try:
+            of_sample = weights.index_select(0, bins.to(losses.device, torch.int64))
+        except (IndexError, RuntimeError):  # on the CPU, whose message does not say what is wrong
+            _checks.bin_ids("bins", bins.numpy(), len(weights))
+            raise
+        if losses.dim() > 1:
+            of_sample = of_sample.reshape(-1, *[1] * (losses.dim() - 1))
+        return (losses * of_sample).to(losses.dtype)
 
     def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         source = self._scheduler.loss_weights
         if source is not self._source:  # a step makes a new array
             self._source, self._tensors = source, {}
-            self._ids = frozenset(range(len(source)))
         if (device, dtype) not in self._tensors:
             weights = torch.tensor(source.tolist(), dtype=dtype)
             self._tensors[device, dtype] = weights.to(device, non_blocking=True)

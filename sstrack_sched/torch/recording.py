@@ -98,7 +98,7 @@ class Ledger:
 
     def record(self, ious: torch.Tensor, bins: torch.Tensor, world_size: int) -> None:
         """Take in a batch; values are looked at when it is gathered."""
-        self._pending.append((ious.reshape(-1).clone(), bins.reshape(-1).clone()))
+        self._pending.append((ious.clone(), bins.clone()))
         self.n_pending += ious.numel()
         self._largest_batch = max(self._largest_batch, ious.numel())
         self.world_size = max(self.world_size, world_size)
@@ -109,7 +109,7 @@ class Ledger:
         part = Tally(SuccessStatistics(self.n_bins), [], len(self._pending), self._largest_batch)
         if not self.n_pending:
             return part
-        ious, bins = zip(*self._pending)
+        ious, bins = zip(*((ious.flatten(), bins.flatten()) for ious, bins in self._pending))
         sizes = [len(each) for each in ious]
         batch = np.repeat(self.tally.n_batches + np.arange(len(sizes)), sizes)
         # 4 eps of the dtype that the IoUs came in, as SuccessStatistics allows.

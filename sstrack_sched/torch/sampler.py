@@ -45,9 +45,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         When an iterator starts: if `Curriculum.step` was not called after a whole epoch.
     """
 
-    drop_last = False
-    shuffle = True
-    seed = 0  # the source's counts
+    drop_last, shuffle, seed = False, True, 0  # the seed that counts is the source's
 
     def __init__(
         self,
@@ -75,7 +73,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
             self.place = _checks.integer("rank", rank, 0, size - 1), size
         self.scheduler = scheduler
         self.total_size = _checks.integer("num_samples", num_samples, 1)
-        # How far the epoch has come; a Curriculum puts its own here, and records in it.
+        # How far the epoch has come: 0, unless a Curriculum puts its own here and records in it.
         self.ledger = Ledger(scheduler.n_bins, "raise")
         self.last: Optional[_Iterator] = None  # the iterator that started last
 
@@ -107,6 +105,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         return f"<CurriculumSampler: {self.total_size} samples of {self.source!r}, {place}>"
 
     def __iter__(self) -> Iterator[Any]:
+        # After what was recorded, or what a loaded state had recorded.
         start, size = min(self.ledger.n_consumed, self.total_size), self.num_replicas
         spare = self.total_size % size
         if spare and not start:
@@ -176,7 +175,7 @@ class _Iterator:
         return {"epoch": self.epoch, "next": self.next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to a position of this epoch; a loader saved after an earlier one is past that."""
+        """Go to a position of this epoch, whatever the ledger says; an earlier epoch's is past."""
         _checks.keys("state", state, ("epoch", "next"))
         epoch = _checks.integer("state's epoch", state["epoch"], 0, self.epoch)
         position = _checks.integer("state's next", state["next"], 0)
