@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import sstrack_sched as s
+from sstrack_sched.source import checked_source
 
 HUGE = [10**400, Fraction(10**400), np.longdouble("1e4000"), Decimal("sNaN"), np.complex128(1), 1j]
 
@@ -73,6 +74,7 @@ def test_mathematics_works_where_floating_point_errors_raise():
         q = s.sampling_distribution([1e-300] * 4, 1e-300)
         assert q.sum() == pytest.approx(1)
         assert (s.loss_weights([0.25] * 4, q, normalize=True) > 0).all()
+        assert np.isfinite(s.loss_weights([0.5, 0.5], [1e-320, 1.0])).all()
         assert len(s.BinnedSampler([0, 1, 2, 3]).sample(q, 0, 0, 10)) == 10
         scheduler = s.SuccessAwareScheduler(4, 3)
         scheduler.step([[1e-300, 0.5], [1e-200], [0.1], [0.0]])
@@ -139,3 +141,86 @@ def test_pairs_indexed_by_an_array_of_no_dimension_give_a_pair():
     pairs = source.sample([0.5, 0.5], 0, 0, 10)
     assert pairs[np.array(3)] == pairs[3] == list(pairs)[3]
     assert len(source.sample([1, 0], 0, 0, 3 * 2**60 + 1, 2**60)) == 4
+
+
+def test_what_is_handed_out_without_a_copy_is_read_only():
+    videos = s.VideoIndex([30, 20], weight=[1, 2])
+    source = s.IntervalSampler(videos, s.IntervalBins(20, 10))
+    items = s.BinnedSampler([0, 1])
+    scheduler = s.SuccessAwareScheduler(2, 3)
+    scheduler.step([0.5, 0.7], [0, 1])
+    record = scheduler.history[0]
+    owners = {
+        videos: ("lengths", "is_image", "weight", "offsets"),
+        source.bins: ("edges", "lower", "upper"),
+        source: ("feasible", "random_distribution"),
+        items: ("bins", "feasible", "random_distribution"),
+        scheduler: ("feasible", "random_distribution", "distribution", "loss_weights"),
+        s.SuccessAwareScheduler(2, 3): ("loss_weights", "success_rate"),
+    }
+    arrays = [(name, getattr(owner, name)) for owner, names in owners.items() for name in names]
+    fields = ("success_rate", "count", "distribution", "loss_weights")
+    loaded = s.EpochRecord.from_dict(record.to_dict())
+    arrays += [(name, getattr(each, name)) for each in (record, loaded) for name in fields]
+    assert [name for name, array in arrays if array.flags.writeable] == []
+    assert loaded.count.dtype == np.int64
+    with pytest.raises(AttributeError):
+        record.epoch = 3
+
+
+def test_visible_gives_the_masks_back_from_the_first_frame():
+    masks = [[False, True, True], [True, False]]
+    assert s.VideoIndex([3, 2], visible=masks).visible.tolist() == sum(masks, [])
+
+
+def test_redraw_takes_every_number_and_epoch_that_sample_takes():
+    source = s.IntervalSampler(s.VideoIndex([50]), s.IntervalBins(20, 10))
+    (last,) = source.sample([1, 0], 2**63 - 1, 2**63 - 2, 2**63 - 1)
+    assert source.redraw(last, 1)[3:] == last[3:]
+    last = last._replace(number=2**63 - 1)
+    assert source.redraw(last, 2**64 - 1)[3:] == last[3:]
+    for name in ("number", "epoch"):
+        with pytest.raises(ValueError, match=f"pair.{name} must be in"):
+            source.redraw(last._replace(**{name: 2**63}), 1)
+    with pytest.raises(TypeError, match="pair must be a Pair"):
+        source.redraw(tuple(last), 1)
+
+
+def test_items_of_more_bins_than_16_bits_number_are_drawn_from_their_bin():
+    n_bins = 2**16 + 10
+    source = s.BinnedSampler(np.arange(n_bins))
+    q = np.zeros(n_bins)
+    q[[3, 2**16 + 3]] = 0.5
+    assert set(source.sample(q, 0, 0, 50)) == {3, 2**16 + 3}
+    assert checked_source(s.BinnedSampler([0])).n_bins == 1
+
+
+def test_scheduler_before_its_first_step_has_the_settings_of_epoch_0():
+    assert np.isnan(s.SuccessAwareScheduler(1, 1).threshold)
+    assert s.SuccessAwareScheduler(1, 1, threshold=0.25).threshold == 0.25
+    assert s.SuccessAwareScheduler(1, 1, order=0.3).redetection == 0
+
+
+def test_step_with_statistics_of_infeasible_bins_only_is_refused():
+    scheduler = s.SuccessAwareScheduler(2, 3, feasible=[True, False])
+    statistics = s.SuccessStatistics(2)
+    statistics.add([0.5], [1])
+    with pytest.raises(ValueError, match="must not be 0 in all feasible bins"):
+        scheduler.step(statistics)
+
+
+def test_state_of_statistics_with_another_key_is_refused():
+    statistics = s.SuccessStatistics(2)
+    state = statistics.state_dict()
+    with pytest.raises(ValueError, match="state of statistics must have the keys"):
+        statistics.load_state_dict({**state, "more": 1})
+    del state["samples"]
+    with pytest.raises(ValueError, match="state of statistics must have the keys"):
+        statistics.load_state_dict(state)
+
+
+@pytest.mark.parametrize("history", [{}, "", ()], ids=repr)
+def test_state_whose_history_is_no_list_is_refused(history):
+    scheduler = s.SuccessAwareScheduler(2, 3)
+    with pytest.raises(ValueError, match="history must be a list"):
+        scheduler.load_state_dict({**scheduler.state_dict(), "history": history})
