@@ -28,7 +28,7 @@ SETTINGS = [
 def few_videos(monkeypatch):
     """A few squares in place of rendered videos."""
 
-    def squares(config, *, n_test):
+    def squares(config, *, n_test, n_test_clips):
         return [moving_square(f"s-{i}", 30, seed=i) for i in range(3)], [moving_square("t", 30)] * 2
 
     monkeypatch.setattr(study, "load_videos", squares)
@@ -39,13 +39,16 @@ def run(out, *arguments):
 
 
 def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
-    assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "0", "1") == 0
-    assert "2 runs each, of as many seeds" in capsys.readouterr().out
+    assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "2") == 0
+    printed = capsys.readouterr().out
+    assert printed.index("success while training") < printed.index("held-out pairs")
+    assert "seeds 0, 1; tables" in printed
     names = {path.name for path in tmp_path.iterdir()}
     rows = {"random-0", "random-1", "weighted-0", "weighted-1"}
     assert names == rows | {"results.json", "schedule.png"}
     results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results["held_out"]) == {"random", "weighted", "middle"}
+    assert set(results["held_out"]["real sequences"]["success"]) == {"random", "weighted"}
+    assert list(results["held_out"]["real sequences"]["less"]) == ["weighted - random"]
     files = {"checkpoint.pt", "evaluation.npz", "history.json", "schedule.png", "weights.pt"}
     assert {path.name for path in (tmp_path / "random-1").iterdir()} == files
 
@@ -53,11 +56,13 @@ def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(study, "run_row", refuse)
-    assert run(tmp_path, "--modes", "random", "--seeds", "1") == 0
+    assert run(tmp_path, "--modes", "random", "--first-seed", "1") == 0
     assert "random-1: done before" in capsys.readouterr().out
     monkeypatch.setattr(study, "load_videos", refuse)
     assert run(tmp_path, "--compare") == 0
-    assert json.loads((tmp_path / "results.json").read_text()) == results
+    again = json.loads((tmp_path / "results.json").read_text())
+    del again["made_with"]["command"], results["made_with"]["command"]
+    assert again == results
 
 
 def test_study_row_that_stopped_goes_on_to_the_same_end(tmp_path, monkeypatch):
