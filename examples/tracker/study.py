@@ -23,9 +23,8 @@ from sstrack_sched import IntervalBins
 
 from .data.frames import GIB, FrameStore
 from .evaluation.comparison import fit, run_row
-from .evaluation.evidence import results, tables, training
+from .evaluation.evidence import picture, results, tables, training
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .evaluation.report import overview
 from .evaluation.rows import Row, collect
 from .models import TrackerModel, build_model
 from .models.weights import start_from
@@ -33,7 +32,7 @@ from .train import add_settings, given_settings, load_videos
 from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig
 from .training.features import KeptFeatures
-from .training.trainer import CHECKPOINT, HISTORY
+from .training.trainer import CHECKPOINT
 
 RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
 
@@ -163,11 +162,10 @@ def drawn_on_average(folder: Path) -> Tuple[float, ...]:
     """
     if Row.load(folder) is None:
         raise ValueError(f"a static row needs {folder.name}, which is not done: train it first")
-    history = json.loads((folder / HISTORY).read_text())
     schedule = load_checkpoint(folder / CHECKPOINT)["curriculum"]["scheduler"]
+    first = schedule["config"]["random_distribution"]
     # A record holds what the epoch after it draws from.
-    first = schedule["random_distribution"]
-    used = [first, *(record["distribution"] for record in history[:-1])]
+    used = [first, *(record["distribution"] for record in schedule["history"][:-1])]
     mean = np.mean(used, axis=0)
     return tuple((mean / mean.sum()).tolist())
 
@@ -195,9 +193,7 @@ def show(out: Path, command: str) -> None:
     (out / RESULTS).write_text(json.dumps(found, indent=1) + "\n")
     for heading, table in tables(found).items():
         print(f"\n{heading}:\n\n{table}")
-    middle = float(rows[0].middle.success.mean())
-    title = f"Success by interval, {len(seeds)} runs each"
-    overview(evaluations, rows[0].labels, middle, title).savefig(out / PICTURE, dpi=100)
+    picture(found).savefig(out / PICTURE, dpi=100)
     spare = len(rows) - len(seeds) * len(evaluations)
     left_out = f"; {spare} more rows are of seeds that not all modes have" if spare else ""
     print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and picture are in {out}")

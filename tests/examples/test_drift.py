@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 
+from examples.tracker import fall
 from examples.tracker.synthetic.composite import composite_clips
 from examples.tracker.synthetic.drift import Drift, Skin, draw_grade, draw_skin, turn_in_space
 from examples.tracker.synthetic.layers import Layer, Thing, paint
@@ -115,3 +118,14 @@ def test_likeness_falls_with_the_interval_and_levels_off(folder):  # noqa: F811
     assert alike[0] > 0.85
     assert alike[0] - alike[1] > 0.15
     assert alike[1] > alike[2] - 0.1
+
+
+def test_fall_is_printed_by_strength_beside_a_real_tracker(folder, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / "fall.json"
+    words = ["--clips", "2", "--pairs-per-bin", "1", "--strengths", "0.5", "--out", str(out)]
+    assert fall.main([str(folder), *words]) == 0
+    found = json.loads(out.read_text())
+    assert list(found["drift"]) == ["0.5"] and len(found["drift"]["0.5"]) == 7
+    assert fall.table(found) in capsys.readouterr().out
+    assert fall.main([str(tmp_path / "none"), *words]) == 1
+    assert "no folder" in capsys.readouterr().err

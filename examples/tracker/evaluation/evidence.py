@@ -210,3 +210,35 @@ def tables(found: Dict[str, Any]) -> Dict[str, str]:
         **{f"success on held-out pairs, {name}, %": success_table(found, name) for name in names},
         "differences of mean success, points": difference_table(found),
     }
+
+
+def picture(found: Dict[str, Any]) -> Any:
+    """Success by interval of each mode with its intervals, a panel for each group of sequences.
+
+    Parameters
+    ----------
+    found : dict
+        What `results` returned.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    groups = found["held_out"]
+    figure = Figure(figsize=(5.5 * len(groups), 4.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(groups), sharey=True))
+    x = np.arange(len(found["bins"]))
+    for axes, (group, part) in zip(panels, groups.items()):
+        for k, (mode, success) in enumerate(part["success"].items()):
+            mean, low, high = 100 * np.array(success["bins"]).T
+            place = x + 0.13 * (k - (len(part["success"]) - 1) / 2)  # bars side by side
+            bars = np.stack([mean - low, high - mean])
+            axes.errorbar(place, mean, yerr=bars, fmt="o", markersize=4, capsize=2, label=mode)
+        axes.set_xticks(x, found["bins"], rotation=30)
+        axes.set_xlabel("frames between template and search")
+        axes.set_title(f"{part['n_sequences']} {group}, {len(found['seeds'])} runs of each row")
+    panels[0].set_ylabel("success on held-out pairs, % (95 % interval)")
+    panels[0].legend()
+    return figure
