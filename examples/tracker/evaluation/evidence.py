@@ -159,7 +159,8 @@ def _interval(
     videos = evaluation.video[chosen]
     size = int(evaluation.video.max()) + 1
     sums = np.stack([np.bincount(videos, run[chosen], size) for run in np.atleast_2d(values)])
-    return list(bootstrap_crossed(sums, np.bincount(videos, minlength=size)))
+    counts = np.bincount(videos, minlength=size).astype(np.float64)
+    return list(bootstrap_crossed(sums.astype(np.float64), counts))
 
 
 def fall_table(found: Dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Tuple
+from typing import Any, Tuple
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ from .library import MASK, Picture, Shape, load
 from .motion import Array
 
 Pixels = NDArray[np.float32]
-PI = np.float32(np.pi)
 BEND = 0.14  # largest bend, in half sides of the shape's square: it never folds
 PIVOT = 110.0  # brightness that contrast leaves alone
 
@@ -75,7 +74,8 @@ class Drift:
             paths = lfilter([1.0], [1.0, -kept], paths, axis=0)
         both = slow * fast
         variance = (1 + both) / ((1 - both) * (1 - slow**2) * (1 - fast**2))
-        return paths[before:] * (self.strength / np.sqrt(variance) * np.array(spreads))
+        scale = self.strength / np.sqrt(variance) * np.array(spreads)
+        return np.asarray(paths[before:] * scale, dtype=np.float64)
 
 
 USUAL = Drift()
@@ -119,22 +119,19 @@ class Skin:
             turned=self.turned[rows],
         )
 
-    def bent(self, x: NDArray, y: NDArray, index: int) -> Tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
         """Where in the shape's square a point of the bent square comes from."""
-        wave_x, arc_x, wave_y, arc_y = self.bend[index].astype(np.float32)
-        along_y = wave_x * np.sin(PI * y) + arc_x * np.cos(PI * y)
-        along_x = wave_y * np.sin(PI * x) + arc_y * np.cos(PI * x)
-        return x + along_y, y + along_x
+        right, down = _shift(self.bend[index].astype(np.float32), x, y)
+        return x + right, y + down
 
     def outline(self, shape: Shape) -> Array:
         """Edge of the bent shape by frame, (n, k, 2), in units of the square."""
         edge = contour(shape)
-        wave_x, arc_x, wave_y, arc_y = self.bend.T[:, :, None]
-        x, y = np.broadcast_arrays(edge[None, :, 0], edge[None, :, 1] + 0 * wave_x)
+        bend = self.bend.T[:, :, None]
+        x, y = (np.tile(column, (len(self.bend), 1)) for column in edge.T)
         for _ in range(6):  # undo `bent`: a contraction, as bends are small
-            along_y = wave_x * np.sin(np.pi * y) + arc_x * np.cos(np.pi * y)
-            along_x = wave_y * np.sin(np.pi * x) + arc_y * np.cos(np.pi * x)
-            x, y = edge[None, :, 0] - along_y, edge[None, :, 1] - along_x
+            right, down = _shift(bend, x, y)
+            x, y = edge[:, 0] - right, edge[:, 1] - down
         return np.stack([x, y], axis=2)
 
     def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
@@ -160,6 +157,13 @@ class Skin:
         light = np.exp(right * x + down * y)
         flat = np.float32(PIVOT)
         return (flat + (texture - flat) * np.float32(self.contrast[index])) * light[..., None]
+
+
+def _shift(bend: Any, x: Any, y: Any) -> Tuple[Any, Any]:
+    wave_x, arc_x, wave_y, arc_y = bend
+    right = wave_x * np.sin(np.pi * y) + arc_x * np.cos(np.pi * y)
+    down = wave_y * np.sin(np.pi * x) + arc_y * np.cos(np.pi * x)
+    return right, down
 
 
 def _sample(picture: Picture, source: Array, x: Pixels, y: Pixels) -> Pixels:
