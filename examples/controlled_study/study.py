@@ -34,13 +34,15 @@ class Task(NamedTuple):
     setting: Setting
     rows: Sequence[str]
     seed: int
+    unwanted: Sequence[str] = ()  # fields that nothing is drawn from: the file stays small
 
 
 def run_task(task: Task):
     runs = run_rows(task.setting, task.rows, task.seed)
     for run in runs:
-        if run["row"] != "random":  # nothing is drawn from these; the file stays small
-            del run["first_success"], run["last_success"]
+        of_random = () if run["row"] == "random" else ("first_success", "last_success")
+        for field in (*task.unwanted, *of_random):
+            run.pop(field, None)
     return runs
 
 
@@ -91,7 +93,8 @@ def run_tables(out: Path, n_seeds: int, n_workers: int) -> None:
 def run_map(out: Path, n_seeds: int, n_workers: int) -> None:
     cells = map_cells()
     settings = tuned(cells, tune(out / "map-rates.json", cells, n_workers))
-    tasks = [Task(s, MAP_ROWS, seed) for seed in range(n_seeds) for s in settings]
+    unwanted = "by_bin", "score", "mean_q", "last_success"
+    tasks = [Task(s, MAP_ROWS, seed, unwanted) for seed in range(n_seeds) for s in settings]
     run_missing(Store(out / "map.json", settings), tasks, n_workers, "map")
 
 
