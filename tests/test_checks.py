@@ -259,7 +259,9 @@ def test_state_with_recorded_samples_of_an_infeasible_bin_is_refused():
         scheduler.load_state_dict({**scheduler.state_dict(), "recorded": other.state_dict()})
 
 
-@pytest.mark.parametrize("changes", [{"feasible": [True]}, {"identity": [1]}], ids=repr)
+@pytest.mark.parametrize(
+    "changes", [{"feasible": [True]}, {"identity": [1]}, {"n_bins": 0}], ids=repr
+)
 def test_source_whose_values_do_not_fit_is_refused(changes):
     values = dict(n_bins=2, feasible=[True, True], random_distribution=[0.5, 0.5], identity={})
     values["sample"] = None
