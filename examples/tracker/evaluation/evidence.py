@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..training.config import MODES
 from ..training.trainer import HISTORY
 from .confidence import Interval, bootstrap_crossed
 from .pairs import Evaluation
@@ -107,6 +108,7 @@ def results(
         Plain values for JSON.
     """
     names = np.array(rows[0].names)
+    evaluations = {mode: evaluations[mode] for mode in MODES if mode in evaluations}
     found: Dict[str, Any] = {
         "made_with": made_with(rows, command),
         "seeds": seeds,
