@@ -31,7 +31,7 @@ from examples.controlled_study.world import make_world
 from sstrack_sched import IntervalSampler
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, STORED = ROOT / "docs" / "evidence.md", ROOT / "docs" / "evidence"
+PAGE, STORED = ROOT / "docs" / "evidence.md", ROOT / "docs" / "evidence" / "controlled"
 SHORT = dataclasses.replace(WORLDS[0], n_videos=12, epochs=6, steps=3, batch=16, rate=0.01)
 FLOATS = "by_arena", "by_bin", "score", "mean_q", "first_success", "last_success"
 
