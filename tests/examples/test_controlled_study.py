@@ -35,9 +35,6 @@ PAGE, STORED = ROOT / "docs" / "evidence.md", ROOT / "docs" / "evidence" / "cont
 SHORT = dataclasses.replace(WORLDS[0], n_videos=12, epochs=6, steps=3, batch=16, rate=0.01)
 FLOATS = "by_arena", "by_bin", "score", "mean_q", "first_success", "last_success"
 
-# The complete run and its page come with the evidence issue; until then there is nothing to check.
-with_results = pytest.mark.skipif(not PAGE.exists(), reason="no results are stored yet")
-
 
 @pytest.fixture(scope="module")
 def short_runs():
@@ -203,7 +200,6 @@ def test_holm_is_that_of_the_textbook_and_needs_the_interval_too():
 # ---- the page ----
 
 
-@with_results
 def test_page_has_the_tables_of_the_stored_results():
     text = PAGE.read_text("utf-8")
     found = tables.all_tables(STORED)
@@ -211,7 +207,6 @@ def test_page_has_the_tables_of_the_stored_results():
     assert tables.with_tables(text, STORED) == text
 
 
-@with_results
 def test_stored_results_are_complete_paired_and_small():
     settings = [s["name"] for s in Store(STORED / "tables.json").made_by["settings"]]
     store = Store(STORED / "tables.json")
@@ -225,7 +220,6 @@ def test_stored_results_are_complete_paired_and_small():
     assert all(path.stat().st_size < 100_000 for path in STORED.glob("*.png"))
 
 
-@with_results
 def test_pictures_are_drawn_from_the_files_alone(tmp_path):
     for path in STORED.glob("*.json"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
