@@ -60,6 +60,12 @@ def test_masked_values_are_refused_and_a_mask_of_nothing_is_not(call, name):
         call(np.ma.array([0.5, 0.5], mask=[False, True]))
 
 
+@pytest.mark.parametrize("bad", [True, np.True_, np.ma.masked_array(3, True), 3.0])
+def test_integer_of_another_kind_is_refused_by_name(bad):
+    with pytest.raises(TypeError, match="n_bins must be an integer"):
+        s.SuccessStatistics(bad)
+
+
 def test_integers_beyond_64_bits_are_refused_not_wrapped():
     with pytest.raises(ValueError, match=r"lengths must be below 2\*\*63"):
         s.VideoIndex(np.array([2**63 + 5], dtype=np.uint64))
@@ -120,6 +126,7 @@ def damaged(**changes):
         {"distribution": [0.5, 0.5]},
         {"distribution": [2.0, -1.0]},
         {"count": [10**30, 0]},
+        {"count": [2**31 + 1, 0]},
         {"count": [2, 1]},
         {"count": [-2, 0]},
         {"success_rate": [0.5, 0.5]},
@@ -134,6 +141,12 @@ def test_state_with_a_damaged_last_record_is_refused_and_changes_nothing(changes
     with pytest.raises(ValueError, match="state must be whole; got a damaged one"):
         scheduler.load_state_dict(state)
     assert scheduler.state_dict() == before
+
+
+def test_state_with_the_largest_count_is_taken():
+    scheduler, state = damaged(count=[2**31, 0])
+    scheduler.load_state_dict(state)
+    assert scheduler.history[-1].count.tolist() == [2**31, 0]
 
 
 def test_pairs_indexed_by_an_array_of_no_dimension_give_a_pair():

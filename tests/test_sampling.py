@@ -354,7 +354,9 @@ def test_pairs_iteration_yields_named_tuples_of_plain_ints():
         assert type(row).__name__ == "Pair"
         assert row._fields == ("video", "template", "search", "bin", "number", "epoch")
         assert all(type(value) is int for value in row)
-    assert [row.interval for row in rows] == pairs.interval.tolist()
+    intervals = [abs(row.search - row.template) for row in rows]
+    assert [row.interval for row in rows] == pairs.interval.tolist() == intervals
+    assert any(row.search < row.template for row in rows)
     assert pairs[np.int64(-1)] == rows[-1]
     with pytest.raises(IndexError):
         pairs[20]
@@ -381,6 +383,13 @@ def test_redraw_of_a_collated_pair_gives_the_same_plain_ints():
     assert all(type(value) is int for value in again)
 
 
+def test_largest_arguments_are_drawn():
+    sampler, last = rich_sampler(2**64 - 1), 2**63 - 1
+    (pair,) = sampler.sample(Q5, last, last - 1, last, last)
+    assert (pair.number, pair.epoch) == (last - 1, last)
+    assert len(sampler.sample(Q5, last, last, last)) == 0
+
+
 # --------------------------------------------------------------------------------- errors
 
 
@@ -391,7 +400,7 @@ def test_redraw_of_a_collated_pair_gives_the_same_plain_ints():
         (dict(bin=5), 1, ("pair.bin", 5)),
         (dict(bin=3), 1, ("pair.bin", "feasible", 3)),
         (dict(number=-1), 1, ("pair.number", -1)),
-        (dict(epoch=0.5), 1, ("pair.epoch", 0.5)),
+        *[(dict(epoch=bad), 1, ("pair.epoch", bad)) for bad in (-1, 0.5)],
         (None, 1, ("pair", "(0, 0, 0)")),
     ],
 )
@@ -421,7 +430,7 @@ def test_error_redraw_names_what_it_got(changes, attempt, words, says):
         *[((Q5, bad, 0, 5), ("epoch", bad)) for bad in (-1, 1.5, None, "0", 2**63)],
         *[((Q5, 0, bad, 5), ("start", bad)) for bad in (-1, 1.5, None, "0", 2**63)],
         *[((Q5, 0, 4, bad), ("stop", bad)) for bad in (3, 1.5, None, "0", 2**63)],
-        *[((Q5, 0, 4, 9, bad), ("step", bad)) for bad in (0, -1, 1.5, None, "1")],
+        *[((Q5, 0, 4, 9, bad), ("step", bad)) for bad in (0, -1, 1.5, None, "1", 2**63)],
     ],
 )
 def test_error_sample_names_what_it_got(arguments, words, says):

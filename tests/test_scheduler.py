@@ -287,6 +287,14 @@ def test_history_holds_one_record_an_epoch():
     assert [field.name for field in dataclasses.fields(EpochRecord)] == list(expected)
 
 
+def test_history_restored_is_the_one_saved():
+    saved, scheduler = busy(), SuccessAwareScheduler(4, 10, random_distribution=Q_RANDOM)
+    assert saved.state_dict()["version"] == 2
+    scheduler.load_state_dict(json.loads(json.dumps(saved.state_dict())))
+    assert scheduler.history == saved.history != []
+    assert saved.history[0] != saved.history[0].to_dict()
+
+
 # ---------------------------------------------------------------------------------- state
 
 
@@ -484,6 +492,8 @@ MISSING = object()
         *[((name,), None) for name in busy().state_dict()],
         (("config", "random_distribution"), [None] * 4),
         (("history", 0), 3),
+        *[(("history", 0, name), MISSING) for name in busy().state_dict()["history"][0]],
+        (("history", 0, "unknown"), 3),
         (("history", 0, "distribution"), None),
         (("recorded", "n_bins"), 5),
         (("recorded", "samples"), "AAA"),

@@ -210,13 +210,27 @@ def test_threads_that_save_the_same_do_not_disturb_each_other(tmp_path):
     assert names_in(tmp_path) == ["index"]
 
 
-def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError, KeyboardInterrupt])
+def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch, error):
     def refuse(*_):
-        raise PermissionError("read-only")
+        raise error("read-only")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(PermissionError, match="read-only"):
+    with pytest.raises(error, match="read-only"):
         make(1).save(path)
+    assert VideoIndex.load(path, verify=True).fingerprint == make().fingerprint
+    assert names_in(path.parent) == ["index"]
+
+
+def test_full_disk_raises_keeps_the_old_file_and_leaves_no_draft(path):
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limit[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            make(1).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert VideoIndex.load(path, verify=True).fingerprint == make().fingerprint
     assert names_in(path.parent) == ["index"]
 
