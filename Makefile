@@ -29,7 +29,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types suite docs oldest frameworks floor bench format clean
+.PHONY: help demo test lint types suite docs oldest frameworks floor evidence bench format clean
 
 say = @printf '\n== %s\n' "$(1)"
 
@@ -79,6 +79,10 @@ floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.
 	$(call say,Tests on Python 3.8 with NumPy 1.20 and SciPy 1.6 and torch 1.9)
 	@$(FLOOR)/bin/python -c $(SAY_VERSIONS)
 	$(FLOOR)/bin/python $(CORE_TESTS)
+
+evidence: $(VENV)/ready ## the tables of "Does it help?", about 20 minutes (MAP=1: the map too, an hour)
+	$(call say,The controlled study)
+	$(BIN)/python -m examples.controlled_study --out docs/evidence/controlled --page docs/evidence.md $(if $(MAP),--map)
 
 bench: $(VENV)/ready ## every benchmark that needs no checkout, one after the other
 	@for script in $(wildcard benchmarks/[a-z]*.py); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,3 +238,46 @@ def test_state_whose_history_is_no_list_is_refused(history):
     scheduler = s.SuccessAwareScheduler(2, 3)
     with pytest.raises(ValueError, match="history must be a list"):
         scheduler.load_state_dict({**scheduler.state_dict(), "history": history})
+
+
+def test_limits_are_taken_and_what_is_past_them_refused():
+    assert len(s.BinnedSampler([0]).sample([1], 0, 2**63 - 1, 2**63 - 1)) == 0
+    with pytest.raises(ValueError, match=r"lengths must be in \[1, 2147483647\]"):
+        s.VideoIndex(np.array([2**63 - 1], dtype=np.uint64))
+    with pytest.raises(TypeError, match="max_interval must be an integer"):
+        s.IntervalBins(np.ma.array(20, mask=True), 1)
+    with pytest.raises(ValueError, match="order must be above 0; got 0"):
+        s.SuccessAwareScheduler(2, 3, order=0)
+    with pytest.raises(TypeError, match="ious must hold real numbers"):
+        s.SuccessStatistics(1).add([Fraction(1, 2)], [0])
+
+
+def test_record_of_an_impossible_value_is_refused_and_equal_ones_are_equal():
+    scheduler = s.SuccessAwareScheduler(2, 3)
+    scheduler.step([0.5, 0.7], [0, 1])
+    record = scheduler.history[0]
+    values = record.to_dict()
+    assert (s.EpochRecord.from_dict(values) == record) is True
+    assert (record == s.EpochRecord.from_dict({**values, "n_invalid": 1})) is False
+    for changes in ({"epoch": -1}, {"loss_weights": [np.inf, 1.0]}, {"loss_weights": (1.0, 1.0)}):
+        with pytest.raises((TypeError, ValueError), match=next(iter(changes))):
+            s.EpochRecord.from_dict({**values, **changes})
+
+
+def test_state_with_recorded_samples_of_an_infeasible_bin_is_refused():
+    scheduler = s.SuccessAwareScheduler(2, 3, feasible=[True, False])
+    other = s.SuccessStatistics(2)
+    other.add([0.5], [1])
+    with pytest.raises(ValueError, match="recorded bins must be feasible; got 1"):
+        scheduler.load_state_dict({**scheduler.state_dict(), "recorded": other.state_dict()})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"feasible": [True]}, {"identity": [1]}, {"n_bins": 0}], ids=repr
+)
+def test_source_whose_values_do_not_fit_is_refused(changes):
+    values = dict(n_bins=2, feasible=[True, True], random_distribution=[0.5, 0.5], identity={})
+    values["sample"] = None
+    assert checked_source(SimpleNamespace(**values)).n_bins == 2
+    with pytest.raises((TypeError, ValueError), match=f"source.{next(iter(changes))} must"):
+        checked_source(SimpleNamespace(**{**values, **changes}))

@@ -65,6 +65,8 @@ def test_layout_is_that_of_safetensors(path):
     assert meta["fingerprint"] == make().fingerprint
     assert all(isinstance(value, str) for value in meta.values())
     assert {f"checksum {name}" for name in arrays} <= set(meta)
+    n = int.from_bytes(path.read_bytes()[:8], "little")
+    assert (8 + n) % 64 == 0  # so that every mapped array is aligned
 
 
 def test_layout_is_read_by_safetensors(path):

@@ -1,93 +1,202 @@
 """Modes of training against each other, over seeds: ``python -m examples.tracker.study --out F``.
 
 Each row, a mode and a seed, is a training run in a folder of its own. The same command again does
-what is left; ``--modes weighted --seeds 3`` does that row, so that machines can share the rows.
+what is left; ``--modes weighted --seeds 1 --first-seed 3`` does that row, so that machines can
+share the rows. First it says how success falls with the interval: without a fall there is nothing
+to schedule.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
+
+import numpy as np
 
 from sstrack_sched import IntervalBins
 
 from .data.frames import GIB, FrameStore
-from .evaluation.comparison import fit, run_row, write_results
+from .evaluation.comparison import fit, run_row
+from .evaluation.evidence import picture, results, tables, training
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .evaluation.report import summary
 from .evaluation.rows import Row, collect
-from .models import build_model
+from .models import TrackerModel, build_model
+from .models.weights import start_from
 from .train import add_settings, given_settings, load_videos
+from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig
+from .training.features import KeptFeatures
 from .training.trainer import CHECKPOINT
+
+RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.study", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder of all rows")
-    parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
-    parser.add_argument(
-        "--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs"
-    )
-    parser.add_argument("--compare", action="store_true", help="train nothing: only the table")
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder of all rows")
+    add("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
+    add("--seeds", type=int, default=1, help="how many; default: 1")
+    add("--first-seed", type=int, default=0, help="default: 0")
+    add("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs")
+    add("--test-clips", type=int, default=0, help="composited clips to report on, not trained on")
+    add("--compare", action="store_true", help="train nothing: only the tables")
     add_settings(parser, leave_out=("mode", "seed"))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.seeds < 1 or options.first_seed < 0:
+        parser.error("--seeds must be at least 1, --first-seed at least 0")
+    words = sys.argv[1:] if arguments is None else arguments
+    options.command = "python -m examples.tracker.study " + shlex.join(words)
+    return options
+
+
+class Study:
+    """Rows that differ in mode and seed and in nothing else.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Settings of all rows.
+    out : Path
+        Folder of the study.
+    n_test_clips, pairs_per_bin : int
+        Held-out clips beside the held-out videos, and pairs of them all for each interval bin.
+    """
+
+    def __init__(
+        self, config: TrainConfig, out: Path, *, n_test_clips: int, pairs_per_bin: int
+    ) -> None:
+        train_videos, test_videos = load_videos(config, n_test=40, n_test_clips=n_test_clips)
+        print(f"{len(train_videos)} videos to train on, {len(test_videos)} to report on")
+        self.config, self.out = fit(config, train_videos, test_videos), out
+        self.store = FrameStore(train_videos, int(config.memory * GIB))
+        out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
+        model = first_model(config)
+        crops = config.crops.for_model(model)
+        self.held_out = HeldOutPairs(
+            FrameStore(test_videos),
+            IntervalBins(self.config.max_interval, self.config.spacing),
+            crops,
+            EvalConfig(pairs_per_bin=pairs_per_bin),
+        )
+        self.kept: Optional[KeptFeatures] = None
+        if config.keep_features:
+            self.kept = KeptFeatures(out / FEATURES, self.store, crops, model)
+            self.held_out.keep_features(model)
+
+    def row(self, mode: str, seed: int) -> TrainConfig:
+        """Settings of a row.
+
+        Raises
+        ------
+        ValueError
+            If it is static and the scheduled row of its seed is not done.
+        """
+        distribution: Tuple[float, ...] = ()
+        if mode == "static":
+            distribution = drawn_on_average(self.out / f"scheduled-{seed}")
+        return replace(self.config, mode=mode, seed=seed, distribution=distribution)
+
+    def train(self, mode: str, seed: int) -> bool:
+        """Train and test a row if it is not done; False if Ctrl-C stopped it."""
+        folder = self.out / f"{mode}-{seed}"
+        config, done = self.row(mode, seed), Row.load(folder)
+        if done is not None:
+            done.check(config)
+            print(f"{folder.name}: done before")
+            return True
+        print(f"{folder.name}: {MODES[mode]}", flush=True)
+        start, resume = time.monotonic(), (folder / CHECKPOINT).is_file()
+        evaluation = run_row(
+            config, self.store, self.held_out, folder, kept=self.kept, resume=resume
+        )
+        if evaluation is None:
+            print("stopped; the same command goes on")
+            return False
+        Row.of(config, evaluation, self.held_out).save(folder)
+        print(f"{folder.name}: {time.monotonic() - start:.0f} s")
+        if mode == "random":
+            self._say_fall(seed)
+        return True
+
+    def _say_fall(self, seed: int) -> None:
+        found = training(self.out, "random", [seed])
+        rates = " ".join(f"{rate:.2f}" for rate in found["success"])
+        print(f"success (IoU > {found['threshold']:.2f}) by interval in its last epoch: {rates}")
+        print("where it does not fall, there is nothing to schedule", flush=True)
+
+
+def first_model(config: TrainConfig) -> TrackerModel:
+    """A network with the backbone that training starts from; refuses to keep what is trained.
+
+    Raises
+    ------
+    ValueError
+        If features are to be kept of a backbone that is not frozen.
+    """
+    model = build_model(config.model, **config.model_options)
+    if config.pretrained:
+        start_from(model, config.pretrained)
+    if config.keep_features:
+        model.freeze(config.frozen_stages)
+        backbone = [v for name, v in model.named_parameters() if name.startswith("backbone.")]
+        if not backbone or any(value.requires_grad for value in backbone):
+            raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
+    return model
+
+
+def drawn_on_average(folder: Path) -> Tuple[float, ...]:
+    """Mean of the distributions that the epochs of a run drew from.
+
+    Raises
+    ------
+    ValueError
+        If the run is not done.
+    """
+    if Row.load(folder) is None:
+        raise ValueError(f"a static row needs {folder.name}, which is not done: train it first")
+    schedule = load_checkpoint(folder / CHECKPOINT)["curriculum"]["scheduler"]
+    first = schedule["config"]["random_distribution"]
+    # A record holds what the epoch after it draws from.
+    used = [first, *(record["distribution"] for record in schedule["history"][:-1])]
+    mean = np.mean(used, axis=0)
+    return tuple((mean / mean.sum()).tolist())
 
 
 def train_rows(options: argparse.Namespace) -> bool:
     """Train and test the rows that are asked for and not done; False if Ctrl-C stopped it."""
-    config = TrainConfig(**given_settings(options))
-    train_videos, test_videos = load_videos(config, n_test=40)
-    print(f"{len(train_videos)} videos to train on, {len(test_videos)} to report on")
-    config = fit(config, train_videos, test_videos)
-    store = FrameStore(train_videos, int(config.memory * GIB))
-    options.out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
-    held_out = HeldOutPairs(
-        FrameStore(test_videos),
-        IntervalBins(config.max_interval, config.spacing),
-        config.crops.for_model(build_model(config.model, **config.model_options)),
-        EvalConfig(pairs_per_bin=options.pairs_per_bin),
+    study = Study(
+        TrainConfig(**given_settings(options)),
+        options.out,
+        n_test_clips=options.test_clips,
+        pairs_per_bin=options.pairs_per_bin,
     )
-    for seed in options.seeds:
-        for mode in options.modes:
-            row = replace(config, mode=mode, seed=seed)
-            if not _train_row(row, store, held_out, options.out / f"{mode}-{seed}"):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        # The static row needs what the scheduled one drew.
+        for mode in sorted(options.modes, key=list(MODES).index):
+            if not study.train(mode, seed):
                 return False
     return True
 
 
-def _train_row(
-    config: TrainConfig, store: FrameStore, held_out: HeldOutPairs, folder: Path
-) -> bool:
-    done = Row.load(folder)
-    if done is not None:
-        done.check(config)
-        print(f"{folder.name}: done before")
-        return True
-    print(f"{folder.name}: {MODES[config.mode]}", flush=True)
-    resume = (folder / CHECKPOINT).is_file()
-    evaluation = run_row(config, store, held_out, folder, resume=resume)
-    if evaluation is None:
-        print("stopped; the same command goes on")
-        return False
-    Row.of(config, evaluation, held_out).save(folder)
-    return True
-
-
-def show(out: Path) -> None:
-    """Print the table of all rows that are done, write ``results.json`` and ``schedule.png``."""
+def show(out: Path, command: str) -> None:
+    """Print the tables of all rows that are done, write ``results.json`` and ``schedule.png``."""
     rows, evaluations, seeds = collect(out)
-    first = rows[0]
-    write_results(evaluations, first.config, first.labels, first.middle, out)
-    print(summary(evaluations, first.labels, first.middle))
+    found = results(rows, evaluations, seeds, out, command)
+    (out / RESULTS).write_text(json.dumps(found, indent=1) + "\n")
+    for heading, table in tables(found).items():
+        print(f"\n{heading}:\n\n{table}")
+    picture(found).savefig(out / PICTURE, dpi=100)
     spare = len(rows) - len(seeds) * len(evaluations)
     left_out = f"; {spare} more rows are of seeds that not all modes have" if spare else ""
-    print(f"seeds {', '.join(map(str, seeds))}{left_out}; table and picture are in {out}")
+    print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and picture are in {out}")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -102,7 +211,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         if not options.compare and not train_rows(options):
             return 130
-        show(options.out)
+        show(options.out, options.command)
     except KeyboardInterrupt:
         return 130
     except (OSError, ValueError) as error:

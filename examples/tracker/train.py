@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+import numpy as np
+
 from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
@@ -23,28 +25,42 @@ from .training.trainer import CHECKPOINT, train
 CHOICES = {"mode": tuple(MODES), "crop_on": tuple(CROP_ON)}
 
 
-def load_videos(config: TrainConfig, *, n_test: int = 24) -> Tuple[List[Sequence], List[Sequence]]:
+def load_videos(
+    config: TrainConfig, *, n_test: int = 24, n_test_clips: int = 0
+) -> Tuple[List[Sequence], List[Sequence]]:
     """Videos to train on and to report on: of ``config.data``, or rendered.
 
     Parameters
     ----------
     config : TrainConfig
-        Its ``data``, ``held_out``, ``n_videos`` and ``cache`` count.
+        Its ``data``, ``held_out``, ``n_videos``, ``drift``, ``every`` and ``cache`` count.
     n_test : int, default=24
         Rendered videos to report on.
+    n_test_clips : int, default=0
+        Clips to composite of the photographs of each ``photos:`` place and report on.
 
     Returns
     -------
     train, test : list of Sequence
     """
     if config.data:
-        return read_sources(
+        train_videos, test_videos = read_sources(
             config.data,
             n_clips=config.n_videos,
+            n_test_clips=n_test_clips,
+            drift=config.drift,
             held_out=config.held_out,
             cache=Path(config.cache) if config.cache else None,
         )
-    return render_videos("train", config.n_videos), render_videos("test", n_test)
+    else:
+        train_videos = render_videos("train", config.n_videos)
+        test_videos = render_videos("test", n_test)
+    return [_thinned(video, config.every) for video in train_videos], test_videos
+
+
+def _thinned(video: Sequence, every: int) -> Sequence:
+    """The same with only every so many-th frame to be drawn."""
+    return replace(video, visible=video.visible & (np.arange(len(video)) % every == 0))
 
 
 def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] = ()) -> None:
@@ -60,6 +76,8 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
         if item.name in leave_out:
+            continue
+        if item.name == "distribution":  # the study sets it
             continue
         if item.name in ("crops", "model_options"):
             parser.add_argument(option, type=_object, metavar="JSON", help="default: {}")

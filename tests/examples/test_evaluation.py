@@ -62,6 +62,33 @@ class TestConfidence:
         assert confidence.bootstrap_mean(values) == confidence.bootstrap_mean(values)
         assert confidence.bootstrap_mean(values) != confidence.bootstrap_mean(values, seed=1)
 
+    def test_runs_and_sequences_are_drawn_together(self):
+        rng = np.random.default_rng(0)
+        counts = np.array([3, 0, 5, 2, 4])
+        sums = rng.random((4, 5)) * counts
+        found = confidence.bootstrap_crossed(sums, counts, n_resamples=4000)
+        assert found.mean == pytest.approx(sums.sum() / (4 * 14))
+        means = []
+        chosen = np.flatnonzero(counts)
+        for _ in range(4000):
+            runs, videos = rng.choice(4, 4), rng.choice(chosen, 4)
+            means.append(sums[np.ix_(runs, videos)].sum() / (4 * counts[videos].sum()))
+        assert found[1:] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.02)
+
+    def test_one_run_is_over_sequences_only(self):
+        counts = np.array([1, 1, 1])
+        sums = np.array([[0.1, 0.4, 0.7]])
+        crossed = confidence.bootstrap_crossed(sums, counts)
+        assert crossed == pytest.approx(confidence.bootstrap_mean(sums[0]), abs=0.011)
+        assert np.isnan(confidence.bootstrap_crossed(sums[:, :1], counts[:1]))[1:].all()
+        assert np.isnan(confidence.bootstrap_crossed(sums, 0 * counts)).all()
+
+    def test_runs_that_differ_widen_it(self):
+        counts = np.ones(6)
+        alike, apart = (np.full((5, 6), 0.5) + s * np.arange(-2, 3)[:, None] for s in (0.0, 0.1))
+        assert confidence.bootstrap_crossed(alike, counts) == (0.5, 0.5, 0.5)
+        assert confidence.bootstrap_crossed(apart, counts).low < 0.45
+
     def test_bad_options_are_refused(self):
         with pytest.raises(ValueError, match=r"level must be in \(0, 1\); got 95"):
             confidence.bootstrap_mean(np.ones(3), level=95)

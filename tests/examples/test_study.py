@@ -8,15 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from examples.tracker import study
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.evaluation.pairs import Evaluation, HeldOutPairs, clustered_error
 from examples.tracker.evaluation.rows import ROW, Row, collect
+from examples.tracker.training.config import MODES, TrainConfig
 from examples.tracker.training.trainer import Trainer
 from sstrack_sched import IntervalBins
 
-from .conftest import moving_square
+from .conftest import moving_square, run_module
 
 SETTINGS = [
     *("--epochs", "2", "--samples-per-epoch", "8", "--batch-size", "4"),
@@ -28,7 +30,7 @@ SETTINGS = [
 def few_videos(monkeypatch):
     """A few squares in place of rendered videos."""
 
-    def squares(config, *, n_test):
+    def squares(config, *, n_test, n_test_clips):
         return [moving_square(f"s-{i}", 30, seed=i) for i in range(3)], [moving_square("t", 30)] * 2
 
     monkeypatch.setattr(study, "load_videos", squares)
@@ -39,13 +41,16 @@ def run(out, *arguments):
 
 
 def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
-    assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "0", "1") == 0
-    assert "2 runs each, of as many seeds" in capsys.readouterr().out
+    assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "2") == 0
+    printed = capsys.readouterr().out
+    assert printed.index("success while training") < printed.index("held-out pairs")
+    assert "seeds 0, 1; tables" in printed
     names = {path.name for path in tmp_path.iterdir()}
     rows = {"random-0", "random-1", "weighted-0", "weighted-1"}
     assert names == rows | {"results.json", "schedule.png"}
     results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results["held_out"]) == {"random", "weighted", "middle"}
+    assert set(results["held_out"]["real sequences"]["success"]) == {"random", "weighted"}
+    assert list(results["held_out"]["real sequences"]["less"]) == ["weighted - random"]
     files = {"checkpoint.pt", "evaluation.npz", "history.json", "schedule.png", "weights.pt"}
     assert {path.name for path in (tmp_path / "random-1").iterdir()} == files
 
@@ -53,11 +58,13 @@ def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(study, "run_row", refuse)
-    assert run(tmp_path, "--modes", "random", "--seeds", "1") == 0
+    assert run(tmp_path, "--modes", "random", "--first-seed", "1") == 0
     assert "random-1: done before" in capsys.readouterr().out
     monkeypatch.setattr(study, "load_videos", refuse)
     assert run(tmp_path, "--compare") == 0
-    assert json.loads((tmp_path / "results.json").read_text()) == results
+    again = json.loads((tmp_path / "results.json").read_text())
+    del again["made_with"]["command"], results["made_with"]["command"]
+    assert again == results
 
 
 def test_study_row_that_stopped_goes_on_to_the_same_end(tmp_path, monkeypatch):
@@ -75,6 +82,66 @@ def test_study_row_that_stopped_goes_on_to_the_same_end(tmp_path, monkeypatch):
     assert len(steps) == 1  # of four
     first, second = (Row.load(tmp_path / name / "weighted-0") for name in ("whole", "cut"))
     np.testing.assert_array_equal(first.evaluation.iou, second.evaluation.iou)
+
+
+def make_study(out):
+    config = TrainConfig(
+        epochs=2, samples_per_epoch=8, batch_size=4, max_interval=20, spacing=10, pretrained=""
+    )
+    return study.Study(config, out, n_test_clips=0, pairs_per_bin=4)
+
+
+def test_study_rows_differ_in_nothing_but_what_their_name_says(tmp_path):
+    rows = make_study(tmp_path)
+    assert rows.train("scheduled", 3)
+    configs = {mode: rows.row(mode, 3) for mode in MODES}
+    trainers = {mode: Trainer(config, rows.store) for mode, config in configs.items()}
+    first = trainers["random"]
+    for mode, trainer in trainers.items():
+        different = set(configs[mode].differences(configs["random"])) - {"mode", "distribution"}
+        assert not different
+        for name, value in first.model.state_dict().items():
+            assert torch.equal(value, trainer.model.state_dict()[name])
+        assert str(trainer.optimiser.state_dict()) == str(first.optimiser.state_dict())
+        assert len(trainer.curriculum.sampler) == 8
+        assert trainer.curriculum.source.identity == first.curriculum.source.identity
+    # Those that start from the random sampler's distribution see the same pairs in epoch 0.
+    seen = {mode: list(trainer.curriculum.sampler) for mode, trainer in trainers.items()}
+    assert seen["random"] == seen["scheduled"] == seen["weighted"]
+    assert [pair.number for pair in seen["uniform"]] == [pair.number for pair in seen["random"]]
+    np.testing.assert_array_equal(trainers["uniform"].curriculum.distribution, [0.5, 0.5])
+
+
+def test_study_kept_distributions_are_never_moved(tmp_path):
+    rows = make_study(tmp_path)
+    for mode in ("scheduled", "random", "uniform", "static"):
+        assert rows.train(mode, 0)
+    histories = {
+        mode: json.loads((tmp_path / f"{mode}-0" / "history.json").read_text())
+        for mode in ("scheduled", "random", "uniform", "static")
+    }
+    used = {m: np.array([record["distribution"] for record in h]) for m, h in histories.items()}
+    for mode in ("random", "uniform", "static"):
+        assert (used[mode] == used[mode][0]).all()
+        assert all(weight == 1 for r in histories[mode] for weight in r["loss_weights"])
+    # The first epoch draws as the random sampler does, the second by the first one's record.
+    expected = (used["random"][0] + used["scheduled"][0]) / 2
+    np.testing.assert_allclose(used["static"][0], expected)
+
+
+def test_study_static_row_needs_the_scheduled_one(tmp_path, capsys):
+    assert run(tmp_path, "--modes", "static") == 1
+    assert "a static row needs scheduled-0, which is not done" in capsys.readouterr().err
+
+
+def test_study_row_of_a_fresh_process_is_the_same_to_the_last_digit(tmp_path):
+    arguments = ("--modes", "weighted", "--n-videos", "3", "--pairs-per-bin", "4", *SETTINGS)
+    rows = []
+    for name in ("first", "second"):
+        status, _, error = run_module("study", "--out", tmp_path / name, *arguments)
+        assert status == 0, error
+        rows.append(Row.load(tmp_path / name / "weighted-0"))
+    np.testing.assert_array_equal(rows[0].evaluation.iou, rows[1].evaluation.iou)
 
 
 def test_study_rows_of_other_settings_are_refused(tmp_path, capsys):

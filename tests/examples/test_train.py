@@ -285,7 +285,10 @@ def test_interrupt_first_asks_second_raises():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"mode": "hard"}, "mode must be one of random, scheduled, weighted; got 'hard'"),
+        (
+            {"mode": "hard"},
+            "mode must be one of random, scheduled, weighted, uniform, static; got 'hard'",
+        ),
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"num_workers": -1}, "num_workers must not be negative"),

@@ -29,7 +29,7 @@ def test_an_error_in_the_step_of_the_schedule_ends_the_run(train, checkouts, tmp
     text = actor.read_text()
     assert 'self.objective["l1"](predicted, target)' in text
     actor.write_text(text.replace('self.objective["l1"](predicted, target)', "giou"))
-    is_a_crash(train(tmp_path / "run", checkout=other), "samples must be recorded", "nothing was")
+    is_a_crash(train(tmp_path / "run", checkout=other), "must be recorded by all", "nothing was")
 
 
 @pytest.fixture

@@ -63,12 +63,24 @@ class Source:
             raise ValueError(f"weight of data must be positive; got {weight:g} in {text!r}")
         return cls(Path(path), weight, photos)
 
-    def read(self, n_clips: int, seed: int, held_out: float, cache: Optional[Path]) -> Split:
+    def read(
+        self,
+        clips: Tuple[int, int],
+        seed: int,
+        drift: float,
+        held_out: float,
+        cache: Optional[Path],
+    ) -> Split:
         """Sequences to train on and to report on; see `read_sources`."""
         if self.photos:
             from ..synthetic.composite import composite_clips
+            from ..synthetic.drift import Drift
 
-            return composite_clips(self.path, n_clips, seed=seed), []
+            train, test = (
+                composite_clips(self.path, n, seed=seed + i, drift=Drift(drift)) if n else []
+                for i, n in enumerate(clips)
+            )
+            return train, [replace(clip, name=f"test-{clip.name}") for clip in test]
         if find_instances(self.path) is not None:
             return read_coco(self.path), []
         return read_split(self.path, held_out=held_out, cache=cache)
@@ -85,6 +97,8 @@ def read_sources(
     texts: Tuple[str, ...],
     *,
     n_clips: int = 1000,
+    n_test_clips: int = 0,
+    drift: float = 1.0,
     seed: int = 0,
     held_out: float = 0.25,
     cache: Optional[Path] = None,
@@ -97,18 +111,20 @@ def read_sources(
         Of each, ``[photos:]PATH[=WEIGHT]``: a folder of videos as `read_sequences` takes, COCO data
         as `read_coco` takes, or, behind ``photos:``, a folder of photographs, of which clips are
         composited.
-    n_clips, seed : int
-        Of composited clips.
+    n_clips, n_test_clips, seed : int
+        Of composited clips, to train on and, other ones of the same photographs, to report on.
+    drift : float, default=1.0
+        Strength with which the look of composited things drifts.
     held_out : float, default=0.25
-        Share of videos to report on; see `read_split`. Stills and composited clips are all trained
-        on.
+        Share of videos to report on; see `read_split`. Stills are all trained on.
     cache : Path, optional
         Where video files are decoded to; see `read_clip`.
 
     Returns
     -------
     train, test : list of Sequence
-        With several places, a pair's place is drawn by weight, and then a sequence in it.
+        With several places, a pair's place is drawn by weight (to report on: all alike), and then
+        a sequence in it.
 
     Raises
     ------
@@ -116,12 +132,17 @@ def read_sources(
         If a place cannot be read, or a weight is not positive.
     """
     sources = [Source.parse(text) for text in texts]
-    train: List[Sequence] = []
-    test: List[Sequence] = []
-    for source in sources:
-        first, second = source.read(n_clips, seed, held_out, cache)
-        if len(sources) > 1:  # a single one keeps the weights that it has
-            first = [replace(sequence, weight=source.weight / len(first)) for sequence in first]
-        train += first
-        test += second
-    return train, test
+    splits = [
+        source.read((n_clips, n_test_clips), seed, drift, held_out, cache) for source in sources
+    ]
+    weights = [source.weight for source in sources]
+    train, test = zip(*splits)
+    return _mixed(list(train), weights), _mixed(list(test), [1.0] * len(sources))
+
+
+def _mixed(parts: List[List[Sequence]], weights: List[float]) -> List[Sequence]:
+    """All sequences, each place drawn from by its weight; a single one keeps those that it has."""
+    filled = [(part, weight) for part, weight in zip(parts, weights) if part]
+    if len(filled) == 1:
+        return filled[0][0]
+    return [replace(one, weight=weight / len(part)) for part, weight in filled for one in part]

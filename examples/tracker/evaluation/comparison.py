@@ -16,6 +16,7 @@ from ..data.frames import FrameStore
 from ..data.intervals import fit_bins
 from ..data.sequences import Sequence
 from ..training.config import MODES, TrainConfig
+from ..training.features import KeptFeatures
 from ..training.trainer import Trainer, train
 from . import report
 from .pairs import Evaluation, HeldOutPairs
@@ -38,6 +39,7 @@ def run_row(
     held_out: HeldOutPairs,
     folder: Path,
     *,
+    kept: Optional[KeptFeatures] = None,
     resume: bool = False,
     progress: bool = True,
 ) -> Optional[Evaluation]:
@@ -53,6 +55,8 @@ def run_row(
         What to test on.
     folder : Path
         Of this run.
+    kept : KeptFeatures, optional
+        As `train` takes them.
     resume : bool, default=False
         Go on from the checkpoint there.
     progress : bool, default=True
@@ -63,7 +67,7 @@ def run_row(
     Evaluation or None
         None if Ctrl-C stopped it.
     """
-    trainer = train(config, train_store, out=folder, resume=resume, progress=progress)
+    trainer = train(config, train_store, kept=kept, out=folder, resume=resume, progress=progress)
     if not trainer.finished:
         return None
     evaluation = held_out.evaluate(trainer.trained)
@@ -79,7 +83,7 @@ def compare(
     *,
     progress: bool = True,
 ) -> Optional[Dict[str, Evaluation]]:
-    """Train in the three modes from the same initial weights; write a folder for each.
+    """Train in the demo's three modes from the same initial weights; write a folder for each.
 
     Parameters
     ----------
@@ -100,8 +104,8 @@ def compare(
         By mode; None if Ctrl-C stopped it.
     """
     evaluations: Dict[str, Evaluation] = {}
-    for mode, meaning in MODES.items():
-        print(f"{mode}: {meaning}", flush=True)
+    for mode in ("random", "scheduled", "weighted"):
+        print(f"{mode}: {MODES[mode]}", flush=True)
         evaluation = run_row(
             replace(config, mode=mode), train_store, held_out, out / mode, progress=progress
         )

@@ -104,3 +104,49 @@ def _resampled_means(values: Floats, weights: Floats, n_resamples: int, seed: in
     n = len(values)
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples)
     return np.asarray((counts @ (values * weights)) / (counts @ weights), dtype=np.float64)
+
+
+def bootstrap_crossed(
+    sums: Floats,
+    counts: Floats,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 2025,
+) -> Interval:
+    """Mean over runs and sequences together, each drawn anew, with a percentile interval.
+
+    Every run is asked about every sequence, so a draw is a set of runs crossed with a set of
+    sequences. Give differences between two rows of runs with the same seeds, and the pairs cancel
+    what they have in common.
+
+    Parameters
+    ----------
+    sums : ndarray of float, shape (n_runs, n_sequences)
+        Sum of a measure over the samples of each sequence.
+    counts : ndarray of float, shape (n_sequences,)
+        Samples of each; sequences without any are left out.
+    level, n_resamples, seed
+        As `bootstrap_mean`.
+
+    Returns
+    -------
+    Interval
+        Of the mean over samples. One run: over sequences only. Ends are NaN with fewer than two
+        sequences.
+    """
+    counted = counts > 0
+    sums, counts = np.asarray(sums, dtype=np.float64)[:, counted], np.asarray(counts)[counted]
+    n_runs, n_sequences = sums.shape
+    if not n_sequences:
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(sums.sum() / (n_runs * counts.sum()))
+    if n_sequences < 2:
+        return Interval(mean, np.nan, np.nan)
+    rng = np.random.default_rng(seed)
+    runs, sequences = (
+        rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) for n in (n_runs, n_sequences)
+    )
+    means = ((runs @ sums) * sequences).sum(axis=1) / (n_runs * (sequences @ counts))
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high))

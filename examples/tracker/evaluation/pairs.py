@@ -21,6 +21,7 @@ from ..data.crops import CropConfig
 from ..data.dataset import PairDataset
 from ..data.frames import FrameStore
 from ..data.sequences import video_index
+from ..models import TrackerModel
 from ..training.losses import box_iou
 
 Floats = NDArray[np.float64]
@@ -194,10 +195,19 @@ class HeldOutPairs:
         self.template: Tensor = batch["template"]
         self.search: Tensor = batch["search"]
         self.box: Tensor = batch["box"]
+        self.names = [sequence.name for sequence in store.sequences]
         self._bin, self._video = batch["bin"].numpy(), batch["video"].numpy()
 
     def __len__(self) -> int:
         return len(self.box)
+
+    def keep_features(self, model: TrackerModel) -> None:
+        """Replace the crops by what a backbone makes of them, for models that share it."""
+        with torch.no_grad():
+            self.template, self.search = (
+                torch.cat([model.see(part).half() for part in crops.split(64)])
+                for crops in (self.template, self.search)
+            )
 
     def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Evaluation:
         """Ask a tracker for all pairs.

@@ -27,23 +27,28 @@ class Row:
         Name of each bin.
     evaluation, middle : Evaluation
         Of the trained tracker, and of always answering the middle.
+    names : list of str
+        Of the held-out sequences.
     """
 
     config: TrainConfig
     labels: List[str]
     evaluation: Evaluation
     middle: Evaluation
+    names: List[str]
 
     @classmethod
     def of(cls, config: TrainConfig, evaluation: Evaluation, held_out: HeldOutPairs) -> Row:
         """A row of what was asked and answered."""
-        return cls(config, list(held_out.bins.labels), evaluation, held_out.middle())
+        labels = list(held_out.bins.labels)
+        return cls(config, labels, evaluation, held_out.middle(), held_out.names)
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, whole or not at all."""
         about = {
             "config": self.config.to_dict(),
             "labels": self.labels,
+            "names": self.names,
             "threshold": self.evaluation.threshold,
         }
         partial = folder / f"{ROW}.partial"
@@ -86,7 +91,7 @@ class Row:
             config = TrainConfig.from_dict(about["config"])
         except (KeyError, ValueError, EOFError) as error:
             raise ValueError(f"{path} is no row of a study: {error}") from None
-        return cls(config, about["labels"], evaluation, middle)
+        return cls(config, about["labels"], evaluation, middle, about["names"])
 
     def check(self, config: TrainConfig) -> None:
         """Refuse to be compared with a run of other settings than mode and seed.
@@ -97,7 +102,12 @@ class Row:
             If they differ; names the settings.
         """
         differences = self.config.differences(
-            replace(config, mode=self.config.mode, seed=self.config.seed)
+            replace(
+                config,
+                mode=self.config.mode,
+                distribution=self.config.distribution,
+                seed=self.config.seed,
+            )
         )
         if differences:
             words = ", ".join(f"{name} {a!r} and {b!r}" for name, (a, b) in differences.items())

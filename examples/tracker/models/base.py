@@ -78,6 +78,18 @@ class TrackerModel(nn.Module):
         if n_stages:
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 
+    def see(self, crops: Tensor) -> Tensor:
+        """What a backbone makes of crops; `embed` and `locate` take it in the crops' place.
+
+        Raises
+        ------
+        ValueError
+            If the network has no backbone that could stay as it is.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has no features of {tuple(crops.shape)} crops to keep"
+        )
+
     def embed(self, template: Tensor) -> Tensor:
         """The template's part of the work.
 

@@ -9,15 +9,19 @@ from typing import List, Tuple
 import numpy as np
 
 from ..data.sequences import Sequence
+from .drift import USUAL, Drift, draw_grade
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Library
 from .motion import Array, bounce, random_walk
-from .things import Look, affine, draw_look, draw_thing, make_layer
+from .things import Look, affine, draw_cover, draw_look, draw_thing, drifting, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
+DRIFT_STREAM = 0x64726966  # last word of the seed of all that drifts
 
 
-def composite_clip(name: str, seed: Tuple[int, ...], library: Library, n: int = 240) -> Sequence:
+def composite_clip(
+    name: str, seed: Tuple[int, ...], library: Library, n: int = 240, *, drift: Drift = USUAL
+) -> Sequence:
     """One clip with exact boxes, the same for the same seed.
 
     Parameters
@@ -30,6 +34,8 @@ def composite_clip(name: str, seed: Tuple[int, ...], library: Library, n: int = 
         Pictures.
     n : int, default=240
         Frames.
+    drift : Drift, optional
+        How the look of things changes. What moves where is the same whatever it is.
 
     Returns
     -------
@@ -51,12 +57,16 @@ def composite_clip(name: str, seed: Tuple[int, ...], library: Library, n: int = 
     for _ in range(int(rng.integers(0, 3))):
         size = radius * float(rng.uniform(0.5, 1.4))
         before.append(draw_thing(rng, library, draw_look(rng, library), size, n, 0.3, 2.5 * speed))
-    frames = CompositeFrames(
-        _scene(rng, library),
-        _window(rng, n, speed),
-        (*behind, target, *before),
-        float(rng.choice([0.0, 0.5, 1.0])),
-    )
+    scene, window = _scene(rng, library), _window(rng, n, speed)
+    exposure, grade = float(rng.choice([0.0, 0.5, 1.0])), None
+    if drift.strength:
+        other = np.random.default_rng((*seed, DRIFT_STREAM))
+        grade = draw_grade(other, drift, n)
+        target = drifting(target, other, library, drift)
+        behind = [drifting(thing, other, library, drift) for thing in behind]
+        if other.random() < 0.5:
+            before.append(draw_cover(target, other, library, drift))
+    frames = CompositeFrames(scene, window, (*behind, target, *before), exposure, grade)
     return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
 
 
@@ -93,7 +103,9 @@ def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
     return np.stack(columns, axis=1)
 
 
-def composite_clips(folder: Path, n_clips: int, *, seed: int = 0) -> List[Sequence]:
+def composite_clips(
+    folder: Path, n_clips: int, *, seed: int = 0, drift: Drift = USUAL
+) -> List[Sequence]:
     """Clips composited from the pictures of a folder.
 
     Parameters
@@ -104,6 +116,8 @@ def composite_clips(folder: Path, n_clips: int, *, seed: int = 0) -> List[Sequen
         How many; the first ``k`` are the same for any ``n_clips >= k``.
     seed : int, default=0
         Another seed, other clips.
+    drift : Drift, optional
+        How the look of things changes.
 
     Returns
     -------
@@ -118,4 +132,6 @@ def composite_clips(folder: Path, n_clips: int, *, seed: int = 0) -> List[Sequen
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.of_folder(folder)
-    return [composite_clip(f"clip-{i:05d}", (seed, i), library) for i in range(n_clips)]
+    return [
+        composite_clip(f"clip-{i:05d}", (seed, i), library, drift=drift) for i in range(n_clips)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.sequences import FrameSource
+from .drift import Skin, cover_at, square_points
 from .library import MASK, Picture, Shape, load
 from .motion import Array
 
@@ -33,6 +34,8 @@ class Layer:
         From the shape's square to pixels of the photograph.
     gain : ndarray of float, shape (n, 3)
         Factor on red, green, blue.
+    skin : Skin, optional
+        How its surface drifts.
     """
 
     photo: str
@@ -40,13 +43,19 @@ class Layer:
     pose: Array
     source: Array
     gain: Array
+    skin: Optional[Skin] = None
 
     def corners(self) -> Array:
         """Left, top, right, bottom in pixels of the frame, (n, 4)."""
-        points = (
-            self.shape.outline @ self.pose[:, :, :2].transpose(0, 2, 1) + self.pose[:, None, :, 2]
-        )
+        outline = self.shape.outline if self.skin is None else self.skin.outline(self.shape)
+        points = outline @ self.pose[:, :, :2].transpose(0, 2, 1) + self.pose[:, None, :, 2]
         return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+
+    def corners_at(self, index: int) -> Array:
+        """The same of one frame, (4,)."""
+        rows = slice(index, index + 1)
+        skin = None if self.skin is None else self.skin.at(index)
+        return replace(self, pose=self.pose[rows], skin=skin).corners()[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +84,8 @@ class CompositeFrames(FrameSource):
         Painted in this order.
     exposure : float
         Share of the time between two frames for which the shutter is open: motion blurs by that.
+    grade : ndarray of float, shape (n, 4), optional
+        Factors on red, green and blue of the whole frame, and a blur's sigma in pixels.
     """
 
     def __init__(
@@ -83,8 +94,10 @@ class CompositeFrames(FrameSource):
         window: Array,
         things: Tuple[Thing, ...],
         exposure: float,
+        grade: Optional[Array] = None,
     ) -> None:
         self.scene, self.window, self.things, self.exposure = scene, window, things, exposure
+        self.grade = grade
         self._canvas: Optional[Picture] = None
 
     def __len__(self) -> int:
@@ -109,7 +122,15 @@ class CompositeFrames(FrameSource):
             for layer in thing.layers:
                 way = (layer.pose[index, :, 2] - layer.pose[before, :, 2]) * self.exposure
                 paint(picture, layer, index, way)
-        return np.asarray(picture, dtype=np.uint8)
+        return np.asarray(self._graded(picture, index), dtype=np.uint8)
+
+    def _graded(self, picture: Picture, index: int) -> Any:
+        if self.grade is None:
+            return picture
+        *light, blur = self.grade[index]
+        if blur > 0.3:
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur))
+        return np.minimum(picture * np.float32(light) + np.float32(0.5), 255.0)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_canvas": None}  # a worker paints its own
@@ -152,38 +173,45 @@ def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
     way : ndarray of float, shape (2,)
         How far it moves while the shutter is open, in pixels.
     """
-    corners = layer.shape.outline @ layer.pose[index, :, :2].T + layer.pose[index, :, 2]
+    corners = layer.corners_at(index)
     reach = 2.0 + np.abs(way) / 2
-    left, top = np.maximum(np.floor(corners.min(axis=0) - reach), 0).astype(int)
-    limits = np.array(picture.shape[1::-1])
-    right, bottom = np.minimum(np.ceil(corners.max(axis=0) + reach), limits).astype(int)
+    left, top = np.maximum(np.floor(corners[:2] - reach), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(corners[2:] + reach), picture.shape[1::-1]).astype(int)
     if left >= right or top >= bottom:
         return
-    size = (int(right - left), int(bottom - top))
     pixel = np.array([[1.0, 0.0, left + 0.5], [0.0, 1.0, top + 0.5]])  # centres of the region's
     unit = _to_square(layer.pose[index], pixel)
-    mask_map = unit * (MASK / 2)
-    mask_map[:, 2] += MASK / 2 - 0.5
-    cover = cv2.warpAffine(
-        layer.shape.mask, mask_map, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    ).astype(np.float32)
-    cover *= 1 / 255.0
-    to_photo = layer.source[index, :, :2] @ unit
-    to_photo[:, 2] += layer.source[index, :, 2] - 0.5
-    texture = cv2.warpAffine(
-        load(layer.photo)[..., :3],
-        to_photo,
-        size,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT_101,
-    ).astype(np.float32)
+    seen = _seen if layer.skin is None else _seen_drifting
+    texture, cover = seen(layer, index, unit, (int(right - left), int(bottom - top)))
     texture *= layer.gain[index].astype(np.float32)
     cover = cover[..., None]
-    premultiplied = np.concatenate([np.minimum(texture, 255.0) * cover, cover], axis=2)
+    premultiplied = np.concatenate([np.clip(texture, 0.0, 255.0) * cover, cover], axis=2)
     premultiplied = _smear(premultiplied, way)
     region = picture[top:bottom, left:right]
     mixed = region * (1 - premultiplied[..., 3:]) + premultiplied[..., :3] + 0.5
     region[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _seen(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
+    """Texture (h, w, 3) and cover (h, w) of a region."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    mask_map = unit * (MASK / 2)
+    mask_map[:, 2] += MASK / 2 - 0.5
+    cover = cv2.warpAffine(layer.shape.mask, mask_map, size, flags=flags).astype(np.float32)
+    cover *= 1 / 255.0
+    to_photo = layer.source[index, :, :2] @ unit
+    to_photo[:, 2] += layer.source[index, :, 2] - 0.5
+    front = load(layer.photo)[..., :3]
+    texture = cv2.warpAffine(front, to_photo, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    return texture.astype(np.float32), cover
+
+
+def _seen_drifting(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
+    """The same through a skin, which bends the square before anything is looked up."""
+    assert layer.skin is not None
+    x, y = layer.skin.bent(*square_points(unit, size), index)
+    texture = layer.skin.surface(load(layer.photo)[..., :3], layer.source[index], x, y, index)
+    return texture, cover_at(layer.shape.mask, x, y)
 
 
 def _to_square(pose: Array, pixel: Array) -> Array:

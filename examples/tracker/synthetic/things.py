@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import List, Optional, Tuple
 
 import numpy as np
 
+from .drift import Drift, cover_poses, draw_skin, turn_in_space
 from .layers import SIZE, Layer, Thing
 from .library import Library, Shape, blob, load, shape_of_mask, silhouette
 from .motion import Array, bounce, random_walk
@@ -174,3 +175,38 @@ def draw_thing(
         behind = int(rng.integers(0, len(limbs) + 1))
         layers = [*limbs[:behind], *layers, *limbs[behind:]]
     return Thing(tuple(layers))
+
+
+def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
+    """The same thing on the same way, its look drifting.
+
+    Parameters
+    ----------
+    thing : Thing
+        As `draw_thing` made it; its body says about which point it turns.
+    rng : numpy.random.Generator
+        Where chance comes from.
+    library : Library
+        Where its other sides come from.
+    drift : Drift
+        How much.
+    """
+    n = len(thing.layers[0].pose)
+    turns = turn_in_space(rng, drift, n)
+    middle = thing.layers[0].pose[:, :, 2]
+    layers = []
+    for layer in thing.layers:
+        from_middle = layer.pose.copy()
+        from_middle[:, :, 2] -= middle
+        pose = turns @ from_middle
+        pose[:, :, 2] += middle
+        look = draw_look(rng, library)
+        source = affine(np.array(look.centre), np.array([look.half]), np.zeros(1))[0]
+        layers.append(replace(layer, pose=pose, skin=draw_skin(rng, drift, n, look.photo, source)))
+    return Thing(tuple(layers))
+
+
+def draw_cover(target: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
+    """Something that grows over a thing from one side, and recedes."""
+    pose = cover_poses(rng, drift, target.layers[0].pose)
+    return Thing((make_layer(rng, draw_look(rng, library), pose, 0.3),))

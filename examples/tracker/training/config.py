@@ -12,6 +12,8 @@ MODES = {
     "random": "the random sampler's distribution, kept",
     "scheduled": "the scheduler",
     "weighted": "the scheduler and its loss weights",
+    "uniform": "all bins alike, kept",
+    "static": "what a scheduled run drew on average, kept",
 }
 
 CROP_ON = {
@@ -27,8 +29,11 @@ class TrainConfig:
 
     Parameters
     ----------
-    mode : {"random", "scheduled", "weighted"}
-        Keep the random sampler's distribution; schedule it; schedule it and weight the losses.
+    mode : {"random", "scheduled", "weighted", "uniform", "static"}
+        Keep the random sampler's distribution; schedule it; schedule it and weight the losses; draw
+        all bins alike; draw them by ``distribution``.
+    distribution : tuple of float
+        Of mode "static": the share of each bin, kept to the end.
     data : tuple of str
         Places to read from, each ``[photos:]PATH[=WEIGHT]``, see `read_sources`; a single str is
         one place. None: rendered videos.
@@ -37,6 +42,13 @@ class TrainConfig:
     n_videos : int
         Videos to render when there is no place to read from, and clips to composite for each
         ``photos:`` place.
+    drift : float
+        How much the look of composited things drifts: the strength of `Drift`.
+    every : int
+        Of each video, only every so many-th frame is used.
+    keep_features : bool
+        Make the crops of each frame once, and keep what a frozen backbone makes of them; see
+        `KeptFeatures`. Only the study does.
     epochs, samples_per_epoch, batch_size : int
         Budget.
     learning_rate, weight_decay, clip_norm : float
@@ -87,9 +99,13 @@ class TrainConfig:
     """
 
     mode: str = "weighted"
+    distribution: Tuple[float, ...] = ()
     data: Tuple[str, ...] = ()
     held_out: float = 0.25
     n_videos: int = 32
+    drift: float = 1.0
+    every: int = 1
+    keep_features: bool = False
     epochs: int = 14
     samples_per_epoch: int = 640
     batch_size: int = 32
@@ -122,8 +138,12 @@ class TrainConfig:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
         if self.crop_on not in CROP_ON:
             raise ValueError(f"crop_on must be one of {', '.join(CROP_ON)}; got {self.crop_on!r}")
+        object.__setattr__(self, "distribution", tuple(self.distribution))
+        if bool(self.distribution) != (self.mode == "static"):
+            raise ValueError(f"mode static, and no other, takes a distribution; got {self.mode!r}")
         model_class(self.model)
         for name in (
+            "every",
             "n_videos",
             "epochs",
             "samples_per_epoch",
@@ -140,6 +160,7 @@ class TrainConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1); got {getattr(self, name)}")
         for name in (
+            "drift",
             "weight_decay",
             "frozen_stages",
             "warmup_steps",

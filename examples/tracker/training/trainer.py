@@ -7,7 +7,9 @@ import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -23,6 +25,7 @@ from ..models import TrackerModel, build_model
 from ..models.weights import save_weights, start_from
 from .checkpoint import Interrupt, load_checkpoint, save_checkpoint, start_worker
 from .config import TrainConfig
+from .features import FeatureDataset, KeptFeatures
 from .journal import EVENTS, Journal
 from .losses import tracking_loss
 from .optimisation import parameter_groups, warm_cosine
@@ -41,6 +44,8 @@ class Trainer:
         Settings.
     store : FrameStore
         Videos to train on. Runs on the same videos may share one, and what it has decoded.
+    kept : KeptFeatures, optional
+        Features of these videos, where ``config.keep_features``.
 
     Raises
     ------
@@ -49,7 +54,11 @@ class Trainer:
         epoch cannot be split evenly among the processes of torch.distributed.
     """
 
-    def __init__(self, config: TrainConfig, store: FrameStore) -> None:
+    def __init__(
+        self, config: TrainConfig, store: FrameStore, kept: Optional[KeptFeatures] = None
+    ) -> None:
+        if config.keep_features != (kept is not None):
+            raise ValueError("keep_features goes with the features: only the study makes them")
         self.config = config
         self.device = checked_device(config.device)
         self.processes = Processes.here()
@@ -70,22 +79,26 @@ class Trainer:
         )
         self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, warm_cosine(config))
         self.precision = Precision(self.device, config.amp)
-        options: Dict[str, Any] = {"update_epochs": ()} if config.mode == "random" else {}
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
+        source = IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed)
         self.curriculum = Curriculum(
-            IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed),
+            source,
             config.epochs,
             config.samples_per_epoch,
             order=config.order,
-            **options,
+            **schedule_options(config, source.feasible),
         )
-        self.dataset = PairDataset(
-            store,
-            self.curriculum.source,
-            config.crops.for_model(self.model),
-            seed=config.seed,
-            packed=self._crops_on_device,
+        self.dataset = (
+            FeatureDataset(kept, source)
+            if kept
+            else PairDataset(
+                store,
+                source,
+                config.crops.for_model(self.model),
+                seed=config.seed,
+                packed=self._crops_on_device,
+            )
         )
 
     @property
@@ -260,10 +273,36 @@ class Trainer:
         self.precision.load_state_dict(state.get("precision", {}))
 
 
+def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[str, Any]:
+    """What a mode changes about the schedule.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its ``mode`` and ``distribution`` count.
+    feasible : ndarray of bool, shape (n_bins,)
+        Bins that the videos can fill.
+
+    Returns
+    -------
+    dict
+        Options of `Curriculum`.
+    """
+    if config.mode in ("scheduled", "weighted"):
+        return {}
+    kept: Dict[str, Any] = {"update_epochs": ()}
+    if config.mode == "uniform":
+        kept["random_distribution"] = feasible / feasible.sum()
+    if config.mode == "static":
+        kept["random_distribution"] = np.array(config.distribution)
+    return kept
+
+
 def train(
     config: TrainConfig,
     store: FrameStore,
     *,
+    kept: Optional[KeptFeatures] = None,
     out: Optional[Path] = None,
     resume: bool = False,
     progress: bool = True,
@@ -277,6 +316,8 @@ def train(
         Settings.
     store : FrameStore
         Videos to train on.
+    kept : KeptFeatures, optional
+        As `Trainer` takes them.
     out : Path, optional
         Folder of the run.
     resume : bool, default=False
@@ -296,7 +337,7 @@ def train(
     FileNotFoundError, ValueError
         If there is no checkpoint to go on from, or it is of another run.
     """
-    trainer = Trainer(config, store)
+    trainer = Trainer(config, store, kept)
     if resume:
         if out is None:
             raise ValueError("resume needs a folder, out")

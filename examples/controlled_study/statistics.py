@@ -1,0 +1,81 @@
+"""Intervals and corrections for paired runs.
+
+Every seed has a world, test videos and initial weights of its own, and all rows share them. So a
+difference between two rows is taken seed by seed. Its 95 % interval is a bootstrap over seeds and,
+within each drawn seed, over its test arenas; the quantiles are widened as Student's t asks at this
+number of seeds (Hesterberg, doi:10.1080/00031305.2015.1089789, "expanded percentile interval").
+The arenas of a seed are drawn with it already, so that drawing them again errs on the wide side.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence
+
+import numpy as np
+from scipy import stats
+
+N_DRAWS = 4000
+
+
+class Estimate(NamedTuple):
+    """A mean difference, its 95 % interval, and the p value of a paired t test over seeds."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def estimate(differences: np.ndarray) -> Estimate:
+    """Of differences (n_seeds, n_arenas) or, with nothing to resample in a seed, (n_seeds,)."""
+    differences = np.asarray(differences, dtype=float)
+    differences = differences.reshape(len(differences), -1)
+    n_seeds, n_arenas = differences.shape
+    rng = np.random.default_rng(0)
+    seed = rng.integers(n_seeds, size=(N_DRAWS, n_seeds, 1))
+    arena = rng.integers(n_arenas, size=(N_DRAWS, n_seeds, n_arenas))
+    means = differences[seed, arena].mean(axis=(1, 2))
+    tail = stats.norm.cdf(stats.t.ppf(0.025, n_seeds - 1) * (n_seeds / (n_seeds - 1)) ** 0.5)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    of_seeds = differences.mean(axis=1)
+    p = stats.ttest_1samp(of_seeds, 0).pvalue if of_seeds.std() > 0 else 1.0
+    return Estimate(float(of_seeds.mean()), float(low), float(high), float(p))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p values corrected for the number of comparisons (Holm 1979)."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    result = np.empty_like(p)
+    result[order] = np.minimum(corrected, 1)
+    return result
+
+
+def significant(estimates: Sequence[Estimate]) -> np.ndarray:
+    """Which of these exclude 0, by their intervals and, corrected for their number, by p < 0.05."""
+    excludes = np.array([e.excludes_zero for e in estimates])
+    return excludes & (holm([e.p for e in estimates]) < 0.05)
+
+
+class Correlation(NamedTuple):
+    """Spearman's rank correlation and its 95 % bootstrap interval."""
+
+    rho: float
+    low: float
+    high: float
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> Correlation:
+    """Over cells, which are resampled; they are a grid, no sample of anybody's trackers."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    drawn = np.random.default_rng(0).integers(len(x), size=(N_DRAWS, len(x)))
+    ranks = [stats.rankdata(values[drawn], axis=1) for values in (x, y)]
+    ranks = [r - r.mean(axis=1, keepdims=True) for r in ranks]
+    scale = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    low, high = np.quantile((ranks[0] * ranks[1]).sum(axis=1) / scale, [0.025, 0.975])
+    return Correlation(float(stats.spearmanr(x, y)[0]), float(low), float(high))

@@ -1,0 +1,186 @@
+"""The tables of the docs page, from the stored files alone, and their way into the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from .results import difference, map_cells_of, mean_over_seeds, slope
+from .rows import CONTROL_ROWS, FIRST_ROWS, ROWS, TABLE_4_ROWS
+from .settings import AXES, SAYS
+from .statistics import Estimate, correlation, significant
+from .store import Store
+
+QUESTIONS = (
+    ("Does the mixture alone do it?", "uniform", "random"),
+    ("Does the schedule do better than uniform?", "scheduled", "uniform"),
+    ("Does the method do better than uniform?", "weighted", "uniform"),
+    ("Do the weights add to the schedule?", "weighted", "scheduled"),
+    ("Is it the mean of the weights?", "weighted", "normalised"),
+    ("Does order matter? Against the same pairs in no order", "scheduled", "static"),
+    ("The same with weights", "weighted", "static, weighted"),
+    ("Against the same epochs, last first", "scheduled", "reversed"),
+    ("The same with weights", "weighted", "reversed, weighted"),
+    ("Against the schedule from hard to easy", "scheduled", "anti"),
+    ("The same with weights", "weighted", "anti, weighted"),
+    ("Does d have to move? Against d = 0.5", "weighted", "d = 0.5, weighted"),
+    ("Against d = 1", "weighted", "d = 1, weighted"),
+)
+PAPER = {"order 1": -0.7, "order 3": -1.0, "tau 0.5": -1.2, "tau 0.75": -1.0, "two updates": -1.6}
+PREDICTORS = ("slope", *AXES)
+
+
+def all_tables(out: Path) -> Dict[str, str]:
+    store = Store(out / "tables.json")
+    tables = {
+        "premise": premise(store),
+        "rows": rows(store),
+        "questions": questions(store),
+        "worlds": worlds(store),
+        "table4": table_4(store),
+    }
+    if (out / "map.json").exists():
+        tables["map"] = map_summary(out)
+    return tables
+
+
+def markdown(head: Sequence[str], lines: List[Sequence[str]]) -> str:
+    table = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in table)
+
+
+def cells(estimates: Sequence[Estimate]) -> List[str]:
+    """Mean and interval; a star where the difference stands among all of these."""
+    return [
+        interval(e) + (r" \*" if star else "") for e, star in zip(estimates, significant(estimates))
+    ]
+
+
+def interval(e) -> str:
+    return f"{e[0]:+.2f} ({e[1]:+.2f} to {e[2]:+.2f})"
+
+
+def percent(values: np.ndarray) -> str:
+    return " ".join(f"{100 * value:.0f}" for value in values)
+
+
+def premise(store: Store) -> str:
+    """How success falls with the interval for `random`, before anything else."""
+    lines = []
+    for setting in store.made_by["settings"]:
+        name = setting["name"]
+        first, last, test = (
+            mean_over_seeds(store, name, "random", field)
+            for field in ("first_success", "last_success", "by_bin")
+        )
+        lines.append(
+            [f"`{name}`", SAYS[name], f"{setting['rate']:g}", f"{slope(first):+.1f}"]
+            + [percent(values) for values in (first, last, test)]
+        )
+    head = ["world", "what it is", "learning rate", "slope", "first epoch", "last epoch", "test"]
+    return markdown(head, lines)
+
+
+def rows(store: Store) -> str:
+    """Every row of the first world against both controls."""
+    names = [row.name for row in FIRST_ROWS + CONTROL_ROWS]
+    over = {}
+    for control in ("random", "uniform"):
+        others = [name for name in names if name != control]
+        estimates = [difference(store, "drift", name, control) for name in others]
+        over[control] = dict(zip(others, cells(estimates)))
+    lines = [
+        [
+            f"`{name}`",
+            ROWS[name].says,
+            f"{100 * mean_over_seeds(store, 'drift', name, 'by_bin').mean():.2f}",
+            over["random"].get(name, ""),
+            over["uniform"].get(name, ""),
+        ]
+        for name in names
+    ]
+    return markdown(["row", "what it is", "accuracy", "over `random`", "over `uniform`"], lines)
+
+
+def questions(store: Store) -> str:
+    estimates = [difference(store, "drift", row, control) for _, row, control in QUESTIONS]
+    lines = [
+        [says, f"`{row}` − `{control}`", cell]
+        for (says, row, control), cell in zip(QUESTIONS, cells(estimates))
+    ]
+    return markdown(["question", "difference", "points"], lines)
+
+
+def worlds(store: Store) -> str:
+    pairs = (
+        ("uniform", "random"),
+        ("scheduled", "random"),
+        ("weighted", "random"),
+        ("weighted", "uniform"),
+        ("weighted", "static, weighted"),
+    )
+    names = [setting["name"] for setting in store.made_by["settings"]]
+    kept = [
+        (name, pair)
+        for name in names
+        for pair in pairs
+        if all((name, row) in {key[:2] for key in store.runs} for row in pair)
+    ]
+    cell = dict(zip(kept, cells([difference(store, name, *pair) for name, pair in kept])))
+    lines = [
+        [f"`{name}`", f"{100 * mean_over_seeds(store, name, 'random', 'by_bin').mean():.2f}"]
+        + [cell.get((name, pair), "") for pair in pairs]
+        for name in names
+    ]
+    return markdown(["world", "`random`", *(f"`{a}` − `{b}`" for a, b in pairs)], lines)
+
+
+def table_4(store: Store) -> str:
+    estimates = [difference(store, "drift", row.name, "weighted") for row in TABLE_4_ROWS]
+    lines = [
+        [f"`{row.name}`", row.says, cell, f"{PAPER[row.name]:+.1f}"]
+        for row, cell in zip(TABLE_4_ROWS, cells(estimates))
+    ]
+    return markdown(["row", "what it is", "− `weighted`", "paper, SUC on LaSOT"], lines)
+
+
+def map_summary(out: Path) -> str:
+    """How often what gains in the map, and what goes with it."""
+    found = map_cells_of(out)
+    lines = []
+    for control, says in (
+        ("random", "`weighted` − `random`"),
+        ("uniform", "`weighted` − `uniform`"),
+        ("uniform over random", "`uniform` − `random`"),
+    ):
+        gain = [cell.gain[control] for cell in found]
+        stands = significant(gain)
+        above, below = sum(g.low > 0 for g in gain), sum(g.high < 0 for g in gain)
+        mean = np.array([g.mean for g in gain])
+        row = [
+            says,
+            f"{mean.mean():+.2f}",
+            f"{above} / {below} of {len(gain)}",
+            f"{(stands & (mean > 0)).sum()} / {(stands & (mean < 0)).sum()}",
+        ]
+        for predictor in PREDICTORS:
+            x = [c.slope if predictor == "slope" else getattr(c.setting, predictor) for c in found]
+            row.append(interval(correlation(x, mean)))
+        lines.append(row)
+    head = ["difference", "mean, points", "cells above / below 0", "after Holm"]
+    return markdown(head + [f"ρ with {p.replace('_', ' ')}" for p in PREDICTORS], lines)
+
+
+def write_page(page: Path, out: Path) -> None:
+    """Put each table between its two markers."""
+    page.write_text(with_tables(page.read_text("utf-8"), out), encoding="utf-8")
+
+
+def with_tables(text: str, out: Path) -> str:
+    for name, table in all_tables(out).items():
+        pattern = rf"(<!-- table {name} -->\n).*?(\n<!-- end of table -->)"
+        text = re.sub(pattern, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
+    return text

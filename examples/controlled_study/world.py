@@ -1,0 +1,76 @@
+"""Videos of an identity whose appearance drifts, made from a seed.
+
+A video is an identity, a random vector that stays, and a nuisance, an Ornstein-Uhlenbeck path. A
+random network, another one for each seed, renders both into an observation. Each frame is seen
+twice, with noise of its own: as a template and as a search frame. So not even a pair of interval 0
+is one observation twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy.signal import lfilter
+
+from sstrack_sched import VideoIndex
+
+from .settings import Setting
+
+N_IDENTITY, N_NUISANCE, N_HIDDEN, N_SEEN = 8, 24, 64, 48
+NOISE = 0.1
+N_ARENAS, N_RIVALS, N_TEST_FRAMES = 8, 16, 300  # test: arenas, videos in each, frames of each
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Training videos end to end, and test videos in arenas.
+
+    An arena is a scene: its videos run at the same time, and each is the others' distractor.
+    """
+
+    videos: VideoIndex
+    frames: np.ndarray  # (2 n_frames, N_SEEN): all as templates, then all as search frames
+    test_templates: np.ndarray  # (N_ARENAS, N_RIVALS, N_TEST_FRAMES, N_SEEN)
+    test_searches: np.ndarray  # (N_ARENAS, N_RIVALS, N_TEST_FRAMES, N_SEEN)
+
+
+def make_world(setting: Setting, seed: int) -> World:
+    """The world of this seed; settings that differ in drift alone share all random numbers."""
+    stream = np.random.SeedSequence(seed).spawn(4)
+    rng, train_rng, test_rng, length_rng = (np.random.default_rng(s) for s in stream)
+    render = Renderer(rng)
+    shortest, longest = setting.lengths
+    logarithms = length_rng.uniform(np.log(shortest), np.log(longest), setting.n_videos)
+    lengths = np.exp(logarithms).round().astype(int)
+    appearance = appearances(setting, setting.n_videos, longest, train_rng)
+    shown = np.arange(longest) < lengths[:, None]
+    frames = np.concatenate([render(appearance[shown], train_rng) for _ in range(2)])
+    test = appearances(setting, N_ARENAS * N_RIVALS, N_TEST_FRAMES, test_rng)
+    test = test.reshape(N_ARENAS, N_RIVALS, N_TEST_FRAMES, -1)
+    test_templates, test_searches = (render(test, test_rng) for _ in range(2))
+    return World(VideoIndex(lengths), frames, test_templates, test_searches)
+
+
+def appearances(setting, n_videos, n_frames, rng):
+    """Identity and nuisance of each frame, (n_videos, n_frames, N_IDENTITY + N_NUISANCE)."""
+    identity = rng.normal(size=(n_videos, 1, N_IDENTITY)).repeat(n_frames, axis=1)
+    kept = np.exp(-1 / setting.correlation)
+    fresh = np.sqrt(1 - kept**2)
+    change = rng.normal(size=(n_videos, n_frames, N_NUISANCE))
+    change[:, 1:] *= fresh  # the path begins in its stationary distribution
+    nuisance = lfilter([1.0], [1.0, -kept], change, axis=1)
+    return np.concatenate([identity, setting.drift * nuisance], axis=2).astype(np.float32)
+
+
+class Renderer:
+    """A fixed random network from appearance to observation."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        n_inputs = N_IDENTITY + N_NUISANCE
+        self.first = rng.normal(0, n_inputs**-0.5, (n_inputs, N_HIDDEN)).astype(np.float32)
+        self.second = rng.normal(0, N_HIDDEN**-0.5, (N_HIDDEN, N_SEEN)).astype(np.float32)
+
+    def __call__(self, appearance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        clean = np.tanh(appearance @ self.first) @ self.second
+        return clean + np.float32(NOISE) * rng.standard_normal(clean.shape, dtype=np.float32)

@@ -1,0 +1,255 @@
+"""How the look of things drifts: slow processes that come back, as real appearance does.
+
+Each of them is an Ornstein-Uhlenbeck process. It forgets where it was over a correlation time in
+frames, so that two frames are less alike the further apart they are, up to a limit. Everything is
+drawn when a clip is made: a frame is a function of the clip's seed and its number alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Tuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from .library import MASK, Picture, Shape, load
+from .motion import Array
+
+Pixels = NDArray[np.float32]
+BEND = 0.14  # largest bend, in half sides of the shape's square: it never folds
+PIVOT = 110.0  # brightness that contrast leaves alone
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How much the look of things drifts, and how fast.
+
+    Parameters
+    ----------
+    strength : float
+        Factor on all standard deviations; 0: no drift. At 1, success of a trained tracker falls
+        with the interval about as it does on real videos (``docs/tracker.md``).
+    correlation : float
+        Frames after which a process has forgotten all but 1/e of where it was.
+
+    Raises
+    ------
+    ValueError
+        If the strength is negative or the correlation time not positive.
+    """
+
+    strength: float = 1.0
+    correlation: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise ValueError(f"strength must not be negative; got {self.strength}")
+        if not self.correlation > 0:
+            raise ValueError(f"correlation must be positive; got {self.correlation}")
+
+    def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
+        """Stationary Ornstein-Uhlenbeck processes, smoothed over a tenth of the correlation time.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Where chance comes from.
+        n : int
+            Frames.
+        *spreads : float
+            Standard deviation of each process at strength 1.
+
+        Returns
+        -------
+        ndarray of float, shape (n, len(spreads))
+        """
+        before = int(6 * self.correlation)  # by then it has forgotten that it started at 0
+        paths = rng.standard_normal((before + n, len(spreads)))
+        slow, fast = np.exp(-1 / self.correlation), np.exp(-10 / self.correlation)
+        for kept in (slow, fast):
+            paths = lfilter([1.0], [1.0, -kept], paths, axis=0)
+        both = slow * fast
+        variance = (1 + both) / ((1 - both) * (1 - slow**2) * (1 - fast**2))
+        scale = self.strength / np.sqrt(variance) * np.array(spreads)
+        return np.asarray(paths[before:] * scale, dtype=np.float64)
+
+
+USUAL = Drift()
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """What drift does to the surface of a layer, by frame.
+
+    Parameters
+    ----------
+    bend : ndarray of float, shape (n, 4)
+        Shifts that vary over the shape's square: of x, a wave and an arc along y; of y along x.
+    shade : ndarray of float, shape (n, 2)
+        Logarithm of the light, from the middle of the square to its right and lower edge.
+    contrast : ndarray of float, shape (n,)
+        Factor on contrast.
+    turned : ndarray of float, shape (n,)
+        Share of the other side that shows, in [0, 1].
+    photo : str
+        Picture of the other side.
+    source : ndarray of float, shape (2, 3)
+        From the shape's square to pixels of that picture.
+    """
+
+    bend: Array
+    shade: Array
+    contrast: Array
+    turned: Array
+    photo: str
+    source: Array
+
+    def at(self, index: int) -> Skin:
+        """Of one frame."""
+        rows = slice(index, index + 1)
+        return replace(
+            self,
+            bend=self.bend[rows],
+            shade=self.shade[rows],
+            contrast=self.contrast[rows],
+            turned=self.turned[rows],
+        )
+
+    def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
+        """Where in the shape's square a point of the bent square comes from."""
+        right, down = _shift(self.bend[index].astype(np.float32), x, y)
+        return x + right, y + down
+
+    def outline(self, shape: Shape) -> Array:
+        """Edge of the bent shape by frame, (n, k, 2), in units of the square."""
+        edge = contour(shape)
+        bend = self.bend.T[:, :, None]
+        x, y = (np.tile(column, (len(self.bend), 1)) for column in edge.T)
+        for _ in range(6):  # undo `bent`: a contraction, as bends are small
+            right, down = _shift(bend, x, y)
+            x, y = edge[:, 0] - right, edge[:, 1] - down
+        return np.stack([x, y], axis=2)
+
+    def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
+        """The texture of a region, (h, w, 3), before its colours are multiplied.
+
+        Parameters
+        ----------
+        front : ndarray of uint8, shape (h, w, 3)
+            Picture of the side that is seen at first.
+        source : ndarray of float, shape (2, 3)
+            From the shape's square to pixels of it.
+        x, y : ndarray of float32, shape (h, w)
+            Each pixel of the region, in the square.
+        index : int
+            Frame.
+        """
+        texture = _sample(front, source, x, y)
+        share = self.turned[index]
+        if share > 0.01:
+            other = _sample(load(self.photo)[..., :3], self.source, x, y)
+            texture = texture * np.float32(1 - share) + other * np.float32(share)
+        right, down = self.shade[index].astype(np.float32)
+        light = np.exp(right * x + down * y)
+        flat = np.float32(PIVOT)
+        return (flat + (texture - flat) * np.float32(self.contrast[index])) * light[..., None]
+
+
+def _shift(bend: Any, x: Any, y: Any) -> Tuple[Any, Any]:
+    wave_x, arc_x, wave_y, arc_y = bend
+    right = wave_x * np.sin(np.pi * y) + arc_x * np.cos(np.pi * y)
+    down = wave_y * np.sin(np.pi * x) + arc_y * np.cos(np.pi * x)
+    return right, down
+
+
+def _sample(picture: Picture, source: Array, x: Pixels, y: Pixels) -> Pixels:
+    matrix = source.astype(np.float32)
+    columns = matrix[0, 0] * x + matrix[0, 1] * y + (matrix[0, 2] - np.float32(0.5))
+    rows = matrix[1, 0] * x + matrix[1, 1] * y + (matrix[1, 2] - np.float32(0.5))
+    found = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return found.astype(np.float32)
+
+
+def square_points(unit: Array, size: Tuple[int, int]) -> Tuple[Pixels, Pixels]:
+    """x and y in the square of each pixel of a region of ``size`` (width, height)."""
+    columns = np.arange(size[0], dtype=np.float32)
+    rows = np.arange(size[1], dtype=np.float32)[:, None]
+    matrix = unit.astype(np.float32)
+    x = matrix[0, 0] * columns + matrix[0, 1] * rows + matrix[0, 2]
+    y = matrix[1, 0] * columns + matrix[1, 1] * rows + matrix[1, 2]
+    return x, y
+
+
+def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
+    """How much of each pixel a shape's mask covers, in [0, 1]."""
+    half = np.float32(MASK / 2)
+    found = cv2.remap(
+        mask,
+        x * half + (half - np.float32(0.5)),
+        y * half + (half - np.float32(0.5)),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return found.astype(np.float32) * np.float32(1 / 255.0)
+
+
+@lru_cache(maxsize=4096)
+def contour(shape: Shape) -> Array:
+    """The whole edge of a shape, in units of its square, (k, 2): its hull would not bend."""
+    found, _ = cv2.findContours(
+        (shape.mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    points = np.concatenate(found)[:, 0].astype(np.float64)
+    return ((points + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
+
+
+def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source: Array) -> Skin:
+    """A surface that drifts; ``photo`` and ``source`` are its other side's."""
+    paths = drift.wander(rng, n, *[0.12] * 4, 0.7, 0.7, 0.5, 2.4)
+    bend = BEND / 2 * np.tanh(paths[:, :4] / (BEND / 2))
+    # The other side comes and goes; without drift it never shows.
+    turned = np.clip(paths[:, 7] - 0.3, 0, 1)
+    return Skin(bend, paths[:, 4:6], np.exp(paths[:, 6]), turned, photo, source)
+
+
+def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
+    """Matrices (n, 2, 2) that make a thing nearer, turn it, and turn it out of the picture's plane.
+
+    The last is a squeeze along an axis that wanders too.
+    """
+    scale, tilt, axis, turn = drift.wander(rng, n, 0.44, 1.0, 1.2, 0.6).T
+    axis = axis + rng.uniform(0, np.pi)
+    along = np.stack([np.cos(axis), np.sin(axis)], axis=1)
+    lost = 1 - np.cos(np.clip(tilt, -1.1, 1.1))
+    squeeze = np.eye(2) - lost[:, None, None] * along[:, :, None] * along[:, None, :]
+    cos, sin = np.cos(turn), np.sin(turn)
+    spin = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)
+    size = np.exp(np.clip(scale, -0.7, 0.7))
+    return np.asarray(size[:, None, None] * spin @ squeeze, dtype=np.float64)
+
+
+def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
+    """Light and colour of a whole clip, and how far it is out of focus: (n, 4).
+
+    The first three are factors on red, green, blue; the last is a blur's standard deviation in
+    pixels.
+    """
+    paths = drift.wander(rng, n, 0.4, 0.16, 0.16, 0.16, 1.6)
+    light = np.exp(np.clip(paths[:, :1], -0.7, 0.5) + np.clip(paths[:, 1:4], -0.3, 0.3))
+    blur = np.clip(paths[:, 4] - 0.5, 0, 2.0)
+    return np.concatenate([light, blur[:, None]], axis=1)
+
+
+def cover_poses(rng: np.random.Generator, drift: Drift, pose: Array) -> Array:
+    """Poses of something that grows over a thing from one side and recedes, (n, 2, 3)."""
+    wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
+    share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
+    side = side + rng.uniform(0, 2 * np.pi)
+    away = 2.2 * (1 - share)[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1)
+    cover = pose.copy()
+    cover[:, :, 2] += np.einsum("nij,nj->ni", pose[:, :, :2], away)
+    return cover

@@ -1,0 +1,166 @@
+"""Features of a frozen backbone, computed once for all runs that share it.
+
+Where nothing of the backbone is trained, what it makes of a crop is the same in every epoch and in
+every run. The two crops of each frame are made once, with changes that belong to the frame, and
+what the backbone makes of them is kept in files that processes share. A pair is then two look-ups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ..data.augment import draw_change, pair_generator
+from ..data.crops import Change, CropConfig, CropError, crop_pair
+from ..data.dataset import Item, PairDataset
+from ..data.frames import FrameError, FrameStore
+from ..models import TrackerModel
+
+BATCH = 16  # frames
+NAMES = ("template", "search", "box", "usable")
+OF_VIDEO = 2**32  # in place of a frame's number: what is changed alike in a whole video
+
+
+class KeptFeatures:
+    """What a frozen backbone makes of the crops of all visible frames, in float16.
+
+    Parameters
+    ----------
+    folder : Path
+        For the files. Those of the same frames, crops and weights are used again.
+    store : FrameStore
+        Videos to train on.
+    config : CropConfig
+        Crops and their changes: mirroring and greying are drawn per video, the rest per frame.
+    model : TrackerModel
+        Has the backbone.
+    progress : bool, default=True
+        Show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If the network has no such features.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: FrameStore,
+        config: CropConfig,
+        model: TrackerModel,
+        *,
+        progress: bool = True,
+    ) -> None:
+        self.store, self.config = store, config
+        self.frames: List[Tuple[int, int]] = [
+            (video, int(frame))
+            for video, sequence in enumerate(store.sequences)
+            for frame in np.flatnonzero(sequence.visible)
+        ]
+        self.row = {frame: row for row, frame in enumerate(self.frames)}
+        self.folder = folder / self._key(model)
+        if not self.folder.is_dir():
+            self._make(model.eval(), progress)
+        self._open = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+
+    def pair(self, video: int, template: int, search: int) -> Dict[str, torch.Tensor]:
+        """Features of a template and of a search crop, and where the target is in the latter.
+
+        Raises
+        ------
+        CropError
+            If one of them could not be made.
+        """
+        first, second = self.row[video, template], self.row[video, search]
+        if not (self._open["usable"][first] and self._open["usable"][second]):
+            raise CropError("no crop could be made")
+        rows = {"template": first, "search": second, "box": second}
+        return {name: torch.from_numpy(self._open[name][row].copy()) for name, row in rows.items()}
+
+    def _key(self, model: TrackerModel) -> str:
+        """A name that changes with whatever the features depend on."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for sequence in self.store.sequences:
+            digest.update(sequence.name.encode())
+            digest.update(sequence.boxes.tobytes() + sequence.visible.tobytes())
+        for name, value in model.state_dict().items():
+            if name.startswith("backbone."):
+                digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _make(self, model: TrackerModel, progress: bool) -> None:
+        """Fill a folder of its own and rename it, so that two processes may do this at once."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=self.folder.name, dir=self.folder.parent))
+        try:
+            self._write(partial, model, progress)
+            if not self.folder.exists():
+                partial.replace(self.folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _write(self, folder: Path, model: TrackerModel, progress: bool) -> None:
+        files: Dict[str, Any] = {}
+        for start, batch in enumerate(self._batches(progress)):
+            crops = {name: torch.from_numpy(batch.pop(name)) for name in ("template", "search")}
+            with torch.no_grad():
+                found = {name: model.see(crop).half().numpy() for name, crop in crops.items()}
+            for name, values in {**found, **batch}.items():
+                if not start:
+                    shape = (len(self.frames), *values.shape[1:])
+                    files[name] = np.lib.format.open_memmap(
+                        folder / f"{name}.npy", "w+", values.dtype, shape
+                    )
+                files[name][start * BATCH : start * BATCH + len(values)] = values
+        for file in files.values():
+            file.flush()
+
+    def _batches(self, progress: bool) -> Iterator[Dict[str, NDArray[Any]]]:
+        starts = range(0, len(self.frames), BATCH)
+        for start in tqdm(starts, disable=not progress, desc="features"):
+            crops = [self._crops(*frame) for frame in self.frames[start : start + BATCH]]
+            yield {name: np.stack(values) for name, values in zip(NAMES, zip(*crops))}
+
+    def _crops(self, video: int, frame: int) -> Tuple[Any, ...]:
+        sizes = (self.config.template_size, self.config.search_size)
+        try:
+            view = (self.store.frame(video, frame), self.store.sequences[video].boxes[frame])
+            first, second, box = crop_pair(view, view, self.config, self._change(video, frame))
+        except (CropError, FrameError):
+            empty = [np.zeros((3, side, side), np.uint8) for side in sizes]
+            return (*empty, np.zeros(4, np.float32), False)
+        return first.transpose(2, 0, 1), second.transpose(2, 0, 1), box, True
+
+    def _change(self, video: int, frame: int) -> Change:
+        whole = draw_change(pair_generator(0, video, OF_VIDEO), self.config)
+        change = draw_change(pair_generator(0, video, frame), self.config)
+        return replace(change, flip=whole.flip, grey=whole.grey)
+
+
+class FeatureDataset(PairDataset):
+    """As `PairDataset`, with kept features in the place of crops."""
+
+    def __init__(self, kept: KeptFeatures, sampler: Any) -> None:
+        super().__init__(kept.store, sampler, kept.config)
+        self.kept = kept
+
+    def _item(self, pair: Any, _: Change) -> Item:
+        video = int(pair.video)
+        return {
+            **self.kept.pair(video, int(pair.template), int(pair.search)),
+            "bin": int(pair.bin),
+            "number": int(pair.number),
+            "video": video,
+        }
