@@ -383,13 +383,6 @@ def test_redraw_of_a_collated_pair_gives_the_same_plain_ints():
     assert all(type(value) is int for value in again)
 
 
-def test_largest_arguments_are_drawn():
-    sampler, last = rich_sampler(2**64 - 1), 2**63 - 1
-    (pair,) = sampler.sample(Q5, last, last - 1, last, last)
-    assert (pair.number, pair.epoch) == (last - 1, last)
-    assert len(sampler.sample(Q5, last, last, last)) == 0
-
-
 # --------------------------------------------------------------------------------- errors
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
+from sstrack_sched import BinnedSampler, IntervalBins, IntervalSampler, VideoIndex
 
 BINS = IntervalBins(12, 4)
 Q = [0.5, 0.25, 0.25]
@@ -69,6 +69,22 @@ def test_layout_is_that_of_safetensors(path):
     assert (8 + n) % 64 == 0  # so that every mapped array is aligned
 
 
+def test_content_has_the_fingerprint_that_it_always_had():
+    """States and tables of saved runs know their data by it."""
+    videos = VideoIndex([2, 1], [[1, 0], [1]], [False, True], [1, 0.5])
+    assert videos.fingerprint == "30e472fcfc695e99ed6aee267d382fe8"
+    items = BinnedSampler([0, 1, 1], weight=[1, 2, 0])
+    assert items.identity["data"] == "4ba05065fa54d5110aee7d5dbc4e3745"
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_arrays_are_views_of_the_file_where_it_is_mapped(path, mmap):
+    owner = VideoIndex.load(path, mmap=mmap).lengths
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    assert isinstance(owner, np.memmap) == mmap
+
+
 def test_layout_is_read_by_safetensors(path):
     numpy = pytest.importorskip("safetensors.numpy")
     assert numpy.load_file(path)["lengths"].tolist() == make().lengths.tolist()
@@ -114,6 +130,8 @@ def entry(**values):
         entry(shape=[[9]]),
         entry(shape=9),
         entry(shape=[3, 3]),
+        entry(shape=[9.0]),
+        entry(shape={}, data_offsets=[0, 8]),
         entry(dtype="F16"),
         entry(dtype=["I64"]),
         entry(dtype="U64"),
@@ -121,6 +139,7 @@ def entry(**values):
         entry(data_offsets=[0, 10**20]),
         entry(data_offsets=[8, 80]),
         entry(extra=1),
+        lambda header: header.update(lengths=header["weight"], weight=header["lengths"]),
         lambda header: header.pop("lengths"),
         lambda header: header.pop("is_image"),
         lambda header: header.pop("visible_ranks"),
