@@ -81,6 +81,7 @@ def test_mathematics_works_where_floating_point_errors_raise():
         assert q.sum() == pytest.approx(1)
         assert (s.loss_weights([0.25] * 4, q, normalize=True) > 0).all()
         assert np.isfinite(s.loss_weights([0.5, 0.5], [1e-320, 1.0])).all()
+        assert s.scaling_ratio([1e-320, 1.0], [0.5, 0.5]).tolist() == [-np.inf, 0.5]
         assert len(s.BinnedSampler([0, 1, 2, 3]).sample(q, 0, 0, 10)) == 10
         scheduler = s.SuccessAwareScheduler(4, 3)
         scheduler.step([[1e-300, 0.5], [1e-200], [0.1], [0.0]])

@@ -121,6 +121,7 @@ def test_identity_names_all_that_the_items_depend_on(change):
     one, other = BinnedSampler(BINS), BinnedSampler(**{"bins": BINS, **change})
     assert json.loads(json.dumps(one.identity)) == BinnedSampler(BINS).identity
     assert one.identity != other.identity
+    assert (one.seed, one.stream_version) == (0, 1)
 
 
 def test_pickled_sampler_draws_the_same():

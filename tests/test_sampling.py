@@ -473,6 +473,8 @@ def test_error_no_feasible_bin_says_so(videos, says):
         IntervalSampler(videos, IntervalBins.from_edges([3, 6]))
 
 
-def test_options_are_keyword_only():
+def test_options_are_keyword_only_and_have_defaults():
+    sampler = IntervalSampler(VideoIndex([9]), IntervalBins(4, 2))
+    assert (sampler.direction, sampler.scheme, sampler.seed) == ("both", "forward", 0)
     with pytest.raises(TypeError, match="positional"):
         IntervalSampler(VideoIndex([9]), IntervalBins(4, 2), "both")
