@@ -52,6 +52,13 @@ def test_bins_labels_hold_the_bounds():
     assert IntervalBins(4, 2, image_bin=True).labels == ["image", "[0, 2)", "[2, 4)"]
 
 
+def test_bins_reach_the_longest_interval():
+    longest = 2**31 - 1
+    for bins in (IntervalBins(longest, longest), IntervalBins.from_edges([0, longest])):
+        assert table(bins) == [(0, longest)]
+        assert bins.assign([longest - 1]).tolist() == [0]
+
+
 # ----------------------------------------------------------------------------- assign
 
 

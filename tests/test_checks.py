@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +60,12 @@ def test_masked_values_are_refused_and_a_mask_of_nothing_is_not(call, name):
         call(np.ma.array([0.5, 0.5], mask=[False, True]))
 
 
+@pytest.mark.parametrize("bad", [True, np.True_, np.ma.masked_array(3, True), 3.0])
+def test_integer_of_another_kind_is_refused_by_name(bad):
+    with pytest.raises(TypeError, match="n_bins must be an integer"):
+        s.SuccessStatistics(bad)
+
+
 def test_integers_beyond_64_bits_are_refused_not_wrapped():
     with pytest.raises(ValueError, match=r"lengths must be below 2\*\*63"):
         s.VideoIndex(np.array([2**63 + 5], dtype=np.uint64))
@@ -76,6 +81,7 @@ def test_mathematics_works_where_floating_point_errors_raise():
         assert q.sum() == pytest.approx(1)
         assert (s.loss_weights([0.25] * 4, q, normalize=True) > 0).all()
         assert np.isfinite(s.loss_weights([0.5, 0.5], [1e-320, 1.0])).all()
+        assert s.scaling_ratio([1e-320, 1.0], [0.5, 0.5]).tolist() == [-np.inf, 0.5]
         assert len(s.BinnedSampler([0, 1, 2, 3]).sample(q, 0, 0, 10)) == 10
         scheduler = s.SuccessAwareScheduler(4, 3)
         scheduler.step([[1e-300, 0.5], [1e-200], [0.1], [0.0]])
@@ -121,6 +127,7 @@ def damaged(**changes):
         {"distribution": [0.5, 0.5]},
         {"distribution": [2.0, -1.0]},
         {"count": [10**30, 0]},
+        {"count": [2**31 + 1, 0]},
         {"count": [2, 1]},
         {"count": [-2, 0]},
         {"success_rate": [0.5, 0.5]},
@@ -135,6 +142,12 @@ def test_state_with_a_damaged_last_record_is_refused_and_changes_nothing(changes
     with pytest.raises(ValueError, match="state must be whole; got a damaged one"):
         scheduler.load_state_dict(state)
     assert scheduler.state_dict() == before
+
+
+def test_state_with_the_largest_count_is_taken():
+    scheduler, state = damaged(count=[2**31, 0])
+    scheduler.load_state_dict(state)
+    assert scheduler.history[-1].count.tolist() == [2**31, 0]
 
 
 def test_pairs_indexed_by_an_array_of_no_dimension_give_a_pair():
@@ -228,11 +241,10 @@ def test_state_whose_history_is_no_list_is_refused(history):
 
 
 def test_limits_are_taken_and_what_is_past_them_refused():
-    assert len(s.BinnedSampler([0]).sample([1], 0, 2**63 - 1, 2**63 - 1)) == 0
+    last = 2**63 - 1
+    assert len(s.BinnedSampler([0]).sample([1], 0, last, last, last)) == 0
     with pytest.raises(ValueError, match=r"lengths must be in \[1, 2147483647\]"):
         s.VideoIndex(np.array([2**63 - 1], dtype=np.uint64))
-    with pytest.raises(TypeError, match="max_interval must be an integer"):
-        s.IntervalBins(np.ma.array(20, mask=True), 1)
     with pytest.raises(ValueError, match="order must be above 0; got 0"):
         s.SuccessAwareScheduler(2, 3, order=0)
     with pytest.raises(TypeError, match="ious must hold real numbers"):
@@ -257,14 +269,3 @@ def test_state_with_recorded_samples_of_an_infeasible_bin_is_refused():
     other.add([0.5], [1])
     with pytest.raises(ValueError, match="recorded bins must be feasible; got 1"):
         scheduler.load_state_dict({**scheduler.state_dict(), "recorded": other.state_dict()})
-
-
-@pytest.mark.parametrize(
-    "changes", [{"feasible": [True]}, {"identity": [1]}, {"n_bins": 0}], ids=repr
-)
-def test_source_whose_values_do_not_fit_is_refused(changes):
-    values = dict(n_bins=2, feasible=[True, True], random_distribution=[0.5, 0.5], identity={})
-    values["sample"] = None
-    assert checked_source(SimpleNamespace(**values)).n_bins == 2
-    with pytest.raises((TypeError, ValueError), match=f"source.{next(iter(changes))} must"):
-        checked_source(SimpleNamespace(**{**values, **changes}))

@@ -227,3 +227,8 @@ def test_error_redetection_probability_names_it(name, values, says):
     for bad in [*values, float("nan"), "2", None, [1, 2]]:
         with pytest.raises((TypeError, ValueError), match=says(name, bad)):
             redetection_probability(**dict(dict(epoch=1, total_epochs=300), **{name: bad}))
+
+
+def test_error_success_rate_without_bins_beside_feasible_names_it(says):
+    with pytest.raises(ValueError, match=says("success_rate", "bins on its last axis")):
+        sampling_distribution(0.5, 0.5, [True])

@@ -121,6 +121,7 @@ def test_identity_names_all_that_the_items_depend_on(change):
     one, other = BinnedSampler(BINS), BinnedSampler(**{"bins": BINS, **change})
     assert json.loads(json.dumps(one.identity)) == BinnedSampler(BINS).identity
     assert one.identity != other.identity
+    assert (one.seed, one.stream_version) == (0, 1)
 
 
 def test_pickled_sampler_draws_the_same():
@@ -142,7 +143,8 @@ def test_pickled_sampler_draws_the_same():
         ({"bins": [0], "weight": [1, 2]}, r"weight must have shape \(1,\)"),
         ({"bins": [0], "weight": [-1]}, "weight must be finite and not negative"),
         ({"bins": [0], "weight": [0]}, "weight must be above 0 somewhere"),
-        ({"bins": [0], "seed": -1}, "seed must be in"),
+        *[({"bins": [0], "seed": bad}, f"seed must be in .*; got {bad}") for bad in (-1, 2**64)],
+        ({"bins": [0], "n_bins": 2**30 + 1}, f"n_bins must be in .*; got {2**30 + 1}"),
         ({"bins": np.ma.array([0, 1], mask=[0, 1])}, "bins must have no masked values"),
     ],
 )

@@ -151,6 +151,7 @@ def test_empirical_distribution_is_the_share_of_each_bin():
     bins = IntervalBins(200, 30)
     got = empirical_distribution(bins.assign([[0, 29], [30, 199]]), len(bins))
     assert got.tolist() == [0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.25]
+    assert empirical_distribution([0, 0], 1).tolist() == [1.0]
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.uint64])

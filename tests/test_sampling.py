@@ -354,7 +354,9 @@ def test_pairs_iteration_yields_named_tuples_of_plain_ints():
         assert type(row).__name__ == "Pair"
         assert row._fields == ("video", "template", "search", "bin", "number", "epoch")
         assert all(type(value) is int for value in row)
-    assert [row.interval for row in rows] == pairs.interval.tolist()
+    intervals = [abs(row.search - row.template) for row in rows]
+    assert [row.interval for row in rows] == pairs.interval.tolist() == intervals
+    assert any(row.search < row.template for row in rows)
     assert pairs[np.int64(-1)] == rows[-1]
     with pytest.raises(IndexError):
         pairs[20]
@@ -391,7 +393,7 @@ def test_redraw_of_a_collated_pair_gives_the_same_plain_ints():
         (dict(bin=5), 1, ("pair.bin", 5)),
         (dict(bin=3), 1, ("pair.bin", "feasible", 3)),
         (dict(number=-1), 1, ("pair.number", -1)),
-        (dict(epoch=0.5), 1, ("pair.epoch", 0.5)),
+        *[(dict(epoch=bad), 1, ("pair.epoch", bad)) for bad in (-1, 0.5)],
         (None, 1, ("pair", "(0, 0, 0)")),
     ],
 )
@@ -421,7 +423,7 @@ def test_error_redraw_names_what_it_got(changes, attempt, words, says):
         *[((Q5, bad, 0, 5), ("epoch", bad)) for bad in (-1, 1.5, None, "0", 2**63)],
         *[((Q5, 0, bad, 5), ("start", bad)) for bad in (-1, 1.5, None, "0", 2**63)],
         *[((Q5, 0, 4, bad), ("stop", bad)) for bad in (3, 1.5, None, "0", 2**63)],
-        *[((Q5, 0, 4, 9, bad), ("step", bad)) for bad in (0, -1, 1.5, None, "1")],
+        *[((Q5, 0, 4, 9, bad), ("step", bad)) for bad in (0, -1, 1.5, None, "1", 2**63)],
     ],
 )
 def test_error_sample_names_what_it_got(arguments, words, says):
@@ -471,6 +473,8 @@ def test_error_no_feasible_bin_says_so(videos, says):
         IntervalSampler(videos, IntervalBins.from_edges([3, 6]))
 
 
-def test_options_are_keyword_only():
+def test_options_are_keyword_only_and_have_defaults():
+    sampler = IntervalSampler(VideoIndex([9]), IntervalBins(4, 2))
+    assert (sampler.direction, sampler.scheme, sampler.seed) == ("both", "forward", 0)
     with pytest.raises(TypeError, match="positional"):
         IntervalSampler(VideoIndex([9]), IntervalBins(4, 2), "both")

@@ -287,6 +287,17 @@ def test_history_holds_one_record_an_epoch():
     assert [field.name for field in dataclasses.fields(EpochRecord)] == list(expected)
 
 
+def test_history_restored_is_the_one_saved():
+    state, scheduler = (
+        busy().state_dict(),
+        SuccessAwareScheduler(4, 10, random_distribution=Q_RANDOM),
+    )
+    assert state["version"] == 2
+    scheduler.load_state_dict(json.loads(json.dumps(state)))
+    assert scheduler.history == busy().history
+    assert scheduler.history[0] != state["history"][0]
+
+
 # ---------------------------------------------------------------------------------- state
 
 
@@ -484,6 +495,8 @@ MISSING = object()
         *[((name,), None) for name in busy().state_dict()],
         (("config", "random_distribution"), [None] * 4),
         (("history", 0), 3),
+        *[(("history", 0, name), MISSING) for name in busy().state_dict()["history"][0]],
+        (("history", 0, "unknown"), 3),
         (("history", 0, "distribution"), None),
         (("recorded", "n_bins"), 5),
         (("recorded", "samples"), "AAA"),

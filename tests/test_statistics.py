@@ -195,6 +195,7 @@ def refuses(match, call):
         *[([0.5, bad], [0, 1], ["ious", bad]) for bad in (1.25, np.nan, np.inf, -np.inf, 1e300)],
         *[([0.5, bad], [0, 1], ["ious", bad, "GIoU?"]) for bad in (-0.5, -1.0)],
         *[([bad], [0], ["ious", "real numbers"]) for bad in ("a", None, 1j)],
+        ([[0.5], [0.5, 0.5]], [0, 1], ["ious must be an array of one shape"]),
         *[(np.array([0, 1 + 6 * eps], t), [0, 1], ["ious", 1]) for t, eps in EPS.items()],
         *[(np.array([0, -6 * eps], t), [0, 1], ["ious", "-"]) for t, eps in EPS.items()],
         (np.array([1 + 4 * EPS[np.float32]]), [0], ["ious", 1]),  # of another type
@@ -220,6 +221,18 @@ def test_error_more_samples_than_sums_can_hold_say_so(monkeypatch, says):
     filled(*samples(5)).add([0.5], [0])
 
 
+def test_samples_are_limited_to_two_to_the_31(says):
+    """By the count: nobody wants to make so many."""
+    statistics = filled([0.5], [0])
+    statistics._count[:] = [2**31 - 2, 0, 0, 0]
+    statistics.add([0.5], [0])
+    statistics.merge(filled([0.5], [1]))
+    assert statistics.count.sum() == 2**31
+    for call in (lambda: statistics.add([0.5], [0]), lambda: statistics.merge(filled([0.5], [0]))):
+        with pytest.raises(ValueError, match=says("ious", f"at most {2**31}", 2**31 + 1)):
+            call()
+
+
 @pytest.mark.parametrize("bad", [None, [0.5], {"count": [1]}, SuccessStatistics(3)])
 def test_error_merge_of_something_else_raises(bad, says):
     words = (4, 3) if isinstance(bad, SuccessStatistics) else ("other", bad)
@@ -231,7 +244,7 @@ def test_error_threshold_names_it(bad, says):
     refuses(says("threshold", bad), lambda s: s.success_rate(bad))
 
 
-@pytest.mark.parametrize("bad", [0, -1, 2.5, "4", None])
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "4", None, 2**30 + 1])
 def test_error_number_of_bins_names_it(bad, says):
     with pytest.raises((TypeError, ValueError), match=says("n_bins", bad)):
         SuccessStatistics(bad)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
+from sstrack_sched import BinnedSampler, IntervalBins, IntervalSampler, VideoIndex
 
 BINS = IntervalBins(12, 4)
 Q = [0.5, 0.25, 0.25]
@@ -69,6 +69,22 @@ def test_layout_is_that_of_safetensors(path):
     assert (8 + n) % 64 == 0  # so that every mapped array is aligned
 
 
+def test_content_has_the_fingerprint_that_it_always_had():
+    """States and tables of saved runs know their data by it."""
+    videos = VideoIndex([2, 1], [[1, 0], [1]], [False, True], [1, 0.5])
+    assert videos.fingerprint == "30e472fcfc695e99ed6aee267d382fe8"
+    items = BinnedSampler([0, 1, 1], weight=[1, 2, 0])
+    assert items.identity["data"] == "4ba05065fa54d5110aee7d5dbc4e3745"
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_arrays_are_views_of_the_file_where_it_is_mapped(path, mmap):
+    owner = VideoIndex.load(path, mmap=mmap).lengths
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    assert isinstance(owner, np.memmap) == mmap
+
+
 def test_layout_is_read_by_safetensors(path):
     numpy = pytest.importorskip("safetensors.numpy")
     assert numpy.load_file(path)["lengths"].tolist() == make().lengths.tolist()
@@ -114,6 +130,8 @@ def entry(**values):
         entry(shape=[[9]]),
         entry(shape=9),
         entry(shape=[3, 3]),
+        entry(shape=[9.0]),
+        entry(shape={}, data_offsets=[0, 8]),
         entry(dtype="F16"),
         entry(dtype=["I64"]),
         entry(dtype="U64"),
@@ -121,6 +139,7 @@ def entry(**values):
         entry(data_offsets=[0, 10**20]),
         entry(data_offsets=[8, 80]),
         entry(extra=1),
+        lambda header: header.update(lengths=header["weight"], weight=header["lengths"]),
         lambda header: header.pop("lengths"),
         lambda header: header.pop("is_image"),
         lambda header: header.pop("visible_ranks"),
@@ -212,13 +231,27 @@ def test_threads_that_save_the_same_do_not_disturb_each_other(tmp_path):
     assert names_in(tmp_path) == ["index"]
 
 
-def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError, KeyboardInterrupt])
+def test_failed_write_keeps_the_old_file_and_leaves_no_draft(path, monkeypatch, error):
     def refuse(*_):
-        raise PermissionError("read-only")
+        raise error("read-only")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(PermissionError, match="read-only"):
+    with pytest.raises(error, match="read-only"):
         make(1).save(path)
+    assert VideoIndex.load(path, verify=True).fingerprint == make().fingerprint
+    assert names_in(path.parent) == ["index"]
+
+
+def test_full_disk_raises_keeps_the_old_file_and_leaves_no_draft(path):
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limit[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            make(1).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert VideoIndex.load(path, verify=True).fingerprint == make().fingerprint
     assert names_in(path.parent) == ["index"]
 

@@ -77,7 +77,7 @@ def test_stream_redraws_follow_the_definition(masks):
     videos = VideoIndex([len(mask) for mask in masks], masks)
     sampler = IntervalSampler(videos, IntervalBins.from_edges(EDGES), seed=5)
     pair = sampler.sample(Q, 2, 7, 8)[0]
-    for attempt in (1, 2, 2**40):
+    for attempt in (1, 2, 2**40, 2**64 - 1):
         expected = pair_of(masks, EDGES, Q, 5, 2, 7, attempt, pair.bin)
         assert tuple(sampler.redraw(pair, attempt)) == (*expected, 7, 2)
 

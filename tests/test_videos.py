@@ -252,6 +252,7 @@ def test_error_concatenate_names_what_it_got(arguments, words, says):
         ("lengths", None, [None]),
         ("lengths", [np.nan], ["nan"]),
         ("lengths", [2**62] * 3, [2**62]),
+        ("lengths", [2**31 - 1, 2**31], [2**31, "index 1"]),
         ("lengths", [], ["(0,)"]),
         ("visible", [*MASKS[:2], MASKS[2][:-1], MASKS[3]], ["visible[2]", 7, 8]),
         ("visible", [MASKS[0][:-1], MASKS[1], [*MASKS[2], True], MASKS[3]], ["visible[0]", 4, 5]),
@@ -280,3 +281,24 @@ def test_error_concatenate_names_what_it_got(arguments, words, says):
 def test_error_argument_names_it(name, bad, words, says):
     with pytest.raises((TypeError, ValueError), match=says(name, *words)):
         make(**{name: bad})
+
+
+def test_masks_cover_up_to_two_to_the_32_less_one_frames(says):
+    """Nothing of that size is made: what is too long is refused first."""
+    whole = VideoIndex([2**31 - 1, 2**31 - 1])
+    mask = np.array([True, False])
+    with pytest.raises(ValueError, match=says("visible must have shape (4294967295,)")):
+        VideoIndex([*whole.lengths, 1], visible=mask)
+    for frames in (2, 5):
+        with pytest.raises(ValueError, match=says("at most 4294967295 frames", 2**32 - 2 + frames)):
+            VideoIndex([*whole.lengths, frames], visible=mask)
+        part = VideoIndex([frames], visible=[np.arange(frames) > 0])
+        with pytest.raises(ValueError, match=says("at most 4294967295 frames", 2**32 - 2 + frames)):
+            VideoIndex.concatenate([whole, part])
+
+
+@pytest.mark.parametrize("name", ["mmap", "verify"])
+def test_error_load_option_names_it(tmp_path, name, says):
+    make().save(tmp_path / "index")
+    with pytest.raises(TypeError, match=says(name, 1)):
+        VideoIndex.load(tmp_path / "index", **{name: 1})
