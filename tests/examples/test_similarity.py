@@ -132,7 +132,7 @@ def test_clips_batches_and_short_videos():
         np.testing.assert_allclose(numbers, few["conv"][name], atol=2e-4)
 
 
-def test_larger_networks_have_the_published_widths_and_depths():
+def test_larger_networks_have_widths_and_depths_by_the_scaling_rule():
     backbone = similarity.EfficientNetLite(2)
     widths = [stage[-1].layers[-1].out_channels for stage in backbone.stages]
     assert widths == [16, 24, 48, 88, 120]
