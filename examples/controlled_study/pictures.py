@@ -36,7 +36,7 @@ def draw_all(out: Path) -> None:
     draw_rows(out).savefig(out / "rows.png", dpi=110, metadata={"Software": None})
     found = read_map(out) if (out / "map.json").exists() else []
     if found:
-        draw_map(found).savefig(out / "map.png", dpi=90, metadata={"Software": None})
+        draw_map(found).savefig(out / "map.png", dpi=80, metadata={"Software": None})
         draw_slope(found).savefig(out / "slope.png", dpi=110, metadata={"Software": None})
 
 
@@ -73,24 +73,23 @@ def draw_intervals(axes, estimates, place, colour, label, vertical) -> None:
 
 
 def draw_map(found: List[Cell]):
-    """Gain of `weighted`, a panel per number of videos and width, a line per control."""
-    panels = [(n, w) for n in AXES["n_videos"] for w in AXES["width"]]
-    figure = new_figure(12, 4.2)
-    grid = figure.subplots(2, len(panels), sharex=True, sharey=True)
+    """Gain of `weighted`: a column per number of videos, a line per width and control."""
+    figure = new_figure(9, 7.6)
+    lines = [(pair, width) for pair in MAP_PAIRS[:2] for width in AXES["width"]]
+    grid = figure.subplots(len(lines), len(AXES["n_videos"]), sharex=True, sharey=True)
     stands = standing(found)
     limit = np.quantile([abs(c.gain[pair].mean) for c in found for pair in MAP_PAIRS[:2]], 0.95)
-    for pair, line in zip(MAP_PAIRS, grid):
-        for axes, panel in zip(line, panels):
+    for (pair, width), line in zip(lines, grid):
+        for axes, n_videos in zip(line, AXES["n_videos"]):
+            panel = (n_videos, width)
             chosen = [c for c in found if (c.setting.n_videos, c.setting.width) == panel]
             image = draw_panel(axes, chosen, pair, stands, limit)
-            axes.set_title(f"{panel[0]} videos, width {panel[1]}", size=9)
+            axes.set_title(f"{' − '.join(pair)}, {n_videos} videos, width {width}", size=8)
             style(axes)
-        line[0].set_ylabel(" − ".join(pair) + "\nsteps per epoch")
-        for axes in line[1:]:
-            axes.tick_params(labelleft=False, left=False)
+        line[0].set_ylabel("steps per epoch")
     for axes in grid[-1]:
         axes.set_xlabel("drift")
-    bar = figure.colorbar(image, ax=grid, label="points", shrink=0.7)
+    bar = figure.colorbar(image, ax=grid, label="points", shrink=0.5)
     style(bar.ax)
     return figure
 
@@ -104,27 +103,35 @@ def draw_panel(axes, cells: List[Cell], pair: Pair, stands, limit: float):
         values[i, j] = gain.mean
         stars = "*" * (gain.excludes_zero + stands[cell.setting.name, pair])
         colour = "white" if abs(gain.mean) > 0.7 * limit else "black"
-        text = f"{gain.mean:+.1f}\n{stars}"
-        axes.text(j, i, text, ha="center", va="center", size=8, color=colour, linespacing=0.8)
+        axes.text(
+            j, i, f"{gain.mean:+.1f}{stars}", ha="center", va="center", size=8.5, color=colour
+        )
     axes.set_xticks(range(len(AXES["drift"])), [f"{d:g}" for d in AXES["drift"]])
     axes.set_yticks(range(len(AXES["steps"])), AXES["steps"])
     return axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, origin="lower", aspect="auto")
 
 
 def draw_slope(found: List[Cell]):
-    """Gain of `weighted` over the slope of success after one random epoch, a dot per cell."""
-    figure = new_figure(9, 3.4)
-    for axes, pair in zip(figure.subplots(1, 2), MAP_PAIRS):
+    """Gains over the slope of success after one random epoch, a dot per cell."""
+    figure = new_figure(9.5, 3.6)
+    grid = figure.subplots(1, len(MAP_PAIRS), sharey=True)
+    for axes, pair in zip(grid, MAP_PAIRS):
         for drift, colour in zip(AXES["drift"], ("#0072b2", "#56b4e9", "#e69f00", "#d55e00")):
             chosen = [cell for cell in found if cell.setting.drift == drift]
             gains = [cell.gain[pair] for cell in chosen]
             error = [[g.mean - g.low for g in gains], [g.high - g.mean for g in gains]]
             x, y = [cell.slope for cell in chosen], [g.mean for g in gains]
-            axes.errorbar(x, y, error, fmt="o", ms=3, lw=0.6, color=colour, label=f"{drift:g}")
+            axes.errorbar(
+                x, y, error, fmt="o", ms=3, lw=0.6, color=colour, label=f"drift {drift:g}"
+            )
         axes.axhline(0, color=GREY, lw=0.8)
         axes.set_title(" − ".join(pair))
-        axes.set(xlabel="slope, points of success per 100 frames", ylabel="points")
         style(axes)
-        legend = axes.legend(title="drift", frameon=False, labelcolor=GREY, fontsize=8)
-        legend.get_title().set_color(GREY)
+    grid[0].set_ylabel("points")
+    grid[1].set_xlabel("slope, points of success per 100 frames")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, labelcolor=GREY
+    )
+    style(grid[1])
     return figure
