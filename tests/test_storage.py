@@ -85,6 +85,11 @@ def test_arrays_are_views_of_the_file_where_it_is_mapped(path, mmap):
     assert isinstance(owner, np.memmap) == mmap
 
 
+def test_arrays_of_a_file_are_aligned(path):
+    videos = VideoIndex.load(path)  # its nine booleans would shift what follows them
+    assert all(array.flags.aligned for array in videos._arrays.values())
+
+
 def test_layout_is_read_by_safetensors(path):
     numpy = pytest.importorskip("safetensors.numpy")
     assert numpy.load_file(path)["lengths"].tolist() == make().lengths.tolist()
