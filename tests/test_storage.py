@@ -299,6 +299,19 @@ def test_damaged_tables_are_computed_anew(path):
         assert list(again.sample(Q, 0, 0, 300)) == expected
 
 
+def test_tables_of_other_bins_under_the_name_of_these_are_computed_anew(path):
+    other = IntervalSampler(VideoIndex.load(path), IntervalBins(9, 3))
+    other.save_tables()
+    tables = tables_of(path)
+    sampler = IntervalSampler(VideoIndex.load(path), BINS)
+    expected = list(sampler.sample(Q, 0, 0, 300))
+    sampler.save_tables()
+    (own,) = {*path.parent.glob("*.tables")} - {tables}
+    own.write_bytes(tables.read_bytes())
+    again = IntervalSampler(VideoIndex.load(path), BINS)
+    assert list(again.sample(Q, 0, 0, 300)) == expected
+
+
 def test_whole_tables_are_opened_not_computed(path, monkeypatch):
     sampler = IntervalSampler(VideoIndex.load(path), BINS)
     sampler.save_tables()
