@@ -229,7 +229,7 @@ def test_state_is_the_sorted_samples_in_base64():
 def test_state_of_impossible_samples_is_refused(samples):
     state = SuccessStatistics(3).state_dict()
     state["samples"] = base64.b64encode(np.array(samples, dtype="<i8").tobytes()).decode()
-    with pytest.raises(ValueError, match="of state's samples must|state's samples must"):
+    with pytest.raises(ValueError, match="state's samples must"):
         SuccessStatistics(3).load_state_dict(state)
 
 
