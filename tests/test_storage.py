@@ -144,6 +144,7 @@ def entry(**values):
         entry(data_offsets=[0, 10**20]),
         entry(data_offsets=[8, 80]),
         entry(extra=1),
+        lambda header: header["weight"].update(data_offsets=[64, 136]),  # overlaps lengths
         lambda header: header.update(lengths=header["weight"], weight=header["lengths"]),
         lambda header: header.pop("lengths"),
         lambda header: header.pop("is_image"),
