@@ -196,7 +196,7 @@ def test_redraw_takes_every_number_and_epoch_that_sample_takes():
     for name in ("number", "epoch"):
         with pytest.raises(ValueError, match=f"pair.{name} must be in"):
             source.redraw(last._replace(**{name: 2**63}), 1)
-    with pytest.raises(TypeError, match="pair must be a Pair"):
+    with pytest.raises(TypeError, match="pair must be of type Pair"):
         source.redraw(tuple(last), 1)
 
 
@@ -236,7 +236,7 @@ def test_state_of_statistics_with_another_key_is_refused():
 @pytest.mark.parametrize("history", [{}, "", ()], ids=repr)
 def test_state_whose_history_is_no_list_is_refused(history):
     scheduler = s.SuccessAwareScheduler(2, 3)
-    with pytest.raises(ValueError, match="history must be a list"):
+    with pytest.raises(ValueError, match="history must be of type list"):
         scheduler.load_state_dict({**scheduler.state_dict(), "history": history})
 
 
@@ -258,7 +258,13 @@ def test_record_of_an_impossible_value_is_refused_and_equal_ones_are_equal():
     values = record.to_dict()
     assert (s.EpochRecord.from_dict(values) == record) is True
     assert (record == s.EpochRecord.from_dict({**values, "n_invalid": 1})) is False
-    for changes in ({"epoch": -1}, {"loss_weights": [np.inf, 1.0]}, {"loss_weights": (1.0, 1.0)}):
+    for changes in (
+        {"epoch": -1},
+        {"loss_weights": [np.inf, 1.0]},
+        {"loss_weights": (1.0, 1.0)},
+        {"loss_weights": [0.0, 1.0]},
+        {"distribution": [0.7, 0.7]},
+    ):
         with pytest.raises((TypeError, ValueError), match=next(iter(changes))):
             s.EpochRecord.from_dict({**values, **changes})
 

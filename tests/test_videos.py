@@ -83,6 +83,12 @@ def test_index_neither_changes_nor_holds_on_to_the_callers_arrays():
     assert videos.fingerprint == make().fingerprint
 
 
+def test_masks_in_an_array_of_objects_are_one_per_video():
+    masks = np.empty(2, dtype=object)
+    masks[:] = [np.array([True, False, True]), np.array([False, True])]
+    assert VideoIndex([3, 2], masks).visible.tolist() == [True, False, True, False, True]
+
+
 def test_index_of_many_videos_needs_no_python_object_each():
     n = 300_000
     videos = VideoIndex(np.full(n, 3), visible=np.ones(3 * n, dtype=bool))
@@ -232,7 +238,7 @@ def test_concatenate_mapped_indices_equals_indices_in_memory(tmp_path):
         (([VideoIndex([3])] * 2, [1.0, -2.0]), ("dataset_weights", -2.0)),
         (([VideoIndex([3])] * 2, [1.0, np.nan]), ("dataset_weights", "nan")),
         (([VideoIndex([3])] * 2, [np.inf, 1.0]), ("dataset_weights", "inf")),
-        (([VideoIndex([3])] * 2, [0.0, 0.0]), ("dataset_weights", "zeros")),
+        (([VideoIndex([3])] * 2, [0.0, 0.0]), ("dataset_weights", "above 0")),
     ],
 )
 def test_error_concatenate_names_what_it_got(arguments, words, says):
@@ -272,7 +278,7 @@ def test_error_concatenate_names_what_it_got(arguments, words, says):
         ("weight", [1, -2.5, 1, 1], [-2.5]),
         ("weight", [1, np.nan, 1, 1], ["nan"]),
         ("weight", [1, np.inf, 1, 1], ["inf"]),
-        ("weight", [0, 0, 0, 0], ["zeros"]),
+        ("weight", [0, 0, 0, 0], ["above 0"]),
         ("weight", [[1, 1, 1, 1]], ["(1, 4)"]),
         ("weight", 2.0, ["()"]),
         ("weight", ["a", "b", "c", "d"], ["a"]),
