@@ -25,7 +25,7 @@ from .settings import (
 from .store import Store
 from .training import run_rows
 
-SEEDS, MAP_SEEDS = 32, 16
+SEEDS, MAP_SEEDS = 32, 12
 # Fields that nothing is drawn from are not stored, so that the files stay small.
 UNUSED_IN_MAP = ("by_bin", "score", "mean_q", "last_success")
 UNUSED_IN_TUNING = ("inputs", "by_arena", "score", "mean_q", "first_success", "last_success")

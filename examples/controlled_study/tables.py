@@ -40,6 +40,7 @@ QUESTIONS = (
     ("Against d = 1", "weighted", "d = 1, weighted"),
 )
 PAPER = {"order 1": -0.7, "order 3": -1.0, "tau 0.5": -1.2, "tau 0.75": -1.0, "two updates": -1.6}
+# What goes with the gain: the first two are known after one epoch at random.
 PREDICTORS: Dict[str, Callable[[Cell], float]] = {
     "slope": lambda cell: cell.slope,
     "mean success": lambda cell: cell.level,
@@ -171,17 +172,26 @@ def named(pair: Pair) -> str:
 
 
 def map_cells(found: List[Cell]) -> str:
-    """In how many cells what gains."""
+    """In how many cells what gains, and in how many of them after Holm's correction."""
     stands = standing(found)
     lines = []
     for pair in MAP_PAIRS:
-        gains = [(cell.gain[pair], stands[cell.setting.name, pair]) for cell in found]
-        above, below = (
-            [star for g, star in gains if g.excludes_zero and sign * g.mean > 0] for sign in (1, -1)
-        )
-        counts = [f"{len(stars)} ({sum(stars)})" for stars in (above, below)]
-        lines.append([named(pair), interval(mean_gain(found, pair)), *counts, str(len(found))])
-    return markdown(["difference", "mean over cells", "above 0", "below 0", "of cells"], lines)
+        lines.append([named(pair), interval(mean_gain(found, pair))])
+        lines[-1] += [count(found, [pair], sign, stands) for sign in (1, -1)]
+    both = [pair for pair in MAP_PAIRS if pair[0] == "weighted"]
+    lines.append(["`weighted` − either", ""])
+    lines[-1] += [count(found, both, sign, stands) for sign in (1, -1)]
+    return markdown(["difference", "mean over cells", "cells above 0", "cells below 0"], lines)
+
+
+def count(found: List[Cell], pairs: Sequence[Pair], sign: int, stands) -> str:
+    """Cells where the intervals of all these pairs lie on that side of 0."""
+    there = [
+        all(stands[cell.setting.name, pair] for pair in pairs)
+        for cell in found
+        if all(cell.gain[pair].excludes_zero and sign * cell.gain[pair].mean > 0 for pair in pairs)
+    ]
+    return f"{len(there)} ({sum(there)}) of {len(found)}"
 
 
 def map_axes(found: List[Cell]) -> str:
@@ -200,12 +210,20 @@ def map_axes(found: List[Cell]) -> str:
 
 def predictors(found: List[Cell]) -> str:
     """Rank correlation, over the cells, of what can be known beforehand with the gain."""
-    lines = []
+    drift = np.array([cell.setting.drift for cell in found])
+    names, estimates = [], []
     for name, value in PREDICTORS.items():
         x = np.array([value(cell) for cell in found])
-        gains = [np.array([cell.gain[pair].mean for cell in found]) for pair in MAP_PAIRS]
-        lines.append([name, *(interval(correlation(x, gain)) for gain in gains)])
-    return markdown(["rank correlation of", *map(named, MAP_PAIRS)], lines)
+        for groups, says in ((None, ""), (drift, ", at one drift")):
+            if name == "drift" and groups is drift:
+                continue
+            names.append(name + says)
+            for pair in MAP_PAIRS:
+                gain = np.array([cell.gain[pair].mean for cell in found])
+                estimates.append(correlation(x, gain, groups))
+    columns = np.reshape(cells(estimates), (len(names), -1)).tolist()
+    head = ["rank correlation of", *map(named, MAP_PAIRS)]
+    return markdown(head, [[name, *column] for name, column in zip(names, columns)])
 
 
 def write_page(page: Path, out: Path) -> None:

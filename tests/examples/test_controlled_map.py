@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 pytest.importorskip("torch")
 pytest.importorskip("tqdm")
@@ -41,7 +42,8 @@ def made_up_map(tmp_path):
 
 def test_map_counts_the_cells_that_gain_and_that_lose(made_up_map):
     lines = tables.map_cells(made_up_map).splitlines()[2:]
-    assert [line.split(" | ")[2:] for line in lines[:2]] == [["18 (18)", "54 (54)", "72 |"]] * 2
+    counts = [line.split(" | ")[2:] for line in lines]
+    assert counts[0] == counts[1] == counts[3] == ["18 (18) of 72", "54 (54) of 72 |"]
     mean = (18 * 2 - 54) / 72
     assert mean_gain(made_up_map, ("weighted", "random")).mean == pytest.approx(mean, abs=0.02)
 
@@ -55,12 +57,25 @@ def test_slope_is_in_points_per_100_frames(made_up_map):
         assert cell.slope == pytest.approx(-5 * cell.setting.drift * 100 / 30, rel=0.1)
 
 
-def test_correlation_is_of_ranks():
-    x = np.arange(1, 30)
-    assert correlation(x, np.exp(x))[:2] == pytest.approx((1, 1))
-    assert correlation(x, -(x**3)).rho == pytest.approx(-1)
-    unrelated = correlation(x, np.random.default_rng(0).normal(size=29))
-    assert unrelated.low < 0 < unrelated.high
+def test_correlation_is_that_of_ranks_as_scipy_has_it():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 40))
+    found = correlation(x, np.exp(x + y))
+    expected = stats.spearmanr(x, x + y)
+    assert (found.mean, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert 0 < found.low < found.mean < found.high < 1
+    assert not correlation(x, y).excludes_zero
+
+
+def test_correlation_within_groups_leaves_out_what_the_groups_differ_in():
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], 20)
+    noise = rng.normal(size=(2, 60))
+    assert correlation(groups + 0.1 * noise[0], groups + 0.1 * noise[1]).low > 0.7
+    assert not correlation(groups + 0.1 * noise[0], groups + 0.1 * noise[1], groups).excludes_zero
+    assert correlation(noise[0] - 5 * groups, noise[0] + 5 * groups, groups).mean == pytest.approx(
+        1
+    )
 
 
 def test_stored_map_is_complete_and_paired():
