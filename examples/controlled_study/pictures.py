@@ -33,11 +33,17 @@ def style(axes) -> None:
 
 
 def draw_all(out: Path) -> None:
-    draw_rows(out).savefig(out / "rows.png", dpi=110, metadata={"Software": None})
+    drawn = {"rows": draw_rows(out)}
     found = read_map(out) if (out / "map.json").exists() else []
     if found:
-        draw_map(found).savefig(out / "map.png", dpi=80, metadata={"Software": None})
-        draw_slope(found).savefig(out / "slope.png", dpi=110, metadata={"Software": None})
+        drawn.update(map=draw_map(found), slope=draw_slope(found))
+    for name, figure in drawn.items():
+        figure.savefig(
+            out / f"{name}.png",
+            dpi=100,
+            metadata={"Software": None},
+            pil_kwargs={"optimize": True},
+        )
 
 
 def draw_rows(out: Path):
