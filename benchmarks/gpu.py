@@ -60,11 +60,11 @@ class Run:
         found = {"device": device, "torch": torch.__version__, "stages": self.stages}
         self.file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
-    def call(self, arguments):
-        """Run a command within the time left; Ctrl-C is how it is asked to stop. Its exit code."""
+    def call(self, arguments, share=1.0):
+        """Run a command within a share of the time left, then stop it as Ctrl-C does; exit code."""
         process = subprocess.Popen([sys.executable, *map(str, arguments)], cwd=ROOT)
         try:
-            return process.wait(max(self.left, 1))
+            return process.wait(max(share * self.left, 1))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
             return process.wait()
@@ -109,7 +109,8 @@ def run_study(run, model):
         size += ["--test-clips", "2", "--pairs-per-bin", "2", "--modes", "random", "weighted"]
     command = ["-m", "examples.tracker.study", "--out", out, "--model", model]
     command += ["--data", f"photos:{options.photos}", "--device", options.device, "--seeds"]
-    if run.call([*command, "1" if options.quick else "10", *size, *MODELS[model]]):
+    command += ["1" if options.quick else "10", *size, *MODELS[model]]
+    if run.call(command, share=0.5 if model == "lite" else 0.95):
         run.call(["-m", "examples.tracker.study", "--out", out, "--compare", "--seeds", "1"])
     results = out / "results.json"
     return json.loads(results.read_text("utf-8")) if results.exists() else None
