@@ -86,7 +86,7 @@ coverage: $(VENV)/ready ## lines of the package that its tests run
 	$(BIN)/python $(CORE_TESTS) --cov=sstrack_sched --cov-report=term-missing:skip-covered
 
 # == Measure
-evidence: $(VENV)/ready ## the tables of "Does it help?", about 20 minutes (MAP=1: the map too, an hour)
+evidence: $(VENV)/ready ## the tables of "Does it help?", 15 CPU minutes in two processes (MAP=1: the map too, 53 more)
 	$(call say,The controlled study)
 	$(BIN)/python -m examples.controlled_study --out docs/evidence/controlled --page docs/evidence.md $(if $(MAP),--map)
 

@@ -111,7 +111,7 @@ def print_cell(out: Path, name: str, row: str, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/evidence"), help="folder of results")
-    parser.add_argument("--map", action="store_true", help="the map too, up to an hour")
+    parser.add_argument("--map", action="store_true", help="the map too, four times as long")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of each row of the tables")
     parser.add_argument("--map-seeds", type=int, default=MAP_SEEDS, help="of each cell of the map")
     parser.add_argument("--workers", type=int, default=2, help="processes")
