@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+import runs
+
 from sstrack_sched import redetection_probability, sampling_distribution
 
 TABLE = Path(__file__).resolve().parents[1] / "examples" / "quickstart_ious.csv"
@@ -59,4 +61,5 @@ def setup(app):
     folder = Path(app.srcdir) / "_static" / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
     draw_distributions().savefig(folder / "distributions.svg", metadata={"Date": None})
+    runs.draw(folder)
     return {"parallel_read_safe": True}
