@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple, Tuple
 
@@ -105,7 +105,34 @@ class Choice(NamedTuple):
     score: float
 
 
-def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
+class Bias(NamedTuple):
+    """How the network's box of a target differs from the box that the user drew around it."""
+
+    offset: Floats  # of the centre, over the target's width and height
+    size: Floats  # factor on width and height
+
+
+NO_BIAS = Bias(np.zeros(2), np.ones(2))
+MAX_OFFSET, MAX_FACTOR = 0.25, 2.0  # beyond these the network has found something else
+
+
+def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
+    """The bias on the first frame, where the box of ``size`` is in the crop's middle."""
+    plain = replace(settings, size_smoothing=0.0, size_caution=0.0)
+    bias = NO_BIAS
+    for _ in range(8):
+        found = choose(maps, size, plain, bias)
+        if found.score < settings.lost_score:
+            return NO_BIAS
+        offset = bias.offset + (found.centre - 0.5) / size
+        factor = bias.size * found.size / size
+        bias = Bias(offset.clip(-MAX_OFFSET, MAX_OFFSET), factor.clip(1 / MAX_FACTOR, MAX_FACTOR))
+    return bias
+
+
+def choose(
+    maps: Maps, last_size: Floats, settings: TrackSettings, bias: Bias = NO_BIAS
+) -> Choice:
     """Read the maps.
 
     Parameters
@@ -122,6 +149,7 @@ def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
     Choice
         Always finite: where the network says nan the score counts as 0.
     """
+    maps = maps._replace(size=maps.size / bias.size[:, None, None])
     score = np.nan_to_num(maps.score, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
     trust = score
     if settings.penalty:
@@ -135,6 +163,7 @@ def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
     centre, size = _read(maps, row, column, wanted, settings.blend)
     if not (np.isfinite(centre).all() and np.isfinite(size).all()):
         return Choice(np.full(2, 0.5), last_size, 0.0)
+    centre = centre - bias.offset * size
     share = 1.0 - settings.size_caution * (1.0 - float(trust[row, column]))
     share *= 1.0 - settings.size_smoothing
     return Choice(centre, last_size + share * (size - last_size), float(score[row, column]))

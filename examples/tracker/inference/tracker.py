@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 import numpy as np
 
 from ..data.crops import CropConfig, Square, crop_template, cut, square_around
-from .choose import Choice, TrackSettings, choose
+from .choose import NO_BIAS, Choice, TrackSettings, choose, measure_bias
 from .engines import make_engine
 from .graphs import Graphs
 from .pictures import (
@@ -136,6 +136,12 @@ class Tracker:
         template = crop_template(to_rgb(to_uint8(frame, depth), self.colour), first, self._crops)
         self._embedded = self.engine.embed(template)
         self._box, self._depth, self._n_lost = first, depth, 0
+        start = keep_inside(first, frame.shape[:2], MIN_SIDE)
+        square = square_around(start, self._crops.search_factor)
+        crop = to_rgb(cut(to_uint8(frame, depth), square, self._crops.search_size), self.colour)
+        maps = self.engine.locate(self._embedded, crop)
+        self._square = square
+        self._bias = measure_bias(maps, start[2:] / square.side, self.settings)
 
     def update(self, frame: Picture) -> Tuple[Floats, float]:
         """Find it again.
@@ -164,10 +170,10 @@ class Tracker:
         frame = check_frame(frame)
         last = keep_inside(self._box, frame.shape[:2], MIN_SIDE)
         scale = self.settings.search_scale(self._n_lost)
-        square = square_around(last, self._crops.search_factor, scale=scale)
+        square = self._hold(square_around(last, self._crops.search_factor, scale=scale))
         crop = cut(to_uint8(frame, self._depth), square, self._crops.search_size)
         maps = self.engine.locate(self._embedded, to_rgb(crop, self.colour))
-        choice = choose(maps, last[2:] / square.side, self.settings)
+        choice = choose(maps, last[2:] / square.side, self.settings, self._bias)
         if choice.score < self.settings.lost_score:
             self._n_lost += 1
             self._box = last
@@ -175,6 +181,21 @@ class Tracker:
             self._n_lost = 0
             self._box = keep_inside(_in_frame(choice, square), frame.shape[:2], MIN_SIDE)
         return self._box.copy(), choice.score
+
+    HOLD = (0.0, 0.1)
+    def _hold(self, wanted):
+        """The last square where it still serves: the crop must not follow the network's noise."""
+        from dataclasses import replace
+        held = self._square
+        if abs(np.log(wanted.side / held.side)) > self.HOLD[1]:
+            self._square = wanted
+            return wanted
+        half = (wanted.side - held.side) / 2
+        move = np.array([wanted.left + half - held.left, wanted.top + half - held.top])
+        if np.abs(move).max() > self.HOLD[0] * held.side / self._crops.search_factor:
+            move = np.round(move)
+            self._square = Square(held.left + move[0], held.top + move[1], held.side)
+        return self._square
 
 
 def open_network(weights: Union[str, Path, TrackerModel, None]) -> Any:
