@@ -2,87 +2,137 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from functools import partial
+import os
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from tqdm import tqdm
 
-from .layouts import READERS, detect_layout, read_clip
+from .frames import default_cache
+from .layouts import LAYOUTS, Layout, Video, find_videos, read_video
 from .sequences import Sequence, split_sequences
 
+DEPTH = 4  # folders below the one that is given
+RATES = ("30", "240")  # of NFS, behind its folder
+NO_VIDEOS = {"__MACOSX"}  # what systems leave in folders
+Problems = List[str]
 
-def read_sequences(root: Path, *, cache: Optional[Path] = None) -> List[Sequence]:
-    """All videos in a folder, whatever their layouts, sorted by name.
 
-    Parameters
-    ----------
-    root : Path
-        A video's folder, a folder of these, or one of classes of these (LaSOT).
-    cache : Path, optional
-        Where video files are decoded to, see `read_clip`.
+def read_sequences(
+    root: Path, *, cache: Optional[Path] = None, problems: Optional[Problems] = None
+) -> List[Sequence]:
+    """All videos in a folder, whatever their layouts.
 
-    Returns
-    -------
-    list of Sequence
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    ValueError
-        If no video is found in it, two have one name, or one is not as its layout demands.
+    The folder is a video's, a benchmark's, or one up to four above; behind NFS's, ``/30`` and
+    ``/240`` say which rate to read. Video files are decoded into ``cache``, by default in the
+    user's folder of caches. What is wrong with a video raises ValueError; or, given ``problems``,
+    it goes there, and the video is left out.
     """
+    names = ".*"
+    if not root.is_dir() and root.name in RATES:
+        root, names = root.parent, f"nfs{root.name}"
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}")
-    folders = [root] if detect_layout(root) else _video_folders(root)
-    if not folders:
+    found = _walk(root, names, DEPTH)
+    if not found:
         raise ValueError(
-            f"no video found in {root} or up to two folders below: looked for groundtruth.txt "
-            "beside pictures (GOT-10k), img/ (LaSOT) or video.mp4, and for groundtruth_rect.txt "
-            "beside img/ (OTB)"
+            f"no video found in {root} or up to {DEPTH} folders below; looked for "
+            + ", ".join(f"{layout.boxes} ({layout.name})" for layout in LAYOUTS)
         )
-    readers = {**READERS, "clip": partial(read_clip, cache=cache)}
     sequences: List[Sequence] = []
-    for folder in tqdm(folders, desc=f"reading {root.name}", unit="video", delay=2.0, leave=False):
-        sequences += readers[str(detect_layout(folder))](folder)
-    names = [sequence.name for sequence in sequences]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{root}: more than one video is named {twice[0]!r}")
+    for layout, video in tqdm(found, f"reading {root.name}", unit="video", delay=2.0, leave=False):
+        try:
+            sequences.append(read_video(layout, video, cache or default_cache()))
+        except (OSError, ValueError) as error:
+            if problems is None:
+                raise
+            problems.append(f"{video.name}: {error}")
+    _check_names(root, sequences)
+    if not sequences:
+        raise ValueError(
+            f"{root}: none of {len(found)} videos can be read; {(problems or [''])[0]}"
+        )
     return sequences
 
 
 def read_split(
-    root: Path, *, held_out: float = 0.25, cache: Optional[Path] = None
+    root: Path,
+    *,
+    held_out: float = 0.25,
+    cache: Optional[Path] = None,
+    problems: Optional[Problems] = None,
 ) -> Tuple[List[Sequence], List[Sequence]]:
     """Videos to train on and videos to report on.
 
-    Parameters
-    ----------
-    root : Path
-        As `read_sequences` takes. If it holds ``sequences.json``, ``{name: {"split": "train" or
-        "test"}}``, that decides; else a hash of the names does.
-    held_out : float, default=0.25
-        Share to report on where the hash decides; see `split_sequences`.
-    cache : Path, optional
-        Where video files are decoded to, see `read_clip`.
-
-    Returns
-    -------
-    train, test : list of Sequence
-
-    Raises
-    ------
-    ValueError
-        As `read_sequences`, and if a split would be empty.
+    As `read_sequences`. If the folder holds ``sequences.json``, ``{name: {"split": "train" or
+    "test"}}``, that decides; else a hash of the names does, see `split_sequences`.
     """
-    sequences = read_sequences(root, cache=cache)
+    sequences = read_sequences(root, cache=cache, problems=problems)
     listing = root / "sequences.json"
     if not listing.is_file():
         return split_sequences(sequences, held_out=held_out)
     return split_sequences(sequences, _assigned(listing))
+
+
+def add_on_error(parser: argparse.ArgumentParser) -> None:
+    """Add ``--on-error``, which makes ``problems`` a list, or None to stop at the first."""
+    parser.add_argument(
+        "--on-error",
+        dest="problems",
+        type=_problems,
+        metavar="{stop,skip}",
+        help="a video that cannot be read: stop (the default), or skip it and say so at the end",
+    )
+
+
+def _problems(word: str) -> Optional[Problems]:
+    if word not in ("stop", "skip"):
+        raise argparse.ArgumentTypeError(f"must be stop or skip; got {word}")
+    return [] if word == "skip" else None
+
+
+def left_out(problems: Optional[Problems]) -> str:
+    """Words for the end of a program: which videos were left out and why; empty if none was."""
+    if not problems:
+        return ""
+    return "\n  ".join([f"\nleft out {len(problems)} that could not be read:", *problems])
+
+
+def detect_layout(folder: Path) -> Optional[str]:
+    """Name of the layout of a folder's videos; None if it has none."""
+    layout, _ = find_videos(folder)
+    return layout.name if layout else None
+
+
+def _walk(folder: Path, names: str, depth: int) -> List[Tuple[Layout, Video]]:
+    layout, videos = find_videos(folder, names)
+    if layout is not None:
+        return [(layout, video) for video in videos]
+    if depth == 0:
+        return []
+    with os.scandir(folder) as entries:
+        below = sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
+    kept = _listed(folder, [name for name in below if name not in NO_VIDEOS])
+    return [found for name in kept for found in _walk(folder / name, names, depth - 1)]
+
+
+def _listed(folder: Path, names: List[str]) -> List[str]:
+    """Those that ``list.txt`` names, as in VOT and GOT-10k, where it is and names some."""
+    listing = folder / "list.txt"
+    words = listing.read_text(encoding="utf-8-sig").split("\n") if listing.is_file() else []
+    wanted = {word.strip() for word in words}
+    return [name for name in names if name in wanted] or names
+
+
+def _check_names(root: Path, sequences: List[Sequence]) -> None:
+    seen: Dict[str, str] = {}
+    for sequence in sequences:
+        if sequence.name in seen:
+            both = " and ".join(sorted({seen[sequence.name], sequence.layout}))
+            raise ValueError(f"{root}: more than one video is named {sequence.name!r} ({both})")
+        seen[sequence.name] = sequence.layout
 
 
 def _assigned(listing: Path) -> Dict[str, str]:
@@ -94,15 +144,3 @@ def _assigned(listing: Path) -> Dict[str, str]:
         raise ValueError(
             f'{listing} must hold {{"name": {{"split": "train" or "test"}}}}: {error}'
         ) from None
-
-
-def _video_folders(root: Path) -> List[Path]:
-    found: List[Path] = []
-    for child in sorted(path for path in root.iterdir() if path.is_dir()):
-        if detect_layout(child):
-            found.append(child)
-        else:
-            found += sorted(
-                path for path in child.iterdir() if path.is_dir() and detect_layout(path)
-            )
-    return found

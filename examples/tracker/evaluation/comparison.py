@@ -11,8 +11,7 @@ from typing import Sequence as Names
 from sstrack_sched.plotting import plot_schedule
 
 from ..data.frames import FrameStore
-from ..data.intervals import fit_bins
-from ..data.sequences import Sequence
+from ..data.sequences import Sequence, fit_bins
 from ..training.config import MODES, TrainConfig
 from ..training.features import KeptFeatures
 from ..training.trainer import train
