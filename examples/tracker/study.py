@@ -22,7 +22,7 @@ import numpy as np
 from sstrack_sched import IntervalBins
 
 from .data.frames import GIB, FrameStore
-from .data.readers import Problems, left_out
+from .data.readers import Problems, add_on_error, left_out
 from .evaluation.comparison import fit, run_row
 from .evaluation.evidence import picture, results, tables, training
 from .evaluation.pairs import EvalConfig, HeldOutPairs
@@ -49,6 +49,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs")
     add("--test-clips", type=int, default=0, help="composited clips to report on, not trained on")
     add("--compare", action="store_true", help="train nothing: only the tables")
+    add_on_error(parser)
     add_settings(parser, leave_out=("mode", "seed"))
     options = parser.parse_args(arguments)
     if options.seeds < 1 or options.first_seed < 0:

@@ -81,7 +81,6 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
         "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
         "default: rendered videos",
     )
-    add_on_error(parser)
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
         if item.name in leave_out:
@@ -134,6 +133,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         "--resume", action="store_true", help="go on from the checkpoint there, with its settings"
     )
     parser.add_argument("--tensorboard", action="store_true", help="log into OUT/tensorboard")
+    add_on_error(parser)
     add_settings(parser)
     return parser.parse_args(arguments)
 

@@ -6,9 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from examples.tracker import evaluate, study, train
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.layouts import UAV_STARTS
 from examples.tracker.data.readers import detect_layout, read_sequences, read_split
+from examples.tracker.evaluation.contestants import Contestant
+
+from .test_one_pass import Follower
 
 BOXES = [(10, 12, 20, 16), (11, 12, 20, 16), (12, 13, 20, 16)]
 ONE_LESS = np.array(BOXES) - [1, 1, 0, 0]
@@ -341,3 +345,48 @@ def test_pictures_that_are_missing_are_named(tmp_path):
     assert detect_layout(tmp_path / "a") == "got10k"
     with pytest.raises(ValueError, match=r"no pictures \(.jpg, .*\) in .*a"):
         read_sequences(tmp_path / "a")
+
+
+@pytest.fixture
+def one_bad_of_four(tmp_path):
+    """A folder of four videos, one of which has too many boxes."""
+    for name in "abcd":
+        got10k(tmp_path / "data" / name)
+    write(tmp_path / "data" / "b" / "groundtruth.txt", lines() + lines())
+    return tmp_path / "data"
+
+
+TINY = "--samples-per-epoch 4 --batch-size 4 --epochs 1 --max-interval 3 --spacing 1".split()
+
+
+@pytest.mark.parametrize("command", [train, study], ids=["train", "study"])
+def test_commands_that_train_skip_when_told_and_say_so_at_the_end(
+    one_bad_of_four, tmp_path, capsys, command
+):
+    words = ["--data", str(one_bad_of_four), "--out", str(tmp_path / "out"), *TINY]
+    if command is study:
+        words += ["--modes", "random", "--pairs-per-bin", "2"]
+    assert command.main(words) == 1
+    assert "6 boxes for 3 pictures" in capsys.readouterr().err
+    assert command.main([*words, "--on-error", "skip"]) == 0
+    end = capsys.readouterr().out.splitlines()[-2:]
+    assert end[0] == "left out 1 that could not be read:"
+    assert "b: " in end[1] and "6 boxes for 3 pictures" in end[1]
+
+
+def test_evaluate_skips_folders_and_pictures_that_cannot_be_read(
+    one_bad_of_four, tmp_path, capsys, monkeypatch
+):
+    def follower(names, settings):
+        return [Contestant(name, "", lambda: Follower(0)) for name in names]
+
+    monkeypatch.setattr(evaluate, "find_contestants", follower)
+    (one_bad_of_four / "c" / "00000002.jpg").write_bytes(b"no picture")
+    words = ["--data", str(one_bad_of_four), "--out", str(tmp_path / "out"), "--tracker", "x"]
+    assert evaluate.main(words) == 1
+    assert evaluate.main([*words, "--on-error", "skip"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("left out 2 that could not be read") > out.index("raw results are in")
+    assert "  c: cannot read a picture from" in out
+    rows = (tmp_path / "out" / "results.json").read_text()
+    assert '"a"' in rows and '"d"' in rows and '"c"' not in rows
