@@ -9,7 +9,7 @@ import pytest
 from examples.tracker import evaluate, study, train
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.layouts import UAV_STARTS
-from examples.tracker.data.readers import detect_layout, read_sequences, read_split
+from examples.tracker.data.readers import read_sequences, read_split
 from examples.tracker.evaluation.contestants import Contestant
 
 from .test_one_pass import Follower
@@ -328,7 +328,7 @@ def test_problems_leave_the_video_out_and_are_kept(tmp_path):
     assert [problem[:2] for problem in problems] == ["a:", "b:", "c:"]
     write(tmp_path / "d" / "groundtruth.txt", "x")
     write(tmp_path / "e" / "groundtruth.txt", "x")
-    with pytest.raises(ValueError, match=r"none of 5 videos can be read; a: .* 6 boxes"):
+    with pytest.raises(ValueError, match=r"no video can be read; a: .* 6 boxes"):
         read_sequences(tmp_path, problems=[])
 
 
@@ -342,7 +342,6 @@ def test_pictures_that_are_missing_are_named(tmp_path):
     got10k(tmp_path / "a")
     for path in (tmp_path / "a").glob("*.jpg"):
         path.unlink()
-    assert detect_layout(tmp_path / "a") == "got10k"
     with pytest.raises(ValueError, match=r"no pictures \(.jpg, .*\) in .*a"):
         read_sequences(tmp_path / "a")
 
@@ -356,14 +355,15 @@ def one_bad_of_four(tmp_path):
     return tmp_path / "data"
 
 
-TINY = "--samples-per-epoch 4 --batch-size 4 --epochs 1 --max-interval 3 --spacing 1".split()
+TINY = {"samples-per-epoch": 4, "batch-size": 4, "epochs": 1, "max-interval": 3, "spacing": 1}
 
 
 @pytest.mark.parametrize("command", [train, study], ids=["train", "study"])
 def test_commands_that_train_skip_when_told_and_say_so_at_the_end(
     one_bad_of_four, tmp_path, capsys, command
 ):
-    words = ["--data", str(one_bad_of_four), "--out", str(tmp_path / "out"), *TINY]
+    words = ["--data", str(one_bad_of_four), "--out", str(tmp_path / "out")]
+    words += [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
     if command is study:
         words += ["--modes", "random", "--pairs-per-bin", "2"]
     assert command.main(words) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from examples.tracker.data import frames
 from examples.tracker.data.frames import FrameStore, decode_video, default_cache
-from examples.tracker.data.readers import detect_layout, read_sequences, read_split
+from examples.tracker.data.readers import read_sequences, read_split
 from examples.tracker.data.sequences import Sequence, fit_bins, video_index
 from examples.tracker.data.sources import Source, read_coco, read_sources
 from examples.tracker.training.trainer import Trainer
@@ -55,13 +55,12 @@ def write_coco(root, objects, *, split="train2017", pictures=None, size=(60, 80)
 
 def test_clip_frames_come_in_order_and_are_decoded_once(tmp_path, monkeypatch):
     write_clip(tmp_path / "data" / "a")
-    assert detect_layout(tmp_path / "data" / "a") == "clip"
     (sequence,) = read_sequences(tmp_path / "data", cache=tmp_path / "cache")
     store = FrameStore([sequence])
     means = [store.frame(0, i).mean() for i in range(4)]
     np.testing.assert_allclose(means, [40, 80, 120, 160], atol=6)
     np.testing.assert_array_equal(sequence.boxes, [BOX] * 4)
-    assert sequence.name == "a" and sequence.visible.all()
+    assert (sequence.name, sequence.layout) == ("a", "clip") and sequence.visible.all()
 
     def refuse(path):
         raise AssertionError(f"{path} is decoded again")

@@ -1,7 +1,4 @@
-"""Random changes to crops, and what cameras, compression and distance do to them.
-
-A pair's changes are the same whichever process makes them.
-"""
+"""Random changes to crops, the same for a pair whichever process makes them."""
 
 from __future__ import annotations
 
@@ -16,11 +13,6 @@ Picture = NDArray[np.uint8]
 Colour = Tuple[float, ...]  # red, green, blue
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
-
-
-def _blur(crop: Picture, strength: float, _seed: int) -> Any:
-    sigma = 0.5 + 2.0 * strength
-    return cv2.GaussianBlur(crop, (0, 0), sigma)
 
 
 def _shrink(crop: Picture, strength: float, _seed: int) -> Any:
@@ -50,7 +42,7 @@ def _motion(crop: Picture, strength: float, seed: int) -> Any:
 
 
 KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {
-    "blur": _blur,
+    "blur": lambda crop, strength, _: cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength),
     "shrink": _shrink,
     "compress": _compress,
     "noise": _noise,
@@ -68,9 +60,7 @@ class Degradation:
 
     def apply(self, crop: Picture) -> Picture:
         """The crop (h, w, 3) after it."""
-        if not self.kind:
-            return crop
-        return np.asarray(KINDS[self.kind](crop, self.strength, self.seed), dtype=np.uint8)
+        return KINDS[self.kind](crop, self.strength, self.seed) if self.kind else crop
 
 
 @dataclass(frozen=True)
@@ -91,21 +81,18 @@ class Change:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if self.grey:
             grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-            crop = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+            crop = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
         return self.degraded[which].apply(_lit(crop, self.brightness[which], self.tint[which]))
 
 
 def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:
     if set(tint) == {1.0}:
-        return np.asarray(cv2.convertScaleAbs(crop, alpha=gain), dtype=np.uint8)
+        return cv2.convertScaleAbs(crop, alpha=gain)
     return np.clip(crop * np.float32(gain) * np.float32(tint) + 0.5, 0, 255).astype(np.uint8)
 
 
 def pair_generator(seed: int, epoch: int, number: int) -> np.random.Generator:
-    """The random stream of one pair's crops.
-
-    Counter-based: no two (seed, epoch, number), none negative, share a word of it.
-    """
+    """The random stream of one pair's crops: no two pairs, epochs or seeds share a word of it."""
     key = np.array([seed, epoch], dtype=np.uint64)
     counter = np.array([0, 0, number, CROP_STREAM], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

@@ -15,18 +15,13 @@ Boxes = NDArray[np.float64]
 Size = Union[int, NDArray[np.float64]]
 Parser = Callable[[List[str]], List[float]]
 NO_BOX = [float("nan")] * 4
-EIGHTH = 8  # of 240 frames a second are 30
 
 
 def read_boxes(path: Path, _n_frames: int = 0) -> Boxes:
     """Boxes of a text file, one a line: four numbers, the eight of a polygon's corners, or nan.
 
-    Words are split by any mix of commas, semicolons and white space.
-
-    Raises
-    ------
-    ValueError
-        If a line is no box, or there is none; names the file and the line.
+    Words are split by any mix of commas, semicolons and white space. Raises ValueError with the
+    file and the line if it is no box, or there is none.
     """
     return _parsed(path, _box, "4 numbers (x, y, w, h) or a polygon's 8")
 
@@ -51,7 +46,7 @@ def read_vatic(path: Path, n_frames: int) -> Boxes:
     rows = _parsed(path, lambda words: [float(word) for word in words[1:7]], "10 columns", 6)
     frame = rows[:, 4].astype(int) - min(1, int(rows[0, 4]))
     if frame.max() >= 4 * n_frames:
-        rows, frame = rows[frame % EIGHTH == 0], frame[frame % EIGHTH == 0] // EIGHTH
+        rows, frame = rows[frame % 8 == 0], frame[frame % 8 == 0] // 8
     if frame.max() > n_frames:  # one more is usual
         raise ValueError(f"{path}: {frame.max() + 1} boxes for {n_frames} pictures")
     boxes = np.full((n_frames + 1, 4), np.nan)

@@ -76,12 +76,8 @@ def square_around(
     """The square to cut for a box (4,): left, top, width, height in pixels.
 
     Its side is ``factor`` times ``scale`` times the square root of the box's area; its centre is
-    moved by ``shift``, in square roots of the (scaled) area.
-
-    Raises
-    ------
-    CropError
-        If the box is empty or not finite, or the square is smaller than 4 pixels.
+    moved by ``shift``, in square roots of the (scaled) area. Raises CropError if the box is empty
+    or not finite, or the square is smaller than 4 pixels.
     """
     left, top, width, height = (float(value) for value in box)
     area = width * height
@@ -98,10 +94,7 @@ def square_around(
 def cut(picture: Picture, square: Square, size: int) -> Picture:
     """Cut a square out of a picture, resized to (size, size, 3); outside is the mean colour.
 
-    Raises
-    ------
-    CropError
-        If the square and the picture have no pixel in common.
+    Raises CropError if the two have no pixel in common.
     """
     height, width = picture.shape[:2]
     left, top, side = square.left, square.top, square.side
@@ -119,15 +112,13 @@ def cut(picture: Picture, square: Square, size: int) -> Picture:
     step = square.side / size
     # OpenCV puts the centre of the first pixel at 0, here it is at one half.
     corner = square.left + step / 2 - 0.5, square.top + step / 2 - 0.5
-    return _uint8(
-        cv2.warpAffine(
-            picture,
-            np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]]),
-            (size, size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=mean,
-        )
+    return cv2.warpAffine(
+        picture,
+        np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]]),
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=mean,
     )
 
 
@@ -141,24 +132,14 @@ def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Squ
     near = picture[low[1] : min(high[1], height), low[0] : min(high[0], width)]
     whole = [factor * (-(-length // factor)) for length in near.shape[:2]]
     padding = (0, whole[0] - near.shape[0], 0, whole[1] - near.shape[1])
-    near = _uint8(cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE))
+    near = cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE)
     small = cv2.resize(near, (whole[1] // factor, whole[0] // factor), interpolation=cv2.INTER_AREA)
     left, top = (corner - low) / factor
-    return _uint8(small), Square(float(left), float(top), square.side / factor)
-
-
-def _uint8(picture: Any) -> Picture:
-    return np.asarray(picture, dtype=np.uint8)  # OpenCV's stubs allow more types than come back
+    return small, Square(float(left), float(top), square.side / factor)
 
 
 def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
-    """The crop that shows what to look for: outside its box it fades by ``config.context``.
-
-    Raises
-    ------
-    CropError
-        As `square_around` and `cut`.
-    """
+    """The crop that shows what to look for: outside its box it fades by ``config.context``."""
     square = square_around(box, config.template_factor)
     crop = cut(picture, square, config.template_size)
     if config.context == 1:
@@ -167,7 +148,7 @@ def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
     left, right = round(centre_x - width / 2), round(centre_x + width / 2)
     top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
     plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
-    faded = _uint8(cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0))
+    faded = cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0)
     inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
     faded[inside] = crop[inside]
     return faded
@@ -178,13 +159,8 @@ def crop_pair(
 ) -> Tuple[Picture, Picture, NDArray[np.float32]]:
     """The two crops of a pair, and where the target is in the second.
 
-    That is centre x, centre y, width, height over the crop's side; the centre is in [0, 1).
-
-    Raises
-    ------
-    CropError
-        If a box is degenerate, a crop outside its frame, or the target's centre outside the
-        search crop.
+    That is centre x, centre y, width, height over the crop's side. Raises CropError if a box is
+    degenerate, a crop outside its frame, or the target's centre outside the search crop.
     """
     square = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
     target = square.normalise(search[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ MAX_ATTEMPTS = 8
 Item = Dict[str, Any]
 
 
-class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
+class PairDataset(Dataset):
     """Crops of pairs: ``dataset[pair]`` for the pairs of an `IntervalSampler`.
 
     An item is a dict: ``template`` (3, s, s) and ``search`` (3, t, t) uint8, ``box`` (4,) float32
@@ -40,19 +40,12 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         self.seed, self.augment = seed, augment
 
     def __getitem__(self, pair: Any) -> Item:
-        """Crops of one pair, or of another of its bin if it is unusable.
-
-        Raises
-        ------
-        RuntimeError
-            If neither the pair nor any of its replacements could be used; names the files.
-        """
+        """Crops of one pair, or of another of its bin if it is unusable."""
         rng = pair_generator(self.seed, int(pair.epoch), int(pair.number))
         change = draw_change(rng, self.config)
         if not self.augment:
             change = Change(shift=change.shift)
-        failures: List[str] = []
-        candidate = pair
+        failures, candidate = [], pair
         for attempt in range(MAX_ATTEMPTS):
             try:
                 return self._item(candidate, change)
@@ -81,9 +74,8 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         }
 
     def _files(self, pair: Any) -> str:
-        sequence = self.store.sequences[int(pair.video)]
-        names = (sequence.frame_name(int(i)) for i in (pair.template, pair.search))
-        return " and ".join(names)
+        name = self.store.sequences[int(pair.video)].frame_name
+        return f"{name(int(pair.template))} and {name(int(pair.search))}"
 
 
 def _channels_first(picture: NDArray[np.uint8]) -> torch.Tensor:

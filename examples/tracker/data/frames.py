@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -45,13 +44,7 @@ class FrameStore:
         self._kept: OrderedDict[Tuple[int, int], NDArray[np.uint8]] = OrderedDict()
 
     def frame(self, video: int, index: int) -> NDArray[np.uint8]:
-        """Frame ``index`` of sequence ``video``, RGB, (h, w, 3). Not to be changed: it is shared.
-
-        Raises
-        ------
-        FrameError
-            If the file is missing or is no picture; names it.
-        """
+        """Frame ``index`` of a sequence, RGB, (h, w, 3). Not to be changed: it may be shared."""
         key = (video, index)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -74,7 +67,7 @@ class FrameStore:
         return {"sequences": self.sequences, "limit": self.limit}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(state["sequences"], state["limit"])  # type: ignore[misc]  # unpickled: starts afresh
+        self.__init__(state["sequences"], state["limit"])  # unpickled: starts afresh
 
 
 def read_picture(path: str) -> NDArray[np.uint8]:
@@ -82,7 +75,7 @@ def read_picture(path: str) -> NDArray[np.uint8]:
     picture = cv2.imread(path, cv2.IMREAD_COLOR)
     if picture is None:
         raise FrameError(f"cannot read a picture from {path}")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def picture_files(folder: Path) -> List[str]:
@@ -137,35 +130,30 @@ def _name(index: int) -> str:
 
 
 def _decode_into(path: Path, target: Path) -> None:
-    """Fill a folder of its own and rename it, so that two processes may do this at once."""
+    """Fill a folder elsewhere and move it, so that two processes may do this at once."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=target.name, dir=target.parent))
-    try:
+    with tempfile.TemporaryDirectory(prefix=target.name, dir=target.parent) as folder:
+        partial = Path(folder) / "frames"
+        partial.mkdir()
         n_frames = _write_frames(path, partial)
         (partial / COUNT).write_text(f"{n_frames}\n")
-        if not target.exists():
+        try:
             partial.replace(target)
-    except OSError:
-        if not (target / COUNT).is_file():  # else another process was faster
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        except OSError:
+            if not (target / COUNT).is_file():  # else another process was faster
+                raise
 
 
 def _write_frames(path: Path, folder: Path) -> int:
     video = cv2.VideoCapture(str(path))
     n_frames = 0
-    try:
-        while True:
-            found, picture = video.read()
-            if not found:
-                break
-            file = folder / _name(n_frames)
-            if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
-                raise OSError(f"cannot write {file}")
-            n_frames += 1
-    finally:
-        video.release()
+    found, picture = video.read()
+    while found:
+        file = folder / _name(n_frames)
+        if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+            raise OSError(f"cannot write {file}")
+        n_frames += 1
+        found, picture = video.read()
     if not n_frames:
         raise ValueError(f"cannot read a frame from the video {path}")
     return n_frames

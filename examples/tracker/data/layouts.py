@@ -101,23 +101,21 @@ LAYOUTS = (
     # votchallenge/toolkit: vot/dataset/common.py, vot/region/io.py.
     Layout("vot", "groundtruth.txt", "color", missing="rest", read=read_regions),
     # got-10k/toolkit: got10k.py; older VOT lies the same way. Its authors once called the boxes
-    # 1-based, but those at the border start at 0. The test set has one box a video.
+    # 1-based, but those at the border start at 0. A video of the test set has one box.
     Layout("got10k", "groundtruth.txt", ".", absent=LABEL, missing="one"),
     # got-10k/toolkit: nfs.py; columns of cvondrick/vatic. Of both rates, papers report 30 fps.
     Layout("nfs30", "30/{}.txt", "30/{}", read=read_vatic),
     Layout("nfs240", "240/{}.txt", "240/{}", read=read_vatic),
     # visionml/pytracking: nfsdataset.py, its own copy of NFS with left, top, width, height.
     Layout("nfs30", "anno/nfs_*.txt", "sequences/*"),
-    # votchallenge/toolkit: otb.py; Tiger1: pytracking otbdataset.py. DTB70 (got-10k/toolkit:
-    # dtb70.py) lies the same way and is 1-based as well.
+    # votchallenge/toolkit: otb.py; pytracking (Tiger1). DTB70 is the same: got-10k/toolkit dtb70.py.
     Layout("otb", "groundtruth_rect*.txt", "img", base=1, spare=True),
     # SilvioGiancola/TrackingNet-devkit; got-10k/toolkit: trackingnet.py. One box in TEST.
     Layout("trackingnet", "anno/*.txt", "frames/*", missing="one"),
     # Its configSeqs.m, also in got-10k/toolkit: uav123.json.
     Layout("uav123", "anno/UAV123/*.txt", "data_seq/UAV123/*", base=1, spare=True),
     Layout("uav123_10fps", "anno/UAV123_10fps/*.txt", "data_seq/UAV123_10fps/*", 1, spare=True),
-    # uavtrack112dataset.py and uavtrack112_ldataset.py in forks of OSTrack. 112L has boxes of its
-    # own for the same pictures: where the folder anno_l is given, or the other is not there.
+    # Forks of OSTrack: uavtrack112dataset.py, uavtrack112_ldataset.py. Both use the same pictures.
     Layout("uavtrack112", "anno/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "anno_l/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "*.txt", "../data_seq/*", base=1, folders="anno_l", spare=True),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from tqdm import tqdm
 
 from .frames import default_cache
 from .layouts import LAYOUTS, Layout, Video, find_videos, read_video
-from .sequences import Sequence, split_sequences
+from .sequences import Sequence, Split, split_sequences
 
 DEPTH = 4  # folders below the one that is given
 RATES = ("30", "240")  # of NFS, behind its folder
@@ -49,31 +50,24 @@ def read_sequences(
             if problems is None:
                 raise
             problems.append(f"{video.name}: {error}")
-    _check_names(root, sequences)
     if not sequences:
-        raise ValueError(
-            f"{root}: none of {len(found)} videos can be read; {(problems or [''])[0]}"
-        )
+        raise ValueError(f"{root}: no video can be read; {(problems or [''])[0]}")
+    name, count = Counter(sequence.name for sequence in sequences).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{root}: more than one video is named {name!r}")
     return sequences
 
 
-def read_split(
-    root: Path,
-    *,
-    held_out: float = 0.25,
-    cache: Optional[Path] = None,
-    problems: Optional[Problems] = None,
-) -> Tuple[List[Sequence], List[Sequence]]:
-    """Videos to train on and videos to report on.
+def read_split(root: Path, held_out: float = 0.25, **options: Any) -> Split:
+    """Videos to train on and videos to report on; options as `read_sequences`.
 
-    As `read_sequences`. If the folder holds ``sequences.json``, ``{name: {"split": "train" or
-    "test"}}``, that decides; else a hash of the names does, see `split_sequences`.
+    If the folder holds ``sequences.json``, ``{name: {"split": "train" or "test"}}``, that decides;
+    else a hash of the names does, see `split_sequences`.
     """
-    sequences = read_sequences(root, cache=cache, problems=problems)
+    sequences = read_sequences(root, **options)
     listing = root / "sequences.json"
-    if not listing.is_file():
-        return split_sequences(sequences, held_out=held_out)
-    return split_sequences(sequences, _assigned(listing))
+    assigned = _assigned(listing) if listing.is_file() else None
+    return split_sequences(sequences, assigned, held_out=held_out)
 
 
 def add_on_error(parser: argparse.ArgumentParser) -> None:
@@ -95,15 +89,8 @@ def _problems(word: str) -> Optional[Problems]:
 
 def left_out(problems: Optional[Problems]) -> str:
     """Words for the end of a program: which videos were left out and why; empty if none was."""
-    if not problems:
-        return ""
-    return "\n  ".join([f"\nleft out {len(problems)} that could not be read:", *problems])
-
-
-def detect_layout(folder: Path) -> Optional[str]:
-    """Name of the layout of a folder's videos; None if it has none."""
-    layout, _ = find_videos(folder)
-    return layout.name if layout else None
+    words = [f"\nleft out {len(problems or [])} that could not be read:", *(problems or [])]
+    return "\n  ".join(words) if problems else ""
 
 
 def _walk(folder: Path, names: str, depth: int) -> List[Tuple[Layout, Video]]:
@@ -121,18 +108,9 @@ def _walk(folder: Path, names: str, depth: int) -> List[Tuple[Layout, Video]]:
 def _listed(folder: Path, names: List[str]) -> List[str]:
     """Those that ``list.txt`` names, as in VOT and GOT-10k, where it is and names some."""
     listing = folder / "list.txt"
-    words = listing.read_text(encoding="utf-8-sig").split("\n") if listing.is_file() else []
-    wanted = {word.strip() for word in words}
+    text = listing.read_text(encoding="utf-8-sig") if listing.is_file() else ""
+    wanted = {line.strip() for line in text.splitlines()}
     return [name for name in names if name in wanted] or names
-
-
-def _check_names(root: Path, sequences: List[Sequence]) -> None:
-    seen: Dict[str, str] = {}
-    for sequence in sequences:
-        if sequence.name in seen:
-            both = " and ".join(sorted({seen[sequence.name], sequence.layout}))
-            raise ValueError(f"{root}: more than one video is named {sequence.name!r} ({both})")
-        seen[sequence.name] = sequence.layout
 
 
 def _assigned(listing: Path) -> Dict[str, str]:
@@ -141,6 +119,5 @@ def _assigned(listing: Path) -> Dict[str, str]:
         entries = json.loads(listing.read_text(encoding="utf-8"))
         return {name: str(entry.get("split")) for name, entry in entries.items()}
     except (ValueError, AttributeError) as error:
-        raise ValueError(
-            f'{listing} must hold {{"name": {{"split": "train" or "test"}}}}: {error}'
-        ) from None
+        words = '{"name": {"split": "train" or "test"}}'
+        raise ValueError(f"{listing} must hold {words}: {error}") from None

@@ -20,6 +20,7 @@ class FrameSource(Sized):
         raise NotImplementedError
 
 
+Split = Tuple[List["Sequence"], List["Sequence"]]  # to train on, and to report on
 Frames = Union[Tuple[str, ...], NDArray[np.uint8], FrameSource]
 MIN_INSIDE = 0.5  # share of a box's area that must lie in the picture for its target to be visible
 
@@ -83,7 +84,7 @@ def video_index(sequences: List[Sequence]) -> VideoIndex:
 
 def split_sequences(
     sequences: List[Sequence], assigned: Optional[Dict[str, str]] = None, *, held_out: float = 0.25
-) -> Tuple[List[Sequence], List[Sequence]]:
+) -> Split:
     """Sequences to train on and sequences to report on.
 
     ``assigned`` says ``"train"`` or ``"test"`` for each name. Without it a hash of the name does,
@@ -92,20 +93,18 @@ def split_sequences(
     """
     if assigned is None and held_out == 0:
         return list(sequences), []
-    if assigned is None:
-        assigned = _split_by_hash([sequence.name for sequence in sequences], held_out)
-    parts: Dict[str, List[Sequence]] = {"train": [], "test": []}
-    for sequence in sequences:
-        split = assigned.get(sequence.name)
-        if split not in parts:
+    names = [sequence.name for sequence in sequences]
+    splits = _split_by_hash(names, held_out) if assigned is None else assigned
+    for name in names:
+        if splits.get(name) not in ("train", "test"):
             raise ValueError(
-                f"sequence {sequence.name!r} needs split 'train' or 'test'; got {split!r}"
+                f"sequence {name!r} needs split 'train' or 'test'; got {splits.get(name)!r}"
             )
-        parts[split].append(sequence)
-    for split, members in parts.items():
-        if not members:
-            raise ValueError(f"no sequence to {split} on among {len(sequences)}")
-    return parts["train"], parts["test"]
+    train, test = ([s for s in sequences if splits[s.name] == k] for k in ("train", "test"))
+    if not train or not test:
+        missing = "test" if train else "train"
+        raise ValueError(f"no sequence to {missing} on among {len(sequences)}")
+    return train, test
 
 
 def _split_by_hash(names: List[str], held_out: float) -> Dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -12,11 +13,10 @@ import numpy as np
 
 from .boxes import inside_share
 from .readers import Problems, read_split
-from .sequences import MIN_INSIDE, Sequence
+from .sequences import MIN_INSIDE, Sequence, Split
 
 PHOTOS = "photos:"
 MIN_SIDE = 16.0  # pixels, the square root of the box's area; smaller things show too little
-Split = Tuple[List[Sequence], List[Sequence]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,8 @@ class Source:
         path, weight = text[len(PHOTOS) :] if photos else text, 1.0
         head, equals, tail = path.rpartition("=")
         if equals and not Path(path).exists():
-            try:
+            with suppress(ValueError):  # no number: part of the path
                 path, weight = head, float(tail)
-            except ValueError:
-                path = f"{head}={tail}"
         if not path:
             raise ValueError(f"data must be a path or PATH=WEIGHT; got {text!r}")
         if not 0 < weight < math.inf:
@@ -71,8 +69,7 @@ def read_sources(
         elif find_instances(source.path) is not None:
             splits.append((read_coco(source.path), []))
         else:
-            split = read_split(source.path, held_out=held_out, cache=cache, problems=problems)
-            splits.append(split)
+            splits.append(read_split(source.path, held_out, cache=cache, problems=problems))
     train, test = zip(*splits)
     weights = [source.weight for source in sources]
     return _mixed(list(train), weights), _mixed(list(test), [1.0] * len(sources))
@@ -121,14 +118,12 @@ def read_coco(path: Path) -> List[Sequence]:
     if not objects:
         raise ValueError(f"{file}: no object of {MIN_SIDE:g} pixels or more in it")
     folder = _picture_folder(file, pictures[objects[0]["image_id"]]["file_name"])
-    sequences = []
+    stills = []
     for thing in objects:
         file_name = pictures[thing["image_id"]]["file_name"]
         name, frames = f"{Path(file_name).stem}-{thing['id']}", (str(folder / file_name),)
-        sequences.append(
-            Sequence(name, frames, [thing["bbox"]], [True], is_image=True, layout="coco")
-        )
-    return sequences
+        stills.append(Sequence(name, frames, [thing["bbox"]], [True], True, layout="coco"))
+    return stills
 
 
 def _parse(file: Path) -> Any:
@@ -150,11 +145,11 @@ def _parse(file: Path) -> Any:
 
 
 def _picture_folder(file: Path, name: str) -> Path:
+    """One of the folders that people have COCO's pictures in, by the first of them."""
     root = file.parent.parent if file.parent.name == "annotations" else file.parent
     split = file.stem[len("instances_") :] if file.stem.startswith("instances_") else ""
-    places = [root / split, root / "images" / split, root / "images", root]
+    places = dict.fromkeys((root / split, root / "images" / split, root / "images", root))
     for place in places:
         if (place / name).is_file():
             return place
-    looked = ", ".join(str(place) for place in dict.fromkeys(places))
-    raise FileNotFoundError(f"{file}: no picture {name} in any of {looked}")
+    raise FileNotFoundError(f"{file}: no picture {name} in any of {', '.join(map(str, places))}")
