@@ -95,20 +95,21 @@ LAYOUTS = (
     # A video file of this project's; boxes that were made tight first, empty where not reliable.
     Layout("clip", "groundtruth_tight.txt", "video", absent=LABEL),
     Layout("clip", "groundtruth.txt", "video", absent=LABEL),
-    # HengLan/LaSOT_Evaluation_Toolkit, issue 14: LaSOT starts at 1, its extension at 0.
+    # HengLan/LaSOT_Evaluation_Toolkit, issue 14: LaSOT starts at 1, its extension at 0. pytracking
+    # and pysot-toolkit (monkey-17) let pictures be that no box is for.
     Layout("lasot_extension", "groundtruth.txt", "img", absent=LASOT, folders=EXTENSION),
-    Layout("lasot", "groundtruth.txt", "img", base=1, absent=LASOT),
+    Layout("lasot", "groundtruth.txt", "img", base=1, absent=LASOT, spare=True),
     # votchallenge/toolkit: vot/dataset/common.py, vot/region/io.py.
     Layout("vot", "groundtruth.txt", "color", missing="rest", read=read_regions),
-    # got-10k/toolkit: got10k.py; older VOT lies the same way. Its authors once called the boxes
-    # 1-based, but those at the border start at 0. A video of the test set has one box.
+    # got-10k/toolkit: got10k.py; older VOT is alike. Its authors once called the boxes 1-based, but
+    # those at the border start at 0. A video of the test set has one box.
     Layout("got10k", "groundtruth.txt", ".", absent=LABEL, missing="one"),
     # got-10k/toolkit: nfs.py; columns of cvondrick/vatic. Of both rates, papers report 30 fps.
     Layout("nfs30", "30/{}.txt", "30/{}", read=read_vatic),
     Layout("nfs240", "240/{}.txt", "240/{}", read=read_vatic),
     # visionml/pytracking: nfsdataset.py, its own copy of NFS with left, top, width, height.
     Layout("nfs30", "anno/nfs_*.txt", "sequences/*"),
-    # votchallenge/toolkit: otb.py; pytracking (Tiger1). DTB70 is the same: got-10k/toolkit dtb70.py.
+    # votchallenge/toolkit: otb.py; pytracking (Tiger1). DTB70 is alike: got-10k/toolkit, dtb70.py.
     Layout("otb", "groundtruth_rect*.txt", "img", base=1, spare=True),
     # SilvioGiancola/TrackingNet-devkit; got-10k/toolkit: trackingnet.py. One box in TEST.
     Layout("trackingnet", "anno/*.txt", "frames/*", missing="one"),

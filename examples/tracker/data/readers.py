@@ -17,7 +17,6 @@ from .sequences import Sequence, Split, split_sequences
 
 DEPTH = 4  # folders below the one that is given
 RATES = ("30", "240")  # of NFS, behind its folder
-NO_VIDEOS = {"__MACOSX"}  # what systems leave in folders
 Problems = List[str]
 
 
@@ -31,7 +30,7 @@ def read_sequences(
     user's folder of caches. What is wrong with a video raises ValueError; or, given ``problems``,
     it goes there, and the video is left out.
     """
-    names = ".*"
+    root, names = root if root.name else root.resolve(), ".*"  # a video's name is its folder's
     if not root.is_dir() and root.name in RATES:
         root, names = root.parent, f"nfs{root.name}"
     if not root.is_dir():
@@ -101,7 +100,7 @@ def _walk(folder: Path, names: str, depth: int) -> List[Tuple[Layout, Video]]:
         return []
     with os.scandir(folder) as entries:
         below = sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
-    kept = _listed(folder, [name for name in below if name not in NO_VIDEOS])
+    kept = _listed(folder, [name for name in below if name != "__MACOSX"])
     return [found for name in kept for found in _walk(folder / name, names, depth - 1)]
 
 
