@@ -72,7 +72,7 @@ oldest: $(OLDEST)/ready ## core and adapters on the oldest NumPy and SciPy that 
 
 frameworks: $(FRAMEWORKS)/ready ## the adapters under Lightning, Accelerate and MMEngine, and the loop in JAX
 	$(call say,Tests under Lightning and Accelerate and MMEngine and JAX)
-	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks tests/test_reporting.py -q
+	$(FRAMEWORKS)/bin/python -m pytest tests/frameworks tests/test_record.py -q
 	SOURCE=items $(FRAMEWORKS)/bin/python -m pytest tests/frameworks -q -k goes_on_exactly # a plain dataset resumes as well
 
 floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.9 (optional: needs a python3.8, or PYTHON38=path)

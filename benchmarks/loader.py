@@ -2,10 +2,8 @@
 
 Parts are timed in one process, a pair at a time: reading and decoding its two pictures, cutting its
 two crops, changing them as training does; then a batch at a time: putting it together, moving it to
-the device, the training step. Then what takes the place of all but reading and the step where the
-device makes the crops of a batch at once (``--crop-on device``; by default a GPU does). Below, the
-loader alone and a whole training are timed with 0, 1 and 2 workers: where the second figure is well
-under the first, pictures do not limit training.
+the device, the training step. Below, the loader alone and a whole training are timed with 0, 1, 2
+workers: where the second figure is well under the first, pictures do not limit training.
 
 Without ``--data``, pictures are JPEG files of ``--size`` with as much detail as photographs have.
 Nothing is kept between pairs (``--memory 0``), as in a data set that is much larger than memory.
@@ -31,21 +29,18 @@ from torch.utils.data import DataLoader, default_collate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
 
-from examples.tracker.data.augment import draw_change, pair_generator
-from examples.tracker.data.batch_crops import make_crops, pack_pair
-from examples.tracker.data.crops import Change, crop_pair
+from examples.tracker.data.augment import Change, draw_change, pair_generator
+from examples.tracker.data.crops import crop_pair
 from examples.tracker.data.frames import GIB, FrameStore
 from examples.tracker.data.sequences import Sequence
 from examples.tracker.data.sources import read_sources
 from examples.tracker.synthetic.photos import photograph
 from examples.tracker.training.checkpoint import start_worker
-from examples.tracker.training.config import CROP_ON, TrainConfig
+from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.trainer import Trainer
 
 READ, CUT, CHANGE = "read and decode", "cut crops", "change crops"
 COLLATE, MOVE, STEP = "put a batch together", "move to the device", "training step"
-PACK, COLLATE_PACKED = "copy out pixels", "put them together"
-MOVE_PACKED, MAKE = "move them to the device", "make crops of a batch"
 
 
 def picture_files(folder, width, height, n_videos=4, n_frames=60):
@@ -83,17 +78,14 @@ class Clock:
 
 
 def parts(trainer, n_batches):
-    """Microseconds a pair of each part: medians, for another program's turn is no part of it.
-
-    Of crops made in the workers, and of what takes their place where the device makes them.
-    """
+    """Microseconds a pair of each part: medians, for another program's turn is no part of it."""
     clock, config, dataset = Clock(trainer.config.device), trainer.config, trainer.dataset
     store = dataset.store
     pairs = iter(trainer.curriculum.sampler)
     for number in range(n_batches + 1):
         if number == 1:
             clock.seconds.clear()  # the first batch warms up
-        items, packed = [], []
+        items = []
         for _ in range(config.batch_size):
             pair = next(pairs)
             change = draw_change(pair_generator(0, pair.epoch, pair.number), dataset.config)
@@ -106,23 +98,13 @@ def parts(trainer, n_batches):
             clock.time(CUT, crop_pair, *frames, dataset.config, still)
             clock.time(CHANGE, crop_pair, *frames, dataset.config, change)
             items.append(dataset._item(pair, change))
-            packed.append(clock.time(PACK, pack_pair, *frames, dataset.config, change))
         batch = clock.time(COLLATE, default_collate, items)
         moved = clock.time(MOVE, to_device, batch, config.device)
         clock.time(STEP, trainer._step, moved)
-        packed = clock.time(COLLATE_PACKED, default_collate, packed)
-        pixels = clock.time(MOVE_PACKED, to_device, packed, config.device)
-        clock.time(MAKE, make_crops, pixels, dataset.config)
     found = {READ: 2 * clock.median(READ), CUT: clock.median(CUT)}
     found[CHANGE] = max(clock.median(CHANGE) - found[CUT], 0.0)
     found.update({part: clock.median(part) / config.batch_size for part in (COLLATE, MOVE, STEP)})
-    batch_parts = (COLLATE_PACKED, MOVE_PACKED, MAKE)
-    batched = {part: clock.median(part) / config.batch_size for part in batch_parts}
-    return microseconds(found), microseconds({PACK: clock.median(PACK), **batched})
-
-
-def microseconds(seconds):
-    return {part: 1e6 * value for part, value in seconds.items()}
+    return {part: 1e6 * value for part, value in found.items()}
 
 
 def to_device(batch, device):
@@ -160,8 +142,7 @@ def measure(config, sequences, n_batches):
         return Trainer(config, store)
 
     found = {"pairs_a_second": {}}
-    in_workers = Trainer(replace(config, crop_on="worker"), store)
-    found["us_a_pair"], found["us_a_pair_on_device"] = parts(in_workers, n_batches)
+    found["us_a_pair"] = parts(fresh(), n_batches)
     for workers in (0, 1, 2):
         found["pairs_a_second"][workers] = {
             name: rate(fresh(), workers, n_batches, train=train)
@@ -176,9 +157,6 @@ def show(figures):
     print(f"{'part':<24}{'us per pair':>12}{'share':>8}")
     for part, value in figures["us_a_pair"].items():
         print(f"{part:<24}{value:>12.0f}{value / total:>8.1%}")
-    print("\ncrops on the device instead")
-    for part, value in figures["us_a_pair_on_device"].items():
-        print(f"{part:<24}{value:>12.0f}")
     print(f"\n{'workers':<10}{'loader alone':>16}{'training':>12}   pairs per second")
     for workers, rates in figures["pairs_a_second"].items():
         print(f"{workers:<10}{rates['loader alone']:>16.0f}{rates['training']:>12.0f}")
@@ -193,7 +171,6 @@ def main():
     parser.add_argument("--model", default="conv_small")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--crop-on", choices=tuple(CROP_ON), default="auto", help="of the rates")
     parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
@@ -204,7 +181,6 @@ def main():
         batch_size=4 if options.quick else options.batch_size,
         memory=options.memory,
         device=options.device,
-        crop_on=options.crop_on,
         max_interval=50,
         spacing=10,
     )
@@ -224,7 +200,6 @@ def main():
             "threads": torch.get_num_threads(),
             "model": options.model,
             "device": options.device,
-            "crop_on": options.crop_on,
         }
         text = json.dumps({**about, **figures}, indent=1)
         options.json.write_text(text + "\n", encoding="utf-8")

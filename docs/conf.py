@@ -29,7 +29,7 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings say more: shape, unit, range
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["lightning", "accelerate"]  # in an environment of their own
+autodoc_mock_imports = ["lightning"]  # in an environment of their own
 autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {  # what is documented is there, in order, with type and meaning

@@ -1,4 +1,7 @@
-"""Success-aware scheduling of sample intervals for object trackers (SSTrack, IJCAI 2025)."""
+"""Success-aware scheduling of sample intervals for object trackers.
+
+The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+"""
 
 from .bins import IntervalBins
 from .expected_success import (

@@ -1,8 +1,7 @@
 """One bit per frame, with rank and select: a mask over 10^9 frames stays small and quick.
 
-`rank` answers "how many visible frames are in this window", `select` "which is the k-th of them":
-both vectorised, at a cost that does not grow with the mask. A word takes 64 bits of mask and 32 of
-count: 0.19 bytes per frame.
+`rank` counts the visible frames before a position, `select` finds the k-th visible frame, at a cost
+that does not grow with the mask. 64 bits of mask and 32 of count: 0.19 bytes per frame.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ def _running_counts(words: Array) -> Array:
     counts = words - ((words >> 1) & _PAIRS)
     counts = (counts & _NIBBLES) + ((counts >> 2) & _NIBBLES)
     counts = (counts + (counts >> 4)) & _LOW
-    running: Array = counts * _ONES
-    return running
+    return counts * _ONES
 
 
 class RankedBits:
@@ -44,11 +42,6 @@ class RankedBits:
     def __init__(self, words: Array, ranks: Array) -> None:
         self.words = words  # uint64: 64 bits each, lowest first, and a spare word of zeros
         self.ranks = ranks  # uint32: set bits before each word
-
-    @classmethod
-    def pack(cls: Type[Bits], bits: Mask) -> Bits:
-        """From one boolean per bit."""
-        return cls.from_bytes(np.packbits(bits, bitorder="little"))
 
     @classmethod
     def from_bytes(cls: Type[Bits], packed: Array) -> Bits:
@@ -71,8 +64,7 @@ class RankedBits:
         index = position >> 6
         below = (np.uint64(1) << (position & 63).astype(np.uint64)) - np.uint64(1)
         counts = _running_counts(self.words[index] & below) >> 56
-        rank: Ints = self.ranks[index] + counts.astype(np.int64)
-        return rank
+        return self.ranks[index] + counts.astype(np.int64)
 
     def select(self, rank: Ints, low: Ints, high: Ints) -> Ints:
         """Position of the set bit with `rank` set bits before it, known to be in [low, high)."""
@@ -86,8 +78,7 @@ class RankedBits:
         within -= (running << 8) >> shift & 0xFF
         byte = words >> shift & 0xFF
         bit = _BYTE_SELECT[(byte * 8 + within).astype(np.int64)]
-        position: Ints = (index << 6) + shift.astype(np.int64) + bit
-        return position
+        return (index << 6) + shift.astype(np.int64) + bit
 
     def _word_of(self, rank: Ints, low: Ints, high: Ints) -> Ints:
         """Last word in ``[low, high]`` with at most `rank` set bits before it, by bisection."""

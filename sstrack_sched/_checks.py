@@ -1,8 +1,4 @@
-"""Argument checks shared by the public functions.
-
-Every message names the argument, the rule and the value that broke it. Every array argument passes
-through `array`, the one place where masked values are refused.
-"""
+"""Checks of arguments: every message names the argument, the rule and the value that broke it."""
 
 from __future__ import annotations
 
@@ -10,13 +6,29 @@ import math
 import operator
 from decimal import Decimal
 from numbers import Real
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple, Type
 
 import numpy as np
 
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 
 SUM_TOLERANCE = 1e-6  # how far from 1 the sum of a distribution may be
+
+
+def require(
+    good: Any, name: str, rule: str, value: Any = None, error: Type[Exception] = ValueError
+) -> None:
+    """Raise an error that names the argument, its rule and the value, unless it is good."""
+    if not good:
+        raise error(f"{name} must {rule}; got {shown(value)}")
+
+
+def refuse(name: str, rule: str, array: Array, bad: Mask) -> None:
+    """Raise if a value is bad: the argument, the rule, the first such value and its place."""
+    if bad.any():
+        index = tuple(np.argwhere(bad)[0].tolist())
+        where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
+        raise ValueError(f"{name} must {rule}; got {array[index]}{where}")
 
 
 def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) -> int:
@@ -27,9 +39,8 @@ def integer(name: str, value: Any, minimum: int, maximum: Optional[int] = None) 
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer; got {shown(value)}") from None
-    if number < minimum or (maximum is not None and number > maximum):
-        rule = f"at least {minimum}" if maximum is None else f"in [{minimum}, {maximum}]"
-        raise ValueError(f"{name} must be {rule}; got {shown(number)}")
+    rule = f"be at least {minimum}" if maximum is None else f"be in [{minimum}, {maximum}]"
+    require(minimum <= number and (maximum is None or number <= maximum), name, rule, number)
     return number
 
 
@@ -39,30 +50,33 @@ def real(name: str, value: Any, minimum: float = -math.inf, *, strict: bool = Fa
         number = float(shaped(name, reals(name, value), ()))
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number that a float holds; got {shown(value)}") from None
-    if not math.isfinite(number) or number < minimum or (strict and number == minimum):
-        bound = "" if minimum == -math.inf else f"{'above' if strict else 'at least'} {minimum:g}"
-        raise ValueError(f"{name} must be {bound or 'finite'}; got {number}")
+    bound = "" if minimum == -math.inf else f"{'above' if strict else 'at least'} {minimum:g}"
+    good = math.isfinite(number) and (number > minimum if strict else number >= minimum)
+    require(good, name, f"be {bound or 'finite'}", number)
     return number
 
 
 def flag(name: str, value: Any) -> bool:
     """Return `value` if it is True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False; got {shown(value)}")
+    require(isinstance(value, (bool, np.bool_)), name, "be True or False", value, TypeError)
     return bool(value)
 
 
 def choice(name: str, value: Any, options: Tuple[str, ...]) -> str:
     """Return `value` if it is one of `options`."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {str(options)[1:-1]}; got {shown(value)}")
-    return value
+    good = isinstance(value, str) and value in options
+    require(good, name, f"be one of {str(options)[1:-1]}", value)
+    return str(value)
+
+
+def instance(name: str, value: Any, kind: type) -> None:
+    """Refuse a value of another type."""
+    require(isinstance(value, kind), name, f"be of type {kind.__name__}", value, TypeError)
 
 
 def array(name: str, value: ArrayLike) -> Array:
-    """Return `value` as an array; ragged lists and masked values are refused."""
-    if _is_masked(value):
-        raise ValueError(f"{name} must have no masked values; got {shown(value)}")
+    """Return `value` as an array; ragged lists, and masked values here only, are refused."""
+    require(not _is_masked(value), name, "have no masked values", value)
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, Warning) as error:  # NumPy 1.20 warns if ragged
@@ -73,8 +87,8 @@ def array(name: str, value: ArrayLike) -> Array:
 def integers(name: str, value: ArrayLike) -> Ints:
     """Return `value` as a new int64 array; only an empty one may have another type."""
     found = array(name, value)
-    if found.dtype.kind not in "iu" and found.size:
-        raise TypeError(f"{name} must hold integers of 64 bits; got {shown(value)}")
+    good = found.dtype.kind in "iu" or not found.size
+    require(good, name, "hold integers of 64 bits", value, TypeError)
     if found.dtype == np.uint64:
         refuse(name, "be below 2**63", found, found > np.uint64(2**63 - 1))
     return found.astype(np.int64)
@@ -97,8 +111,7 @@ def reals(name: str, value: ArrayLike) -> Floats:
 def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -> Mask:
     """Return `value` as a new boolean array; 0/1 integers count as booleans."""
     found = array(name, value)
-    if found.dtype.kind not in "biu" and found.size:
-        raise TypeError(f"{name} must be boolean; got {shown(value)}")
+    require(found.dtype.kind in "biu" or not found.size, name, "be boolean", value, TypeError)
     refuse(name, "be boolean, or 0 and 1", found, (found != 0) & (found != 1))
     return shaped(name, found.astype(bool), shape)
 
@@ -106,15 +119,13 @@ def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -
 def feasible(value: Optional[ArrayLike], n_bins: int) -> Mask:
     """Return which bins the data can fill, at least one; None is all."""
     found = np.ones(n_bins, dtype=bool) if value is None else mask("feasible", value, (n_bins,))
-    if not found.any():
-        raise ValueError("feasible must hold at least one True; got none")
+    require(found.any(), "feasible", "hold at least one True", found)
     return found
 
 
 def shaped(name: str, array: Array, shape: Optional[Tuple[int, ...]]) -> Array:
     """Return an array if it has the shape; None takes any."""
-    if shape is not None and array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}; got {array.shape}")
+    require(shape is None or array.shape == shape, name, f"have shape {shape}", array.shape)
     return array
 
 
@@ -138,8 +149,7 @@ def bin_ids(name: str, value: ArrayLike, n_bins: int) -> Ints:
 def rates(name: str, value: ArrayLike, slack: float = 0.0) -> Floats:
     """Return probabilities: float64 in [0, 1 + slack], at least one bin on the last axis."""
     found = reals(name, value)
-    if found.ndim == 0 or found.shape[-1] == 0:
-        raise ValueError(f"{name} must have bins on its last axis; got shape {found.shape}")
+    require(found.ndim and found.shape[-1], name, "have bins on its last axis", found.shape)
     in_unit_interval(name, found, slack)
     return found
 
@@ -169,30 +179,24 @@ def weights(name: str, value: ArrayLike, size: int) -> Floats:
     """Return relative probabilities of the given number: finite, not negative, one above 0."""
     found = shaped(name, reals(name, value), (size,))
     refuse(name, "be finite and not negative", found, ~((found >= 0) & np.isfinite(found)))
-    if not found.any():
-        raise ValueError(f"{name} must be above 0 somewhere; got zeros only")
+    require(found.any(), name, "be above 0 somewhere", found)
     return found
 
 
 def keys(name: str, value: Any, expected: Iterable[str]) -> None:
     """Refuse anything but a dict with just these keys."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a dict; got {shown(value)}")
+    instance(name, value, dict)
     wrong = sorted(map(str, set(expected) ^ set(value)))
-    if wrong:
-        raise ValueError(f"{name} must have the keys {sorted(expected)}; got wrong: {wrong}")
+    require(not wrong, name, f"have the keys {sorted(expected)}", wrong)
 
 
 def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: int) -> None:
     """Refuse a state of another version, or whose ``config`` is not `own`."""
-    if state["version"] != version:
-        raise ValueError(f"state must be of version {version}; got {state['version']!r}")
+    require(state["version"] == version, "state", f"be of version {version}", state["version"])
     keys("state's config", state["config"], own)
     for name, value in own.items():
         saved = state["config"][name]
-        if not _same(value, saved):
-            rule = f"be of a {kind} with {name}={value!r}"
-            raise ValueError(f"state must {rule}; got {name}={shown(saved)}")
+        require(_same(value, saved), "state", f"be of a {kind} with {name}={value!r}", saved)
 
 
 def normalized(weight: Floats) -> Floats:
@@ -206,14 +210,6 @@ def frozen(array: Array) -> Array:
     """Make an array read-only, so that it can be handed out without a copy."""
     array.setflags(write=False)
     return array
-
-
-def refuse(name: str, rule: str, array: Array, bad: Mask) -> None:
-    """Raise if a value is bad: the argument, the rule, the first such value and its place."""
-    if bad.any():
-        index = tuple(np.argwhere(bad)[0].tolist())
-        where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
-        raise ValueError(f"{name} must {rule}; got {array[index]}{where}")
 
 
 def shown(value: Any) -> str:

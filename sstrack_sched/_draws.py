@@ -11,9 +11,7 @@ import numpy as np
 from . import _checks
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 
-STREAM_VERSION = 1
-"""Which draws belong to a (seed, epoch, number); changes whenever they do."""
-
+STREAM_VERSION = 1  # which draws belong to a (seed, epoch, number): changes whenever they do
 _BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
 _FEW_RUNS = 16  # so many are searched as fast as a guide finds one
 _GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
@@ -56,8 +54,8 @@ class Sampler(Generic[Drawn]):
     ) -> Drawn:
         """Samples number `start`, ``start + step``, ... below `stop`: `Pairs` or `Items`.
 
-        A sample is a pure function of (seed, epoch, number, distribution, data): any slice, in any
-        order, in any process gives the same, at a cost that does not grow with `start`.
+        A pure function of (seed, epoch, number, distribution, data): any slice, in any order, in
+        any process gives the same samples, at a cost that does not grow with `start`.
 
         Parameters
         ----------
@@ -135,9 +133,8 @@ class WeightedDraw:
     """Draw one of some videos (or other ids) by weight.
 
     Runs of equal weight are kept, not weights: one run for uniform weights, one per dataset for a
-    mixture; a draw finds the run, and a division the video in it. Where most videos have a weight
-    of their own, each is a run. A guide table finds the run: cut [0, 1) into as many parts as there
-    are runs, and most parts begin in the run that is sought, or next to it.
+    mixture. Where most videos have a weight of their own, each is a run. A guide table finds the
+    run: cut [0, 1) into about as many parts as runs, and most parts begin in the run sought.
     """
 
     def __init__(self, arrays: Dict[str, Array]) -> None:
@@ -191,10 +188,8 @@ class WeightedDraw:
 
 
 def _guide(before: Floats) -> Array:
-    """The run in which each of 2**k equal parts of the whole weight begins.
-
-    A power of two: which part a uniform number is in is then exact, and rounding keeps order.
-    """
+    """The run in which each of n equal parts of the whole weight begins."""
+    # A power of two: the part that a uniform number is in is then exact.
     n_parts = 1 << (len(before) - 2).bit_length() - 1
     guide = np.empty(n_parts, dtype=np.int32)
     for low in range(0, n_parts, _BLOCK):  # all at once would take eight bytes more per part

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
+from . import _checks
 from ._bits import AllSet, RankedBits
 from ._draws import WeightedDraw, pick
 from ._storage import load_arrays, save_arrays
@@ -91,8 +92,7 @@ class Eligibility:
         """Map the tables that `save` wrote; ValueError where they are damaged or of another key."""
         # A wrong table draws wrong frames in silence, so its checksums are always compared.
         found, arrays = load_arrays(path, _KIND, mmap=True, verify=True)
-        if found != key:
-            raise ValueError(f"{path} must be the tables of {key}; got {found}")
+        _checks.require(found == key, str(path), f"be the tables of {key}", found)
         self = cls.__new__(cls)
         self.n_templates = arrays.pop("n_templates")
         of_bin: List[Dict[str, Array]] = [{} for _ in range(len(bins))]
@@ -113,14 +113,11 @@ class Eligibility:
 
 def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
     """Refuse arguments that are not what they should be, and images without a bin for them."""
-    if not isinstance(videos, VideoIndex):
-        raise TypeError(f"videos must be a VideoIndex; got {videos!r}")
-    if not isinstance(bins, IntervalBins):
-        raise TypeError(f"bins must be IntervalBins; got {bins!r}")
+    _checks.instance("videos", videos, VideoIndex)
+    _checks.instance("bins", bins, IntervalBins)
     n_images = int(videos.is_image.sum())
-    if n_images and not bins.image_bin:
-        rule = f"have an image bin (image_bin=True), for videos holds {n_images} images"
-        raise ValueError(f"bins must {rule}; got {bins!r}")
+    rule = f"have an image bin (image_bin=True), for videos holds {n_images} images"
+    _checks.require(bins.image_bin or not n_images, "bins", rule, bins)
 
 
 def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints]:
@@ -185,5 +182,4 @@ def _eligible(videos: VideoIndex, start: int, lower: int, upper: int, both: bool
         begin = offsets[video] - origin
         partners += before[np.maximum(frame - lower + 1, begin)]
         partners -= before[np.maximum(frame - upper + 1, begin)]
-    eligible: Mask = seen[start - origin : stop - origin] & (partners > 0)
-    return eligible
+    return seen[start - origin : stop - origin] & (partners > 0)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from . import _checks
 from ._types import Floats, Ints
 from .statistics import MAX_SAMPLES
+
+_SCALARS = ("threshold", "redetection", "expected_success", "mean_iou", "n_invalid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +70,54 @@ class EpochRecord:
         _checks.keys("state of an epoch", values, [field.name for field in fields(cls)])
         parsed = dict(values)
         for name in ("success_rate", "distribution", "loss_weights"):
-            if not isinstance(values[name], list):
-                raise TypeError(f"{name} must be a list; got {values[name]!r}")
+            _checks.instance(name, values[name], list)
             numbers = [math.nan if item is None else item for item in values[name]]
             parsed[name] = _checks.frozen(_checks.reals(name, numbers))
         parsed["count"] = _checks.frozen(_checks.integers("count", values["count"]))
         return cls(**parsed)
 
+    def scalars(self, labels: Optional[Sequence[str]] = None) -> Dict[str, float]:
+        """Numbers of the epoch by name, for any logger; NaN is left out.
+
+        They are ``schedule/threshold``, ``redetection``, ``expected_success``, ``mean_iou`` and
+        ``n_invalid``, and per bin ``distribution/<bin>``, ``loss_weights/<bin>``,
+        ``success_rate/<bin>``.
+
+        Parameters
+        ----------
+        labels : sequence of str, optional
+            Name of each bin, such as ``bins.labels``. Letters, digits and ``_.-`` are kept, for
+            every logger: ``[0, 30)`` becomes ``0-30``. Default: numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the labels do not fit.
+        """
+        names = _bin_names(len(self.count), labels)
+        found = {f"schedule/{name}": float(getattr(self, name)) for name in _SCALARS}
+        for field in ("distribution", "loss_weights", "success_rate"):
+            values = getattr(self, field).tolist()
+            found.update({f"{field}/{name}": value for name, value in zip(names, values)})
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EpochRecord) and self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+def _bin_names(n_bins: int, labels: Optional[Sequence[str]]) -> List[str]:
+    """Letters, digits and ``_.-`` of each label; numbers without labels."""
+    if labels is None:
+        return [str(i) for i in range(n_bins)]
+    good = not isinstance(labels, (str, bytes)) and hasattr(labels, "index")
+    _checks.require(good, "labels", "be a sequence of str, one per bin", labels, TypeError)
+    _checks.require(len(labels) == n_bins, "labels", f"be {n_bins}, one per bin", len(labels))
+    names = [re.sub(r"[^\w.-]+", "-", str(label)).strip("-") for label in labels]
+    good = len(set(names)) == n_bins and "" not in names
+    _checks.require(good, "labels", "differ in their letters, digits and '_.-'", list(labels))
+    return names
 
 
 def _plain(value: Any) -> Any:

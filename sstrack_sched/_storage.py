@@ -1,8 +1,4 @@
-"""Named arrays in one file, in the safetensors layout: whole or not at all, whoever writes.
-
-Eight bytes of header length, a JSON header, then the raw little-endian arrays, each at the offset
-that the header gives.
-"""
+"""Named arrays in one file, in the safetensors layout: whole or not at all, whoever writes."""
 
 from __future__ import annotations
 
@@ -16,11 +12,11 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
+from ._checks import require
 from ._types import Array
 
 FORMAT_VERSION = 3
-_DTYPES = {"BOOL": "?", "U8": "<u1", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"}
-_DTYPES["F64"] = "<f8"
+_DTYPES = {"BOOL": "?", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8", "F64": "<f8"}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 _MAX_HEADER = 100_000_000  # safetensors' own limit
 _ALIGN = 64
@@ -68,8 +64,8 @@ def load_arrays(path: Path, kind: str, mmap: bool, verify: bool) -> Tuple[str, D
     with path.open("rb") as file:  # one open file: another may take its name meanwhile
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, _MAX_HEADER):
-            raise ValueError("it is truncated, or no file of arrays")
+        rule = "have a header: it is truncated, or no file of arrays"
+        require(length <= min(size - 8, _MAX_HEADER), "it", rule, f"{size} bytes")
         header = json.loads(file.read(length).decode())
         meta = _checked_meta(header, kind)
         if mmap and size > 8 + length:
@@ -77,9 +73,9 @@ def load_arrays(path: Path, kind: str, mmap: bool, verify: bool) -> Tuple[str, D
         else:
             data = np.fromfile(file, dtype=np.uint8)
     arrays = _views(header, data)
-    for name, array in arrays.items():
-        if verify and meta.get(f"checksum {name}") != digest(array):
-            raise ValueError(f"the checksum of {name} differs")
+    for name, array in arrays.items() if verify else ():
+        saved = meta.get(f"checksum {name}")
+        require(saved == digest(array), f"the checksum of {name}", "be that of its data", saved)
     return meta["fingerprint"], arrays
 
 
@@ -93,10 +89,9 @@ def _checked_meta(header: Any, kind: str) -> Dict[str, Any]:
     if not isinstance(meta, dict) or meta.get("kind") != kind:
         raise ValueError(f"its header is of something else than a {kind}")
     version = meta.get("format_version")
-    if version != str(FORMAT_VERSION):
-        raise ValueError(f"its format must be version {FORMAT_VERSION}; got {version!r}")
-    if not isinstance(meta.get("fingerprint"), str):
-        raise ValueError("it has no fingerprint")
+    require(version == str(FORMAT_VERSION), "its format", f"be version {FORMAT_VERSION}", version)
+    fingerprint = meta.get("fingerprint")
+    require(isinstance(fingerprint, str), "its fingerprint", "be a str", fingerprint)
     return meta
 
 
@@ -113,10 +108,9 @@ def _views(header: Dict[str, Any], data: Array) -> Dict[str, Array]:
         except (TypeError, ValueError, LookupError):
             raise ValueError(f"the header's entry of {name!r} is damaged") from None
         n_bytes = math.prod(shape) * dtype.itemsize
-        if start != end or stop - end != n_bytes or stop > len(data):
-            raise ValueError(f"{name!r} must have {n_bytes} bytes from {end}; got {[start, stop]}")
+        good = start == end and stop - end == n_bytes and stop <= len(data)
+        require(good, repr(name), f"have {n_bytes} bytes from {end}", [start, stop])
         arrays[name] = data[start:stop].view(dtype).reshape(shape)
         end = stop
-    if end != len(data):
-        raise ValueError(f"it must end after {end} bytes of data; got {len(data)}")
+    require(end == len(data), "it", f"end after {end} bytes of data", len(data))
     return arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, List, Tuple, Union
 
 import numpy as np
@@ -12,11 +13,11 @@ from ._types import ArrayLike, Ints
 MAX_INTERVAL = 2**31 - 1  # longest interval, and longest video, in frames
 
 
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class IntervalBins:
-    """Half-open bins ``[lower, upper)`` of the interval, equally spaced.
+    """Half-open bins ``[m i, min(m (i + 1), M))`` of the interval, section 3.2 of the paper.
 
-    Bin i is ``[m i, min(m (i + 1), M))`` with spacing m and maximum interval M, ``ceil(M / m)``
-    bins in all (section 3.2 of the paper). Immutable, comparable and hashable.
+    With spacing m and maximum interval M there are ``ceil(M / m)``. Immutable and hashable.
 
     Parameters
     ----------
@@ -25,8 +26,8 @@ class IntervalBins:
     spacing : int
         m in frames, at least 1.
     image_bin : bool, default=False
-        Add one more bin, the first, for still images: interval 0 by definition. A video pair of
-        interval 0 does not belong to it but to the first bin of intervals.
+        Add one more bin, the first, for still images. A video pair of interval 0 does not belong to
+        it but to the first bin of intervals.
 
     Attributes
     ----------
@@ -38,23 +39,21 @@ class IntervalBins:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not an integer or too small.
+        If an argument is not an integer or out of range.
 
     Examples
     --------
-    >>> bins = IntervalBins(200, 30, image_bin=True)  # the paper's
+    >>> bins = IntervalBins(200, 50, image_bin=True)
     >>> bins.labels
-    ['image', '[0, 30)', '[30, 60)', '[60, 90)', '[90, 120)', '[120, 150)', '[150, 180)', '[180,
-    200)']
-    >>> bins.assign([0, 29, 30, 199])
-    array([1, 1, 2, 7])
+    ['image', '[0, 50)', '[50, 100)', '[100, 150)', '[150, 200)']
+    >>> bins.assign([0, 49, 50, 199])
+    array([1, 1, 2, 4])
     """
 
     edges: Ints
     image_bin: bool
     lower: Ints
     upper: Ints
-    __slots__ = ("edges", "image_bin", "lower", "upper")
 
     def __init__(self, max_interval: int, spacing: int, image_bin: bool = False) -> None:
         stop = _checks.integer("max_interval", max_interval, 1, MAX_INTERVAL)
@@ -76,20 +75,14 @@ class IntervalBins:
         ------
         TypeError, ValueError
             If edges are not such integers.
-
-        Examples
-        --------
-        >>> IntervalBins.from_edges([0, 1, 10, 100]).labels
-        ['[0, 1)', '[1, 10)', '[10, 100)']
         """
         array = _checks.integers("edges", edges)
-        if array.ndim != 1 or len(array) < 2:
-            raise ValueError(f"edges must be two numbers or more in a row; got shape {array.shape}")
+        good = array.ndim == 1 and len(array) >= 2
+        _checks.require(good, "edges", "be two numbers or more in a row", array.shape)
         outside = (array < 0) | (array > MAX_INTERVAL)
         _checks.refuse("edges", f"be in [0, {MAX_INTERVAL}]", array, outside)
-        for i in np.flatnonzero(np.diff(array) <= 0)[:1]:
-            got = f"{array[i + 1]} after {array[i]} at index {i + 1}"
-            raise ValueError(f"edges must increase; got {got}")
+        not_above = np.append(False, np.diff(array) <= 0)
+        _checks.refuse("edges", "increase", array, not_above)
         self = cls.__new__(cls)
         self._set(array, image_bin)
         return self
@@ -115,14 +108,13 @@ class IntervalBins:
         Raises
         ------
         TypeError, ValueError
-            If an interval is not an integer or lies outside every bin, or an image has an interval
-            other than 0 or no bin.
+            If an interval is outside every bin, or an image has no bin or an interval but 0.
         """
         intervals = _checks.integers("interval", interval)
         images = _checks.mask("is_image", is_image)
         images, intervals = _checks.broadcast("is_image", images, "interval", intervals)
-        if images.any() and not self.image_bin:
-            raise ValueError("is_image must be False, for these bins have no image bin; got True")
+        good = self.image_bin or not images.any()
+        _checks.require(good, "is_image", "be False where bins have no image bin", True)
         low, high = self.edges[0], self.edges[-1]
         outside = np.where(images, intervals != 0, (intervals < low) | (intervals >= high))
         rule = f"be in [{low}, {high}) for a video and 0 for an image"
@@ -153,8 +145,3 @@ class IntervalBins:
 
     def __reduce__(self) -> Any:
         return IntervalBins.from_edges, (self.edges.tolist(), self.image_bin)
-
-    def __setattr__(self, name: str, *_: Any) -> None:
-        raise AttributeError(f"IntervalBins is immutable; cannot set or delete {name}")
-
-    __delattr__ = __setattr__

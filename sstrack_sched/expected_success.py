@@ -2,8 +2,8 @@ r"""Expected success of a "general video", its gradient, and the distribution th
 
 A tracker runs over one frame of each bin in turn, from the shortest interval to the longest. It
 succeeds on frame i with probability p_i if it succeeded on the frame before and with d p_i if it
-failed. With a_i the probability of success on frame i (bins numbered from 1, [1]_ section 3.2 with
-the product of transition matrices running to i; the docs page "The mathematics" has its two errata)
+failed. With a_i the probability of success on frame i (bins numbered from 1; section 3.2 of the
+paper with the product of transition matrices running to i, see the docs page "The mathematics")
 
     a_0 = 1,         a_i = p_i (d + (1 - d) a_{i-1}),                 S = sum_i a_i / r
     lambda_r = 1,    lambda_i = 1 + (1 - d) p_{i+1} lambda_{i+1},
@@ -11,8 +11,6 @@ the product of transition matrices running to i; the docs page "The mathematics"
 
 Both recurrences are one bidiagonal system, solved forwards and transposed: O(r), and every term is
 non-negative, so nothing cancels.
-
-.. [1] Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147: "the paper" below.
 """
 
 from __future__ import annotations
@@ -48,24 +46,17 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     """
     p, d = _checked(success_rate, redetection)
     with np.errstate(under="ignore"):  # tiny rates are 0
-        success: Floats = _success_by_bin(p, d).mean(axis=-1)
-    return success
+        return _success_by_bin(p, d).mean(axis=-1)
 
 
 def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     """Gradient dS/dp, shape (..., n_bins), not negative; analytic and O(n_bins).
 
     Arguments and errors are those of `expected_success`.
-
-    Examples
-    --------
-    >>> [expected_success_gradient([0.5, 0.5], d).tolist() for d in (0.0, 1.0)]
-    [[0.75, 0.25], [0.5, 0.5]]
     """
     p, d = _checked(success_rate, redetection)
     with np.errstate(under="ignore"):
-        gradient: Floats = _gradient(p, d) / p.shape[-1]
-    return gradient
+        return np.divide(_gradient(p, d), p.shape[-1])
 
 
 def sampling_distribution(
@@ -82,8 +73,7 @@ def sampling_distribution(
         p and d, in [0, 1], as for `expected_success`. p is ignored where not feasible (NaN allowed
         there).
     feasible : array_like of bool, shape (n_bins,), optional
-        Bins that the data can fill; default all. The others are no frames of the general video:
-        they are left out of the chain and get 0.
+        Bins that the data can fill; default all. The others are left out of the chain and get 0.
 
     Raises
     ------
@@ -94,8 +84,6 @@ def sampling_distribution(
     --------
     >>> sampling_distribution([0.5, 0.5], 0.0)
     array([0.75, 0.25])
-    >>> sampling_distribution([0.5, float("nan"), 0.5], 0.0, feasible=[True, False, True])
-    array([0.75, 0.  , 0.25])
     """
     rates = _checks.reals("success_rate", success_rate)
     keep = np.ones(rates.shape[-1:], dtype=bool)
@@ -112,7 +100,7 @@ def sampling_distribution(
 def redetection_probability(epoch: float, total_epochs: float, order: float = 2.0) -> float:
     """Re-detection probability d of an epoch, in [0, 1].
 
-    ``d(e) = (e / E) ** (1 / order)`` (section 3.2 of the paper), clipped at 1 past the end: from
+    ``d(e) = (e / E) ** (1 / order)``, clipped at 1 past the end (section 3.2 of the paper): from
     easier (d = 0, short intervals favoured) to harder (d = 1, all bins alike).
 
     Parameters
@@ -128,11 +116,6 @@ def redetection_probability(epoch: float, total_epochs: float, order: float = 2.
     ------
     TypeError, ValueError
         If an argument is not a finite number or out of range.
-
-    Examples
-    --------
-    >>> [redetection_probability(epoch, 4) for epoch in (0, 1, 4, 9)]
-    [0.0, 0.5, 1.0, 1.0]
     """
     now = _checks.real("epoch", epoch, 0)
     end = _checks.real("total_epochs", total_epochs, 0, strict=True)
@@ -167,8 +150,7 @@ def _solve_chain(p: Floats, d: Floats, start: Floats, *, transposed: bool) -> Fl
     """Solve ``x_i = start_i + (1 - d) p_i x_{i-1}``, or its transpose.
 
     All batches are one long chain, for the coupling is 0 where a chain begins. Pivoting never
-    exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution in
-    compiled code.
+    exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution.
     """
     coupling = (1 - d) * p
     coupling[..., 0] = 0

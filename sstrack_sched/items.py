@@ -11,16 +11,14 @@ from . import _checks
 from ._draws import Draws, Sampler, WeightedDraw, rows_by_group
 from ._storage import digest
 from ._types import ArrayLike, Floats, Ints
-
-_MAX_BINS = 2**30
+from .statistics import MAX_BINS
 
 
 @dataclass(frozen=True, eq=False)
 class Items(Draws):
     """Items as a struct of int64 arrays, shape (n_samples,) each.
 
-    Slicing and index arrays give `Items`, an integer gives the item's index, iteration yields
-    indices as plain Python ints.
+    Slices and index arrays give `Items`; an integer and iteration give indices, plain ints.
     """
 
     index: Ints  #: Index of the item in the dataset.
@@ -39,8 +37,7 @@ class Items(Draws):
 class BinnedSampler(Sampler[Items]):
     """Draw items of a dataset by difficulty bin: a bin by Q, then an item of it by weight.
 
-    Items are drawn with replacement. What `sample` draws is a pure function of its arguments,
-    `bins`, `weight` and `seed`.
+    Items are drawn with replacement, by the same counter-based words as pairs.
 
     Parameters
     ----------
@@ -49,16 +46,14 @@ class BinnedSampler(Sampler[Items]):
     n_bins : int, optional
         Number of bins, above the largest of `bins`. Default: one more than the largest.
     weight : array_like of float, shape (n_items,), optional
-        Relative probability of each item within the random sampler, not negative. An item of
-        weight 0 is never drawn. Default: uniform.
+        Relative probability of each item in the random sampler, not negative. Default: uniform.
     seed : int, default=0
         In [0, 2**64).
 
     Attributes
     ----------
-    bins : ndarray of int, shape (n_items,)
-        As given, in the smallest of uint8, int16 and int32, read-only: ``bins[index]`` gives the
-        bins of drawn items.
+    bins : ndarray of uint8, int16 or int32, shape (n_items,)
+        As given, read-only: ``bins[index]`` gives the bins of drawn items.
     feasible : ndarray of bool, shape (n_bins,)
         Bins that have an item to draw, read-only.
     random_distribution : ndarray of float64, shape (n_bins,)
@@ -92,11 +87,10 @@ class BinnedSampler(Sampler[Items]):
         ids = _checks.array("bins", bins)
         if ids.dtype.kind not in "iu":  # integers of any width stay as they are: no copy of 10^8
             ids = _checks.integers("bins", bins)
-        if ids.ndim != 1 or not 0 < len(ids) < 2**31:
-            rule = "one bin per item, at least one and fewer than 2**31"
-            raise ValueError(f"bins must be {rule}; got shape {ids.shape}")
+        good = ids.ndim == 1 and 0 < len(ids) < 2**31
+        _checks.require(good, "bins", "be one per item, at least one, fewer than 2**31", ids.shape)
         n_bins = max(int(ids.max()) + 1, 1) if n_bins is None else n_bins
-        self.n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
+        self.n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
         if ids.min() < 0 or ids.max() >= self.n_bins:
             _checks.bin_ids("bins", ids, self.n_bins)  # names the first one
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
@@ -130,16 +124,11 @@ class BinnedSampler(Sampler[Items]):
         ------
         TypeError, ValueError
             If an argument does not fit.
-
-        Examples
-        --------
-        >>> BinnedSampler.from_scores([0.1, 0.9, 0.5, 0.5, 0.2, 0.8], 3).bins
-        array([0, 2, 1, 1, 0, 2], dtype=uint8)
         """
         values = _checks.reals("scores", scores)
-        n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
-        if values.ndim != 1 or not len(values):
-            raise ValueError(f"scores must be one number per item; got shape {values.shape}")
+        n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
+        good = values.ndim == 1 and len(values)
+        _checks.require(good, "scores", "be one number per item", values.shape)
         _checks.refuse("scores", "be finite", values, ~np.isfinite(values))
         _, group, size = np.unique(values, return_inverse=True, return_counts=True)
         end = np.cumsum(size)
@@ -149,7 +138,7 @@ class BinnedSampler(Sampler[Items]):
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """What must be the same after a restart and in every process; plain values for JSON."""
+        """Plain values that must be the same after a restart and in every process."""
         return {
             "n_bins": self.n_bins,
             "seed": self.seed,

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 try:
     from lightning.pytorch import Callback
-except ImportError:
-    try:
-        from pytorch_lightning import Callback
-    except ImportError as error:
-        raise ImportError(
-            "sstrack_sched.lightning needs Lightning (extra 'lightning'): pip install lightning"
-        ) from error
+except ImportError:  # the other name of the same package
+    from pytorch_lightning import Callback
 
 if TYPE_CHECKING:
     from .torch import Curriculum
@@ -27,9 +22,8 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
     """Step the curriculum after the last batch of every epoch, and keep it in the checkpoints.
 
     The training loader takes its samples from ``curriculum.sampler``, and ``training_step`` calls
-    ``curriculum.weigh`` and ``curriculum.record``. The step comes before validation, so that a
-    checkpoint written then holds the next epoch's curriculum. With ``limit_train_batches`` or
-    ``fast_dev_run`` it takes the shorter epoch as it is.
+    ``curriculum.weigh`` and ``curriculum.record``. The step comes before validation. An epoch that
+    ``limit_train_batches`` or ``fast_dev_run`` cuts short is taken as it is.
 
     Parameters
     ----------
@@ -38,11 +32,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
 
     Raises
     ------
-    ValueError
-        When training starts: if Lightning has put another sampler in place of the curriculum's, or
-        a checkpoint from the middle of an epoch does not fit the batches of this run.
-    RuntimeError
-        When an epoch starts: if the curriculum is in the middle of one.
+    ValueError, RuntimeError
+        If a checkpoint from the middle of an epoch does not fit the batches of this run, an epoch
+        starts in the middle of the curriculum's, or Lightning has replaced the sampler.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
@@ -52,8 +44,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         self._n_batches: Optional[float] = None  # an epoch, if the checkpoint was saved in one
 
     def on_train_start(self, trainer: Any, *_: Any) -> None:
-        """Check the sampler, and that a checkpoint from before an epoch's end fits this run."""
-        _check_sampler(trainer, self.curriculum)
+        """Check that a checkpoint from before an epoch's end fits this run."""
         saved, self._n_batches = self._n_batches, None
         self._in_epoch = saved is not None
         if saved is not None and saved != trainer.num_training_batches:
@@ -68,7 +59,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         n_recorded = self.curriculum.n_consumed
         if n_recorded:
             raise RuntimeError(
-                f"the curriculum must be between two epochs when Lightning starts one; got "
+                "the curriculum must be between two epochs when Lightning starts one; got "
                 f"{n_recorded} samples recorded: curriculum.step(partial=True) ends an epoch"
             )
 
@@ -99,27 +90,3 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
             return
         self.curriculum.load_state_dict(checkpoint[_KEY]["curriculum"])
         self._n_batches = checkpoint[_KEY]["n_batches"]
-
-
-def _check_sampler(trainer: Any, curriculum: Curriculum) -> None:
-    """Refuse training loaders none of which has the curriculum's sampler."""
-    found = []
-    for loader in _loaders(trainer.train_dataloader):
-        inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
-        found += [each for each in (getattr(loader, "sampler", None), inner) if each is not None]
-    if found and not any(sampler is curriculum.sampler for sampler in found):
-        names = sorted({type(sampler).__name__ for sampler in found})
-        raise ValueError(
-            f"the training loader's sampler must be curriculum.sampler; got {', '.join(names)}. "
-            "Lightning replaces all samplers for overfit_batches, and with several processes those "
-            "that are no DistributedSampler"
-        )
-
-
-def _loaders(nest: Any) -> List[Any]:
-    """All loaders in the lists and dicts that Lightning accepts."""
-    if isinstance(nest, dict):
-        nest = list(nest.values())
-    if not isinstance(nest, (list, tuple)):
-        return [nest]
-    return [loader for item in nest for loader in _loaders(item)]

@@ -1,7 +1,4 @@
-"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly.
-
-Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147, section 3.2.
-"""
+"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly."""
 
 from __future__ import annotations
 
@@ -26,17 +23,16 @@ def random_sampler_distribution(
     """Bin distribution q^R, shape (n_bins,), of a random sampler over these videos, exactly.
 
     The sampler draws a video by weight, a template uniformly among its visible frames, and a search
-    frame uniformly among the visible frames in a window about the template (SSTrack, section 3.2).
-    With M the end of the last bin, the window is
+    frame uniformly among the visible frames in a window about the template (section 3.2 of the
+    paper). With M the end of the last bin, the window is
 
     * ``"forward"``: ``[t, t + M)``, the paper's;
     * ``"symmetric"``: ``(t - M, t + M)``;
     * ``"causal"``: ``[t + 1, t + M)``, that of PyTracking, STARK and OSTrack.
 
-    A template without any admissible search frame is redrawn, and a video without any such template
+    A template without an admissible search frame is redrawn, and a video without such a template
     drops out: q^R is conditional on a pair. Bins that do not begin at 0 narrow the window to the
-    intervals that they cover. Growing gaps (OSTrack widens the window when it is empty) are left
-    out.
+    intervals that they cover. The growing window of OSTrack is left out.
 
     Parameters
     ----------
@@ -74,9 +70,8 @@ def random_sampler_distribution(
                 share = share * (largest / grown) + shares @ (served / grown)
                 largest = grown
         total = share.sum()
-    if total == 0:
-        rule = f"have a pair that makes a bin feasible of {bins!r}"
-        raise ValueError(f"videos must {rule}; got {videos!r}")
+    rule = f"have a pair that makes a bin feasible of {bins!r}"
+    _checks.require(total > 0, "videos", rule, videos)
     return np.asarray(share / total, dtype=np.float64)
 
 
@@ -86,7 +81,7 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
     Parameters
     ----------
     bin_ids : array_like of int, any shape
-        Bins, from `IntervalBins.assign`; at least one, in [0, n_bins).
+        Bins in [0, n_bins), from `IntervalBins.assign`; at least one.
     n_bins : int
         Number of bins.
 
@@ -94,16 +89,10 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
     ------
     TypeError, ValueError
         If there is no sample or a bin is out of range.
-
-    Examples
-    --------
-    >>> empirical_distribution([0, 0, 1, 0], 3)
-    array([0.75, 0.25, 0.  ])
     """
     n_bins = _checks.integer("n_bins", n_bins, 1)
     ids = _checks.bin_ids("bin_ids", bin_ids, n_bins)
-    if not ids.size:
-        raise ValueError("bin_ids must hold at least one bin; got none")
+    _checks.require(ids.size, "bin_ids", "hold at least one bin", ids)
     return np.bincount(ids.ravel(), minlength=n_bins) / ids.size
 
 

@@ -26,7 +26,7 @@ class SuccessAwareScheduler:
     After each epoch (sections 3.2 and 3.3 of the paper): tau is the mean IoU of the epoch's
     samples, p_i the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch
     that follows, Q the normalised gradient of the expected success, and the loss weights give
-    pruned bins back their share. Ordered bins and a score in [0, 1] are enough: it needs no videos.
+    pruned bins back their share. It needs ordered bins and a score in [0, 1], no videos.
 
     Parameters
     ----------
@@ -39,13 +39,11 @@ class SuccessAwareScheduler:
     threshold : "mean" or float, default="mean"
         tau: the mean IoU of the epoch, or a fixed value in [0, 1].
     random_distribution : array_like of float, shape (n_bins,), optional
-        q^R, the distribution before the first step and the one that loss weights restore. Default:
-        uniform over the feasible bins.
+        q^R: Q before the first step, and what loss weights restore. Default: uniform if feasible.
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill. Default: all.
     update_epochs : collection of int, optional
-        Change Q and the loss weights only after these epochs, numbered from 0; ``()`` never changes
-        them. Default: after every epoch.
+        Change Q and the loss weights only after these epochs, from 0; ``()``: never. Default: all.
     max_weight : float, optional
         Cap of the loss weights, at least 1. Default: none.
     normalize : bool, default=False
@@ -56,8 +54,7 @@ class SuccessAwareScheduler:
     n_bins, total_epochs, epoch : int
         `epoch` counts the steps: the epoch that is being recorded, from 0.
     distribution, loss_weights, success_rate : ndarray of float64, shape (n_bins,)
-        Of the current epoch, read-only; a new array after each step. `success_rate` is NaN before
-        the first step, and where not feasible.
+        Of the current epoch, read-only. `success_rate` is NaN before a step and where not feasible.
     random_distribution, feasible : ndarray, shape (n_bins,)
         As given, read-only.
     threshold, redetection, expected_success : float
@@ -75,8 +72,6 @@ class SuccessAwareScheduler:
     array([0.5, 0.5])
     >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list per bin: p = (0.5, 0.5)
     array([0.715, 0.285])
-    >>> scheduler.loss_weights.round(3)
-    array([1.   , 1.752])
     """
 
     def __init__(
@@ -95,11 +90,10 @@ class SuccessAwareScheduler:
         self.n_bins = _checks.integer("n_bins", n_bins, 1)
         self.total_epochs = _checks.integer("total_epochs", total_epochs, 1)
         self.feasible = _checks.frozen(_checks.feasible(feasible, self.n_bins))
-        if random_distribution is None:
-            random_distribution = self.feasible / self.feasible.sum()
-        self.random_distribution = _checks.frozen(
-            _checks.feasible_distribution("random_distribution", random_distribution, self.feasible)
-        )
+        uniform = self.feasible / self.feasible.sum()
+        q_random = uniform if random_distribution is None else random_distribution
+        q_random = _checks.feasible_distribution("random_distribution", q_random, self.feasible)
+        self.random_distribution = _checks.frozen(q_random)
         self._config: Dict[str, Any] = {
             "n_bins": self.n_bins,
             "total_epochs": self.total_epochs,
@@ -111,14 +105,12 @@ class SuccessAwareScheduler:
             "max_weight": None if max_weight is None else _checks.real("max_weight", max_weight, 1),
             "normalize": _checks.flag("normalize", normalize),
         }
-        self.epoch = 0
+        self.epoch, self.redetection, self.expected_success = 0, 0.0, math.nan
         self.distribution = self.random_distribution
         self.loss_weights = _checks.frozen(np.ones(self.n_bins))
         self.success_rate = _checks.frozen(np.full(self.n_bins, np.nan))
         rule = self._config["threshold"]
         self.threshold: float = math.nan if rule == "mean" else rule
-        self.redetection = 0.0
-        self.expected_success = math.nan
         self._history: List[EpochRecord] = []
         self._measured = self.success_rate  # of the last epoch that had samples of the bin
         self._recorded = SuccessStatistics(self.n_bins)
@@ -129,10 +121,8 @@ class SuccessAwareScheduler:
         return list(self._history)
 
     def __repr__(self) -> str:
-        return (
-            f"<SuccessAwareScheduler: {self.n_bins} bins, epoch {self.epoch} of "
-            f"{self.total_epochs}, d = {self.redetection:.3g}>"
-        )
+        epoch = f"epoch {self.epoch} of {self.total_epochs}, d = {self.redetection:.3g}"
+        return f"<SuccessAwareScheduler: {self.n_bins} bins, {epoch}>"
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Take in samples of the current epoch; as often as you like.
@@ -162,10 +152,9 @@ class SuccessAwareScheduler:
         Parameters
         ----------
         ious : array_like of float, or sequence of n_bins arrays, or statistics, optional
-            The epoch's samples, beside those recorded: IoUs with `bins`; without `bins` one array
-            of IoUs per bin; or any object with ``count``, ``mean_iou``, ``success_rate(threshold)``
-            and ``n_invalid``, such as `SuccessStatistics`, in place of recording. Default: what
-            `record` has seen.
+            Samples beside those recorded: IoUs with `bins`, or one array of IoUs per bin. Or, in
+            place of recording, any object with ``count``, ``mean_iou``, ``n_invalid`` and
+            ``success_rate(threshold)``, such as `SuccessStatistics`.
         bins : array_like of int, optional
             Bin of each sample.
 
@@ -179,15 +168,13 @@ class SuccessAwareScheduler:
 
     def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
         """What to measure: the recorded samples, with the arguments of `step` added to a copy."""
-        if ious is None and bins is not None:
-            raise TypeError(f"ious must be given where bins is; got None and bins {bins!r}")
+        good = ious is not None or bins is None
+        _checks.require(good, "ious", "be given where bins is", None, TypeError)
         if hasattr(ious, "success_rate"):
-            if bins is not None:
-                raise TypeError(f"bins must be left out where ious is statistics; got {bins!r}")
-            n_recorded = int(self._recorded.count.sum())
-            if n_recorded:
-                rule = "not be statistics where IoUs were recorded since the last step"
-                raise ValueError(f"ious must {rule}; got {n_recorded} recorded")
+            rule = "be left out where ious is statistics"
+            _checks.require(bins is None, "bins", rule, bins, TypeError)
+            count, rule = self._recorded.count, "not be statistics where IoUs were recorded before"
+            _checks.require(not count.any(), "ious", rule, count.tolist())
             return ious
         statistics = SuccessStatistics(self.n_bins)
         statistics.merge(self._recorded)
@@ -199,14 +186,11 @@ class SuccessAwareScheduler:
 
     def _add_by_bin(self, statistics: SuccessStatistics, ious: Any) -> None:
         n_parts = len(ious) if hasattr(ious, "__len__") else ious
-        if n_parts != self.n_bins or isinstance(ious, (str, bytes, dict)):
-            rule = f"be {self.n_bins} arrays, one per bin"
-            raise ValueError(f"ious without bins must {rule}; got {n_parts!r}")
+        good = n_parts == self.n_bins and not isinstance(ious, (str, bytes, dict))
+        _checks.require(good, "ious without bins", f"be {self.n_bins} arrays, one per bin", n_parts)
         for i, part in enumerate(ious):
             values = _checks.array(f"ious[{i}]", part)
-            if values.ndim == 0:
-                rule = "be one array per bin, or come with bins"
-                raise ValueError(f"ious without bins must {rule}; got {values} at index {i}")
+            _checks.require(values.ndim, f"ious[{i}] without bins", "be an array", part)
             self._add(statistics, values, np.full(values.shape, i))
 
     def _measure(self, statistics: Any) -> EpochRecord:
@@ -214,8 +198,8 @@ class SuccessAwareScheduler:
         count = _checks.integers("count of ious", statistics.count)
         _checks.shaped("count of ious", count, (self.n_bins,))
         if not count.any():
-            got = f"no IoU in epoch {self.epoch} ({statistics.n_invalid} invalid)"
-            raise ValueError(f"ious must be recorded before step; got {got}")
+            n_invalid = statistics.n_invalid
+            raise ValueError(f"ious must be recorded before step; got no IoU, {n_invalid} invalid")
         mean_iou = _checks.real("mean_iou of ious", statistics.mean_iou)
         rule = self._config["threshold"]
         threshold = mean_iou if rule == "mean" else rule
@@ -249,12 +233,9 @@ class SuccessAwareScheduler:
         self._history.append(record)
         self._measured = np.where(record.count > 0, record.success_rate, self._measured)
         self.epoch = record.epoch + 1
-        self.distribution = record.distribution
-        self.loss_weights = record.loss_weights
-        self.success_rate = record.success_rate
-        self.threshold = record.threshold
-        self.redetection = record.redetection
-        self.expected_success = record.expected_success
+        self.distribution, self.loss_weights = record.distribution, record.loss_weights
+        self.success_rate, self.threshold = record.success_rate, record.threshold
+        self.redetection, self.expected_success = record.redetection, record.expected_success
 
     def state_dict(self) -> Dict[str, Any]:
         """Dict of everything for JSON, also in the middle of an epoch; see `load_state_dict`."""
@@ -283,13 +264,13 @@ class SuccessAwareScheduler:
         self.__dict__.update(fresh.__dict__)
 
     def _load(self, state: Dict[str, Any]) -> None:
-        if not isinstance(state["history"], list):
-            raise TypeError(f"history must be a list; got {state['history']!r}")
+        _checks.instance("history", state["history"], list)
         for values in state["history"]:
             record = EpochRecord.from_dict(values)
             _checks.integer("epoch", record.epoch, self.epoch, self.epoch)
-            if not np.array_equal(~np.isnan(record.success_rate), self.feasible):
-                raise ValueError("success_rate must be None in bins that are not feasible, only")
+            good = np.array_equal(~np.isnan(record.success_rate), self.feasible)
+            rule = "be None in bins that are not feasible, only"
+            _checks.require(good, "success_rate", rule, values["success_rate"])
             self._follow(record)
         self._recorded.load_state_dict(state["recorded"])
         bins = np.flatnonzero(self._recorded.count)
@@ -299,22 +280,21 @@ class SuccessAwareScheduler:
 def _fill_from_neighbours(measured: Floats, feasible: Mask) -> Floats:
     """Give feasible bins without a success rate that of the nearest lower bin, else higher."""
     known = np.flatnonzero(~np.isnan(measured) & feasible)
-    if not len(known):
-        raise ValueError("count of ious must not be 0 in all feasible bins")
+    _checks.require(len(known), "count of ious", "not be 0 in all feasible bins", 0)
     lower = np.searchsorted(known, np.arange(len(measured)), side="right") - 1
     return np.where(feasible, measured[known[np.maximum(lower, 0)]], np.nan)
 
 
 def _checked_threshold(threshold: Any) -> Union[str, float]:
     value = threshold if isinstance(threshold, str) else _checks.real("threshold", threshold)
-    if value != "mean" and (isinstance(value, str) or not 0 <= value <= 1):
-        raise ValueError(f"threshold must be 'mean' or in [0, 1]; got {value!r}")
+    good = value == "mean" or (not isinstance(value, str) and 0 <= value <= 1)
+    _checks.require(good, "threshold", "be 'mean' or in [0, 1]", value)
     return value
 
 
 def _checked_update_epochs(epochs: Any) -> Optional[List[int]]:
     if epochs is None:
         return None
-    if isinstance(epochs, (str, bytes)) or not isinstance(epochs, Iterable):
-        raise TypeError(f"update_epochs must be a collection of epochs or None; got {epochs!r}")
+    good = isinstance(epochs, Iterable) and not isinstance(epochs, (str, bytes))
+    _checks.require(good, "update_epochs", "be a collection of epochs", epochs, TypeError)
     return sorted({_checks.integer("update_epochs", epoch, 0) for epoch in epochs})

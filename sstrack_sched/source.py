@@ -10,10 +10,7 @@ from ._types import Floats, Mask
 
 
 class Source(Protocol):
-    """What can be drawn, by bin; the scheduler says how often each bin.
-
-    `IntervalSampler` and `BinnedSampler` are sources; a class with these names is another.
-    """
+    """What can be drawn, by bin: `IntervalSampler`, `BinnedSampler`, or a class of your own."""
 
     @property
     def n_bins(self) -> int:
@@ -38,7 +35,7 @@ class Source(Protocol):
     def sample(self, distribution: Any, epoch: int, start: int, stop: int, step: int = 1) -> Any:
         """Samples number `start`, ``start + step``, ... below `stop` of an epoch.
 
-        A sequence of what the dataset is handed, with ``bin`` and ``number``, shape (n,); a
+        A sequence of what the dataset is handed, with ``bin`` and ``number``, shape (n,): a
         function of (seed, epoch, number, distribution, data) alone.
         """
 
@@ -61,6 +58,5 @@ def identity_of(source: Source) -> Dict[str, Any]:
         identity: Dict[str, Any] = json.loads(json.dumps(source.identity))
     except (TypeError, ValueError) as error:
         raise TypeError(f"source.identity must hold plain values for JSON: {error}") from error
-    if not isinstance(identity, dict):
-        raise TypeError(f"source.identity must be a dict; got {identity!r}")
+    _checks.instance("source.identity", identity, dict)
     return identity

@@ -14,15 +14,14 @@ MAX_SAMPLES = 2**31
 _ONE = 2**32  # an IoU of 1, quantised
 _BITS = 33  # of a quantised IoU; the bin is above them in the same integer
 _MASK = (1 << _BITS) - 1
-_MAX_BINS = 2**30
+MAX_BINS = 2**30
 
 
 class SuccessStatistics:
     """IoUs of an epoch by bin: counts, mean IoU and success rates.
 
     IoUs are quantised on entry to ``k = round(iou * 2**32)`` and all sums are of integers, so the
-    results are bit-identical whatever the order of addition and however the samples are split over
-    processes.
+    order of addition and the split over processes do not change a bit of the results.
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class SuccessStatistics:
     Attributes
     ----------
     n_invalid : int
-        Samples that an adapter left out because their IoU was invalid; kept for the record only.
+        Samples that were left out because their IoU was invalid; kept for the record only.
 
     Raises
     ------
@@ -48,7 +47,7 @@ class SuccessStatistics:
     """
 
     def __init__(self, n_bins: int) -> None:
-        self.n_bins = _checks.integer("n_bins", n_bins, 1, _MAX_BINS)
+        self.n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
         self.n_invalid = 0
         self._count = np.zeros(self.n_bins, dtype=np.int64)
         self._sum = 0
@@ -88,24 +87,21 @@ class SuccessStatistics:
 
     def _append(self, samples: Ints) -> None:
         n_samples = int(self._count.sum()) + len(samples)
-        if n_samples > MAX_SAMPLES:
-            raise ValueError(f"ious must be at most {MAX_SAMPLES} in all; got {n_samples}")
-        if len(samples):
-            self._count += np.bincount(samples >> _BITS, minlength=self.n_bins)
-            self._sum += int((samples & _MASK).sum(dtype=np.uint64))
-            self._parts.append(samples)
+        _checks.require(n_samples <= MAX_SAMPLES, "ious", f"be at most {MAX_SAMPLES}", n_samples)
+        self._count += np.bincount(samples >> _BITS, minlength=self.n_bins)
+        self._sum += int((samples & _MASK).sum(dtype=np.uint64))
+        self._parts.append(samples)
 
     def _samples(self) -> Ints:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
-        """Fraction p of successes in each bin, shape (n_bins,), NaN without a sample: section 3.2.
+        """Fraction p of successes in each bin, shape (n_bins,), NaN without a sample.
 
         Parameters
         ----------
         threshold : float
-            tau, in [0, 1]: success is ``iou > threshold``. With `mean_iou` the comparison is with
-            the exact mean.
+            tau, in [0, 1]: success is ``iou > threshold``; given `mean_iou`, above the exact mean.
 
         Raises
         ------
@@ -122,25 +118,23 @@ class SuccessStatistics:
         return rate
 
     def merge(self, other: SuccessStatistics) -> None:
-        """Add the samples of `other`, statistics of as many bins, which do not change.
+        """Add the samples of `other`, statistics of as many bins.
 
         Raises
         ------
         TypeError, ValueError
             If `other` is something else, has other bins, or the samples exceed 2**31.
         """
-        if not isinstance(other, SuccessStatistics):
-            raise TypeError(f"other must be SuccessStatistics; got {other!r}")
-        if other.n_bins != self.n_bins:
-            raise ValueError(f"other must have {self.n_bins} bins; got {other.n_bins}")
+        _checks.instance("other", other, SuccessStatistics)
+        good = other.n_bins == self.n_bins
+        _checks.require(good, "other", f"have {self.n_bins} bins", other.n_bins)
         self._append(other._samples())
         self.n_invalid += other.n_invalid
 
     def state_dict(self) -> Dict[str, Any]:
         """Dict for JSON, the same whatever the order of addition.
 
-        It has ``n_bins``, ``n_invalid``, and ``samples``: ``bin << 33 | k`` of each sample, sorted,
-        as little-endian int64 in base64.
+        ``samples`` is ``bin << 33 | k`` of each sample, sorted, as little-endian int64 in base64.
         """
         samples = np.sort(self._samples()).astype("<i8")
         return {
@@ -158,8 +152,8 @@ class SuccessStatistics:
             If it is of another number of bins, or damaged; nothing changes then.
         """
         _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "samples"))
-        if state["n_bins"] != self.n_bins:
-            raise ValueError(f"state must be of {self.n_bins} bins; got {state['n_bins']!r}")
+        n_bins = state["n_bins"]
+        _checks.require(n_bins == self.n_bins, "state", f"be of {self.n_bins} bins", n_bins)
         fresh = SuccessStatistics(self.n_bins)
         fresh.n_invalid = _checks.integer("state's n_invalid", state["n_invalid"], 0)
         try:
@@ -176,11 +170,10 @@ class SuccessStatistics:
 
 def _quantise(name: str, values: Array) -> Ints:
     """``round(x * 2**32)`` of values in [0, 1]; a rounding error outside is clipped."""
-    if values.size and values.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers; got dtype {values.dtype}")
+    good = values.dtype.kind in "fiub" or not values.size
+    _checks.require(good, name, "hold real numbers", values, TypeError)
     slack = 4 * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
     exact = _checks.reals(name, values)
     inside = np.where((exact >= -slack) & (exact <= 1 + slack), np.clip(exact, 0.0, 1.0), exact)
     _checks.in_unit_interval(name, inside)
-    quantised: Ints = np.rint(inside * _ONE).astype(np.int64)
-    return quantised
+    return np.rint(inside * _ONE).astype(np.int64)

@@ -21,28 +21,24 @@ _KIND = "VideoIndex"
 
 
 class VideoIndex:
-    """Videos to draw pairs from.
-
-    Holds arrays only, no Python object per video, so that 10^7 videos and 10^9 frames fit.
+    """Videos to draw pairs from: arrays only, so that 10^7 videos and 10^9 frames fit.
 
     Parameters
     ----------
     lengths : array_like of int, shape (n_videos,)
         Frames of each video, at least 1; frames are numbered from 0.
     visible : sequence of n_videos boolean masks, or flat boolean array, optional
-        Frames in which the target is annotated as present: a mask of ``lengths[i]`` for each video,
-        or one array of ``sum(lengths)``, the videos one after the other. Default: all visible.
+        Frames in which the target is present: a mask of shape ``(lengths[i],)`` per video, or one
+        of shape ``(sum(lengths),)`` for all, one after the other. Default: all visible.
     is_image : array_like of bool, shape (n_videos,), optional
         Still images; only their frame 0 is used. Default: none.
     weight : array_like of float, shape (n_videos,), optional
-        Relative probability of drawing each video, not negative. A video of weight 0 is never
-        drawn. Default: uniform.
+        Relative probability of drawing each video, not negative. Default: uniform.
 
     Attributes
     ----------
-    lengths : ndarray of int64, shape (n_videos,)
-    is_image : ndarray of bool, shape (n_videos,)
-    weight : ndarray of float64, shape (n_videos,), or None
+    lengths, is_image, weight : ndarray of int64, bool and float64, shape (n_videos,)
+        As given, read-only; `weight` may be None.
     path : pathlib.Path or None
         The file that a loaded index came from.
 
@@ -66,16 +62,14 @@ class VideoIndex:
         weight: Optional[ArrayLike] = None,
     ) -> None:
         lengths = _checks.integers("lengths", lengths)
-        if lengths.ndim != 1 or not len(lengths):
-            rule = "one number per video, at least one"
-            raise ValueError(f"lengths must be {rule}; got shape {lengths.shape}")
-        rule = f"be in [1, {MAX_INTERVAL}]"
-        _checks.refuse("lengths", rule, lengths, (lengths < 1) | (lengths > MAX_INTERVAL))
+        good = lengths.ndim == 1 and len(lengths)
+        _checks.require(good, "lengths", "be one number per video, at least one", lengths.shape)
+        outside = (lengths < 1) | (lengths > MAX_INTERVAL)
+        _checks.refuse("lengths", f"be in [1, {MAX_INTERVAL}]", lengths, outside)
         n_videos = len(lengths)
-        if is_image is None:
-            is_image = np.zeros(n_videos, dtype=bool)
-        arrays: Dict[str, Array] = {"lengths": lengths}
-        arrays["is_image"] = _checks.mask("is_image", is_image, (n_videos,))
+        is_image = np.zeros(n_videos, dtype=bool) if is_image is None else is_image
+        images = _checks.mask("is_image", is_image, (n_videos,))
+        arrays: Dict[str, Array] = {"lengths": lengths, "is_image": images}
         if weight is not None:
             arrays["weight"] = _checks.weights("weight", weight, n_videos)
         if visible is not None:
@@ -98,10 +92,8 @@ class VideoIndex:
         return len(self.lengths)
 
     def __repr__(self) -> str:
-        return (
-            f"<VideoIndex: {len(self)} videos, {self.n_frames} frames, "
-            f"{int(self.is_image.sum())} images, fingerprint {self.fingerprint[:8]}>"
-        )
+        sizes = f"{self.n_frames} frames, {int(self.is_image.sum())} images"
+        return f"<VideoIndex: {len(self)} videos, {sizes}, fingerprint {self.fingerprint[:8]}>"
 
     @property
     def n_frames(self) -> int:
@@ -139,9 +131,8 @@ class VideoIndex:
         indices : sequence of VideoIndex
             One per dataset; the videos are numbered in this order.
         dataset_weights : array_like of float, shape (n_datasets,), optional
-            First a dataset is drawn by these, then a video by its own index's weights. Default: all
-            videos alike; where an index has weights of its own they stay as they are, beside 1 in
-            the others.
+            First a dataset is drawn by these, then a video by its own index's weights. Default: the
+            weights stay as they are, and 1 where an index has none.
 
         Raises
         ------
@@ -155,17 +146,16 @@ class VideoIndex:
         array([0.125, 0.125, 0.25 , 0.25 , 0.25 ])
         """
         parts = list(indices)
-        if not parts:
-            raise ValueError("indices must hold at least one VideoIndex; got none")
-        if not all(isinstance(part, VideoIndex) for part in parts):
-            raise TypeError(f"indices must hold VideoIndex objects; got {parts!r}")
+        _checks.require(parts, "indices", "hold at least one VideoIndex", parts)
+        for i, part in enumerate(parts):
+            _checks.instance(f"indices[{i}]", part, VideoIndex)
         arrays: Dict[str, Array] = {
             "lengths": np.concatenate([part.lengths for part in parts]),
             "is_image": np.concatenate([part.is_image for part in parts]),
         }
         if dataset_weights is not None:
-            shares = _checks.weights("dataset_weights", dataset_weights, len(parts))
-            shares = _checks.normalized(shares)
+            given = _checks.weights("dataset_weights", dataset_weights, len(parts))
+            shares = _checks.normalized(given)
             own = [_checks.normalized(part._weights()) for part in parts]
             arrays["weight"] = np.concatenate([a * b for a, b in zip(own, shares)])
         elif any(part.weight is not None for part in parts):
@@ -180,8 +170,7 @@ class VideoIndex:
     def save(self, path: PathLike) -> None:
         """Write the index into one file at `path`, in the safetensors layout; its folder is made.
 
-        At every moment the file is the old index or the new one, whole, whatever other processes
-        and threads write; the last one wins. A process that has mapped the old one keeps it.
+        The file is always the old index or the new one, whole; the last of several writers wins.
 
         Raises
         ------
@@ -202,15 +191,12 @@ class VideoIndex:
             Map the file instead of reading it: opening takes no time, processes share the memory,
             and a pickled index sends its path.
         verify : bool, default=False
-            Read everything and compare the checksums and the fingerprint. Without it the layout
-            is checked, but not each value.
+            Read everything and compare the checksums and the fingerprint, not only the layout.
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is damaged, of another kind or of another format; the message names it.
+        FileNotFoundError, ValueError
+            If there is no such file, or it is damaged or of another kind or format.
         """
         file = Path(path)
         mmap, verify = _checks.flag("mmap", mmap), _checks.flag("verify", verify)
@@ -238,9 +224,8 @@ class VideoIndex:
 def _reopened(path: str, fingerprint: str) -> VideoIndex:
     """A mapped index that was pickled."""
     videos = VideoIndex.load(path)
-    if videos.fingerprint != fingerprint:
-        rule = f"hold the index that was pickled, fingerprint {fingerprint}"
-        raise ValueError(f"path must {rule}; {path!r} now holds {videos.fingerprint}")
+    rule = f"hold the index that was pickled, fingerprint {fingerprint}"
+    _checks.require(videos.fingerprint == fingerprint, path, rule, videos.fingerprint)
     return videos
 
 
@@ -254,19 +239,19 @@ def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
         n_words = -(-int(arrays["lengths"].sum()) // 64) + 1 if n_videos else 0
         wanted.update(visible_words=("uint64", n_words), visible_ranks=("uint32", n_words))
     found = {name: (array.dtype.name, *array.shape) for name, array in arrays.items()}
-    if found != wanted or not n_videos:
-        raise ValueError(f"it must hold arrays of types and shapes {wanted}; got {found}")
+    good = n_videos and found == wanted
+    _checks.require(good, "it", f"hold arrays of types and shapes {wanted}", found)
     return {name: arrays[name] for name in wanted}
 
 
 def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
     """Masks laid end to end, as arrays of an index: none where all is visible."""
-    if n_frames > MAX_BITS:
-        raise ValueError(f"visible must cover at most {MAX_BITS} frames; got {n_frames}")
+    good = n_frames <= MAX_BITS
+    _checks.require(good, "visible", f"cover at most {MAX_BITS} frames", n_frames)
     flat = np.concatenate(list(masks))
     if flat.all():
         return {}
-    bits = RankedBits.pack(flat)
+    bits = RankedBits.from_bytes(np.packbits(flat, bitorder="little"))
     return {"visible_words": bits.words, "visible_ranks": bits.ranks}
 
 
@@ -275,11 +260,10 @@ def _masks(visible: Any, lengths: Ints) -> Iterator[Mask]:
     if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
         yield _checks.mask("visible", visible, (int(lengths.sum()),))
         return
-    if not hasattr(visible, "__len__") or isinstance(visible, (str, bytes)):
-        raise TypeError(f"visible must be masks, one per video, or one flat mask; got {visible!r}")
-    if len(visible) != len(lengths):
-        raise ValueError(
-            f"visible must hold {len(lengths)} masks, one per video; got {len(visible)}"
-        )
+    good = hasattr(visible, "__len__") and not isinstance(visible, (str, bytes))
+    rule = "be masks, one per video, or one flat mask"
+    _checks.require(good, "visible", rule, visible, TypeError)
+    good = len(visible) == len(lengths)
+    _checks.require(good, "visible", f"hold {len(lengths)} masks, one per video", len(visible))
     for i, (mask, length) in enumerate(zip(visible, lengths.tolist())):
         yield _checks.mask(f"visible[{i}]", mask, (length,))

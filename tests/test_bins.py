@@ -153,8 +153,8 @@ def test_error_argument_names_it(name, bad, says):
 @pytest.mark.parametrize(
     "edges, words",
     [
-        ([0, 7, 4], ["4 after 7 at index 2"]),
-        ([0, 7, 7], ["7 after 7 at index 2"]),
+        ([0, 7, 4], ["increase; got 4 at index 2"]),
+        ([0, 7, 7], ["increase; got 7 at index 2"]),
         ([-3, 7], [-3]),
         ([0, 2**31], [2**31]),
         ([], ["(0,)"]),

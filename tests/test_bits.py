@@ -10,7 +10,7 @@ from sstrack_sched._bits import AllSet, RankedBits
 @pytest.mark.parametrize("share", [0.03, 0.5, 1.0])
 def test_bits_count_find_and_give_back_what_was_packed(n, share):
     flags = np.random.default_rng(n).random(n) < share
-    bits, ones = RankedBits.pack(flags), np.flatnonzero(flags)
+    bits, ones = RankedBits.from_bytes(np.packbits(flags, bitorder="little")), np.flatnonzero(flags)
     positions = np.arange(n + 1)
     assert bits.rank(positions).tolist() == [int(flags[:k].sum()) for k in positions]
     for low, high in [(0, n), (n // 3, n), (0, n - n // 3), (n // 3, n // 3 + 1)]:

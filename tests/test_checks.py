@@ -196,7 +196,7 @@ def test_redraw_takes_every_number_and_epoch_that_sample_takes():
     for name in ("number", "epoch"):
         with pytest.raises(ValueError, match=f"pair.{name} must be in"):
             source.redraw(last._replace(**{name: 2**63}), 1)
-    with pytest.raises(TypeError, match="pair must be a Pair"):
+    with pytest.raises(TypeError, match="pair must be of type Pair"):
         source.redraw(tuple(last), 1)
 
 
@@ -236,7 +236,7 @@ def test_state_of_statistics_with_another_key_is_refused():
 @pytest.mark.parametrize("history", [{}, "", ()], ids=repr)
 def test_state_whose_history_is_no_list_is_refused(history):
     scheduler = s.SuccessAwareScheduler(2, 3)
-    with pytest.raises(ValueError, match="history must be a list"):
+    with pytest.raises(ValueError, match="history must be of type list"):
         scheduler.load_state_dict({**scheduler.state_dict(), "history": history})
 
 

@@ -183,7 +183,7 @@ def test_redetection_default_order_is_two():
     "success_rate, redetection, words",
     [
         *[([0.5, x, 0.5], 0.5, ("success_rate", x)) for x in (-0.25, 1.25, np.inf, np.nan)],
-        *[(x, 0.5, ("success_rate", "shape ")) for x in ([], np.zeros((2, 0)), 0.5)],
+        *[(x, 0.5, ("success_rate", "last axis")) for x in ([], np.zeros((2, 0)), 0.5)],
         *[(x, 0.5, ("success_rate",)) for x in ("a", ["a", "b"], None, [1j, 0.5], [None, 0.5])],
         *[([0.5, 0.5], x, ("redetection", x)) for x in (-0.25, 1.25, np.inf, np.nan, "a")],
         ([[0.5, 0.5], [0.5, 0.5]], [0.5, 1.25], ("redetection", 1.25)),
@@ -201,7 +201,7 @@ def test_error_argument_names_it(function, success_rate, redetection, words, say
         ([True, False], ("feasible", "(2,)")),
         ([True] * 4, ("feasible", "(4,)")),
         ([[True, True, True]] * 2, ("feasible", "(2, 3)")),
-        ([False, False, False], ("feasible", "none")),
+        ([False, False, False], ("feasible", "True")),
         ([1, 2, 1], ("feasible", 2)),
         ([-1, 1, 1], ("feasible", -1)),
         ([0.5, 1.0, 1.0], ("feasible", 0.5)),

@@ -133,8 +133,8 @@ def test_pickled_sampler_draws_the_same():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"bins": []}, "bins must be one bin per item, at least one"),
-        ({"bins": [[0]]}, "bins must be one bin per item"),
+        ({"bins": []}, "bins must be one per item, at least one"),
+        ({"bins": [[0]]}, "bins must be one per item"),
         ({"bins": [0.5]}, "bins must hold integers"),
         ({"bins": [-1, 0]}, r"bins must be in \[0, 1\); got -1 at index 0"),
         ({"bins": [0, 3], "n_bins": 3}, r"bins must be in \[0, 3\); got 3 at index 1"),

@@ -104,8 +104,8 @@ def test_weights_are_capped_and_normalised(options, expected):
         *[([0.5, x], x) for x in (-0.25, 1.5, np.nan, np.inf)],
         ([0.5, 0.25], 0.75),
         ([0.5, 0.25, 0.25], "shape"),
-        (1.0, "bins on its last axis; got shape ()"),
-        (np.ones((2, 0)), "bins on its last axis; got shape (2, 0)"),
+        (1.0, "bins on its last axis; got ()"),
+        (np.ones((2, 0)), "bins on its last axis; got (2, 0)"),
     ],
 )
 def test_error_distribution_names_it(function, name, bad, word, says):

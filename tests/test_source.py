@@ -45,7 +45,7 @@ def test_error_source_without_a_name_says_which(name):
         ("n_bins", 2, r"source.feasible must have shape \(2,\); got \(3,\)"),
         ("feasible", [0.5] * 3, "source.feasible must be boolean"),
         ("identity", {"data": np.int64(3)}, "source.identity must hold plain values for JSON"),
-        ("identity", ["data"], "source.identity must be a dict; got"),
+        ("identity", ["data"], "source.identity must be of type dict; got"),
     ],
 )
 def test_error_source_with_a_bad_value_names_it(name, bad, message):

@@ -232,7 +232,7 @@ def test_concatenate_mapped_indices_equals_indices_in_memory(tmp_path):
         (([VideoIndex([3])] * 2, [1.0, -2.0]), ("dataset_weights", -2.0)),
         (([VideoIndex([3])] * 2, [1.0, np.nan]), ("dataset_weights", "nan")),
         (([VideoIndex([3])] * 2, [np.inf, 1.0]), ("dataset_weights", "inf")),
-        (([VideoIndex([3])] * 2, [0.0, 0.0]), ("dataset_weights", "zeros")),
+        (([VideoIndex([3])] * 2, [0.0, 0.0]), ("dataset_weights", "above 0")),
     ],
 )
 def test_error_concatenate_names_what_it_got(arguments, words, says):
@@ -272,7 +272,7 @@ def test_error_concatenate_names_what_it_got(arguments, words, says):
         ("weight", [1, -2.5, 1, 1], [-2.5]),
         ("weight", [1, np.nan, 1, 1], ["nan"]),
         ("weight", [1, np.inf, 1, 1], ["inf"]),
-        ("weight", [0, 0, 0, 0], ["zeros"]),
+        ("weight", [0, 0, 0, 0], ["above 0"]),
         ("weight", [[1, 1, 1, 1]], ["(1, 4)"]),
         ("weight", 2.0, ["()"]),
         ("weight", ["a", "b", "c", "d"], ["a"]),

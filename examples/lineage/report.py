@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from sstrack_sched.plotting import plot_schedule
-from sstrack_sched.reporting import log_schedule
 from sstrack_sched.torch import Curriculum
 
 
@@ -22,10 +21,12 @@ def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
     print(line, flush=True)
     with Path(settings.log_file).open("a") as file:
         file.write(line + "\n")
-    log_schedule(writer, records[-1], labels)
+    for name, value in records[-1].scalars(labels).items():
+        writer.add_scalar(name, value, records[-1].epoch)
     picture = Path(settings.save_dir) / "schedule.png"
     partial = picture.with_name(".schedule.partial")  # a reader never meets half a picture
-    figure = plot_schedule(records, labels=labels, title=settings.project_path)
+    figure = plot_schedule(records, labels)
+    figure.suptitle(settings.project_path)
     figure.savefig(partial, format="png", dpi=100)
     partial.replace(picture)
 

@@ -25,7 +25,7 @@ QUICK: Dict[str, Any] = {
     "n_videos": 3,
     "warmup_steps": 1,
 }
-DATA_WORDS = "folder of sequences (GOT-10k, OTB or LaSOT layout); default: rendered videos"
+DATA_WORDS = "folder of sequences, see docs/tracker.md; default: rendered videos"
 # Settings of the runs that have an option here, with words for --help.
 OPTIONS = {
     "epochs": "epochs of each run",

@@ -15,8 +15,8 @@ from typing import Any, Dict, List, Optional
 
 import cv2
 
-from .data.frames import FrameStore
-from .data.readers import read_sequences, read_split
+from .data.frames import FrameError, FrameStore
+from .data.readers import Problems, add_on_error, left_out, read_sequences, read_split
 from .data.sequences import Sequence
 from .evaluation import by_time, plots, summary
 from .evaluation.by_time import TimeConfig
@@ -37,7 +37,8 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         prog="python -m examples.tracker.evaluate", description=words[0], epilog=words[1]
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of sequences (GOT-10k, OTB, LaSOT layout)")
+    add("--data", type=Path, required=True, help="folder of sequences, see docs/tracker.md")
+    add_on_error(parser)
     add(
         "--split",
         choices=("test", "train", "all"),
@@ -70,13 +71,15 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def choose_sequences(folder: Path, split: Optional[str]) -> List[Sequence]:
-    """Sequences to evaluate on."""
+def choose_sequences(
+    folder: Path, split: Optional[str], problems: Optional[Problems] = None
+) -> List[Sequence]:
+    """Sequences to evaluate on; what cannot be read goes to ``problems``, or raises."""
     if split is None:
         split = "test" if (folder / "sequences.json").is_file() else "all"
     if split == "all":
-        return read_sequences(folder)
-    return read_split(folder)[("train", "test").index(split)]
+        return read_sequences(folder, problems=problems)
+    return read_split(folder, problems=problems)[("train", "test").index(split)]
 
 
 class Evaluation:
@@ -90,10 +93,19 @@ class Evaluation:
         What to run them on.
     out : Path
         Folder.
+    problems : list of str, optional
+        Where a frame that cannot be read goes; its sequence is left out. Default: it raises.
     """
 
-    def __init__(self, contestants: List[Contestant], sequences: List[Sequence], out: Path) -> None:
-        self.contestants, self.sequences, self.out = contestants, sequences, out
+    def __init__(
+        self,
+        contestants: List[Contestant],
+        sequences: List[Sequence],
+        out: Path,
+        problems: Optional[Problems] = None,
+    ) -> None:
+        self.contestants, self.sequences, self.out = contestants, list(sequences), out
+        self.problems = problems
         self._made: Dict[str, AnyTracker] = {}
 
     def forget(self) -> None:
@@ -106,24 +118,18 @@ class Evaluation:
         """Run each tracker once over each sequence; write raw results. Options: see `score`."""
         tracks: Dict[str, Dict[str, Track]] = {c.name: {} for c in self.contestants}
         scores: Dict[str, Dict[str, Any]] = {c.name: {} for c in self.contestants}
-        for sequence in self.sequences:
-            height, width = FrameStore([sequence], limit=0).frame(0, 0).shape[:2]
-            # Tracker by tracker within a sequence, so that what else the machine does hits all.
-            for contestant in self.contestants:
-                path = self.out / TRACKS / contestant.name / f"{sequence.name}.npz"
-                track, was_there = track_and_keep(
-                    lambda c=contestant: self._make(c), sequence, path, contestant.identity
-                )
-                found = score(
-                    track.boxes,
-                    sequence.boxes,
-                    sequence.visible,
-                    size=(width, height),
-                    absent_fail=absent_fail,
-                )
-                tracks[contestant.name][sequence.name] = track
-                scores[contestant.name][sequence.name] = found
-                _say(sequence, contestant, found.auc, track.frames_per_second, was_there)
+        for sequence in list(self.sequences):
+            try:
+                self._pass(sequence, tracks, scores, absent_fail)
+            except FrameError as error:
+                if self.problems is None:
+                    raise
+                self.problems.append(f"{sequence.name}: {error}")
+                self.sequences.remove(sequence)
+                for part in (*tracks.values(), *scores.values()):
+                    part.pop(sequence.name, None)
+        if not self.sequences:
+            raise ValueError("no sequence is left")
         for layout in LAYOUTS:
             for name, runs in tracks.items():
                 write_results(self.out / RAW, layout, name, runs)
@@ -131,6 +137,32 @@ class Evaluation:
             name: Outcome(scores[name], {n: t.frames_per_second for n, t in runs.items()})
             for name, runs in tracks.items()
         }
+
+    def _pass(
+        self,
+        sequence: Sequence,
+        tracks: Dict[str, Dict[str, Track]],
+        scores: Dict[str, Dict[str, Any]],
+        absent_fail: bool,
+    ) -> None:
+        """Run each tracker once over one sequence."""
+        height, width = FrameStore([sequence], limit=0).frame(0, 0).shape[:2]
+        # Tracker by tracker within a sequence, so that what else the machine does hits all.
+        for contestant in self.contestants:
+            path = self.out / TRACKS / contestant.name / f"{sequence.name}.npz"
+            track, was_there = track_and_keep(
+                lambda c=contestant: self._make(c), sequence, path, contestant.identity
+            )
+            found = score(
+                track.boxes,
+                sequence.boxes,
+                sequence.visible,
+                size=(width, height),
+                absent_fail=absent_fail,
+            )
+            tracks[contestant.name][sequence.name] = track
+            scores[contestant.name][sequence.name] = found
+            _say(sequence, contestant, found.auc, track.frames_per_second, was_there)
 
     def from_many_starts(self, config: TimeConfig) -> Dict[str, Dict[str, by_time.Runs]]:
         """Run each tracker from many starts of each sequence."""
@@ -200,8 +232,8 @@ def run(options: argparse.Namespace) -> None:
     contestants = find_contestants(options.tracker, settings)
     if options.threads is not None:
         cv2.setNumThreads(options.threads)
-    sequences = choose_sequences(options.data, options.split)
-    evaluation = Evaluation(contestants, sequences, options.out)
+    sequences = choose_sequences(options.data, options.split, options.problems)
+    evaluation = Evaluation(contestants, sequences, options.out, options.problems)
     if options.fresh:
         evaluation.forget()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -221,7 +253,7 @@ def run(options: argparse.Namespace) -> None:
             evaluation.from_many_starts(config), config, options.out
         )
     (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(f"\nresults.json, plots and raw results are in {options.out}")
+    print(f"\nresults.json, plots and raw results are in {options.out}{left_out(options.problems)}")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -22,6 +22,7 @@ import numpy as np
 from sstrack_sched import IntervalBins
 
 from .data.frames import GIB, FrameStore
+from .data.readers import Problems, add_on_error, left_out
 from .evaluation.comparison import fit, run_row
 from .evaluation.evidence import picture, results, tables, training
 from .evaluation.pairs import EvalConfig, HeldOutPairs
@@ -48,6 +49,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs")
     add("--test-clips", type=int, default=0, help="composited clips to report on, not trained on")
     add("--compare", action="store_true", help="train nothing: only the tables")
+    add_on_error(parser)
     add_settings(parser, leave_out=("mode", "seed"))
     options = parser.parse_args(arguments)
     if options.seeds < 1 or options.first_seed < 0:
@@ -71,9 +73,17 @@ class Study:
     """
 
     def __init__(
-        self, config: TrainConfig, out: Path, *, n_test_clips: int, pairs_per_bin: int
+        self,
+        config: TrainConfig,
+        out: Path,
+        *,
+        n_test_clips: int,
+        pairs_per_bin: int,
+        problems: Optional[Problems] = None,
     ) -> None:
-        train_videos, test_videos = load_videos(config, n_test=40, n_test_clips=n_test_clips)
+        train_videos, test_videos = load_videos(
+            config, n_test=40, n_test_clips=n_test_clips, problems=problems
+        )
         print(f"{len(train_videos)} videos to train on, {len(test_videos)} to report on")
         self.config, self.out = fit(config, train_videos, test_videos), out
         self.store = FrameStore(train_videos, int(config.memory * GIB))
@@ -177,6 +187,7 @@ def train_rows(options: argparse.Namespace) -> bool:
         options.out,
         n_test_clips=options.test_clips,
         pairs_per_bin=options.pairs_per_bin,
+        problems=options.problems,
     )
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         # The static row needs what the scheduled one drew.
@@ -212,6 +223,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if not options.compare and not train_rows(options):
             return 130
         show(options.out, options.command)
+        print(left_out(options.problems), end="")
     except KeyboardInterrupt:
         return 130
     except (OSError, ValueError) as error:

@@ -14,19 +14,24 @@ import numpy as np
 from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
+from .data.readers import Problems, add_on_error, left_out
 from .data.sequences import Sequence
 from .data.sources import read_sources
 from .synthetic.render import render_videos
 from .training.checkpoint import load_checkpoint
-from .training.config import CROP_ON, MODES, TrainConfig, crops_of
+from .training.config import MODES, TrainConfig, crops_of
 from .training.processes import process_group
 from .training.trainer import CHECKPOINT, train
 
-CHOICES = {"mode": tuple(MODES), "crop_on": tuple(CROP_ON)}
+CHOICES = {"mode": tuple(MODES)}
 
 
 def load_videos(
-    config: TrainConfig, *, n_test: int = 24, n_test_clips: int = 0
+    config: TrainConfig,
+    *,
+    n_test: int = 24,
+    n_test_clips: int = 0,
+    problems: Optional[Problems] = None,
 ) -> Tuple[List[Sequence], List[Sequence]]:
     """Videos to train on and to report on: of ``config.data``, or rendered.
 
@@ -38,6 +43,8 @@ def load_videos(
         Rendered videos to report on.
     n_test_clips : int, default=0
         Clips to composite of the photographs of each ``photos:`` place and report on.
+    problems : list of str, optional
+        Where what is wrong with a video goes, which is left out; default: it raises.
 
     Returns
     -------
@@ -51,6 +58,7 @@ def load_videos(
             drift=config.drift,
             held_out=config.held_out,
             cache=Path(config.cache) if config.cache else None,
+            problems=problems,
         )
     else:
         train_videos = render_videos("train", config.n_videos)
@@ -69,7 +77,7 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
         "--data",
         action="append",
         metavar="[photos:]PATH[=WEIGHT]",
-        help="folder of videos (GOT-10k, LaSOT, OTB or video.mp4 layout), COCO data, or behind "
+        help="folder of videos (see docs/tracker.md), COCO data, or behind "
         "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
         "default: rendered videos",
     )
@@ -125,6 +133,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         "--resume", action="store_true", help="go on from the checkpoint there, with its settings"
     )
     parser.add_argument("--tensorboard", action="store_true", help="log into OUT/tensorboard")
+    add_on_error(parser)
     add_settings(parser)
     return parser.parse_args(arguments)
 
@@ -151,7 +160,7 @@ def run(options: argparse.Namespace) -> bool:
     config = settings(options)
     with process_group(config.device) as processes:
         with processes.first_alone():
-            sequences, _ = load_videos(config)
+            sequences, _ = load_videos(config, problems=options.problems)
         if processes.first:
             print(f"training on {len(sequences)} videos, {config.mode}: {MODES[config.mode]}")
         store = FrameStore(sequences, int(config.memory * GIB))
@@ -168,7 +177,7 @@ def run(options: argparse.Namespace) -> bool:
                 figure = plot_schedule(trainer.history, labels=trainer.bins.labels)
                 figure.savefig(options.out / "schedule.png", dpi=100)
             ending = "trained" if trainer.finished else "stopped; go on with --resume"
-            print(f"{ending}: {options.out / CHECKPOINT}")
+            print(f"{ending}: {options.out / CHECKPOINT}{left_out(options.problems)}")
     return trainer.finished
 
 

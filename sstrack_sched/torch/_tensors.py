@@ -9,36 +9,31 @@ import torch
 
 from .. import _checks
 
-_INTEGERS = {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
-
 
 def as_ious(ious: Any, bins: torch.Tensor) -> torch.Tensor:
     """A detached tensor of floats, one per bin; Python's and NumPy's keep their precision."""
     tensor = _as_tensor("ious", ious)
-    if not tensor.is_floating_point():
-        raise TypeError(f"ious must be of a floating point dtype; got {tensor.dtype}")
-    if tensor.dim() == 0 or tensor.shape != bins.shape:
-        raise ValueError(
-            "ious must be one number per sample, in the shape of bins; "
-            f"got shapes {tuple(tensor.shape)} and {tuple(bins.shape)}"
-        )
+    good = tensor.is_floating_point()
+    _checks.require(good, "ious", "be of a floating point dtype", tensor.dtype, TypeError)
+    shapes = tuple(tensor.shape), tuple(bins.shape)
+    good = tensor.dim() > 0 and shapes[0] == shapes[1]
+    _checks.require(good, "ious", "be one number per sample, in the shape of bins", shapes)
     return tensor
 
 
 def as_ids(bins: Any) -> torch.Tensor:
     """A tensor of integers."""
     tensor = _as_tensor("bins", bins)
-    if tensor.numel() == 0:
-        return tensor.long()
-    if tensor.dtype not in _INTEGERS:
-        raise TypeError(f"bins must be of an integer dtype; got {tensor.dtype}")
-    return tensor
+    other = tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool
+    good = not (other and tensor.numel())
+    _checks.require(good, "bins", "be of an integer dtype", tensor.dtype, TypeError)
+    return tensor if tensor.numel() else tensor.long()
 
 
 def _as_tensor(name: str, value: Any) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value.detach()
     array = _checks.array(name, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be a Tensor or an array of numbers; got {value!r}")
+    good = array.dtype.kind in "biuf"
+    _checks.require(good, name, "be a Tensor or an array of numbers", value, TypeError)
     return torch.from_numpy(np.array(array))

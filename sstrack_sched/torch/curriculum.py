@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import warnings
+from operator import attrgetter
 from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from .. import _checks
-from .._record import EpochRecord
 from .._types import Floats
 from ..scheduler import SuccessAwareScheduler
 from ..source import checked_source, identity_of
@@ -66,6 +66,11 @@ class Curriculum:
     array([0.143, 0.143, 0.143, 0.143, 0.143, 0.143, 0.143])
     """
 
+    epoch = property(attrgetter("scheduler.epoch"), doc="The epoch being recorded, from 0.")
+    distribution = property(attrgetter("scheduler.distribution"), doc="Q, shape (n_bins,).")
+    loss_weights = property(attrgetter("scheduler.loss_weights"), doc="Shape (n_bins,).")
+    history = property(attrgetter("scheduler.history"), doc="One `EpochRecord` per step.")
+
     def __init__(
         self,
         source: Any,
@@ -84,9 +89,8 @@ class Curriculum:
             if scheduler_options.get(name) is None:
                 scheduler_options[name] = getattr(source, name)
         self.scheduler = SuccessAwareScheduler(source.n_bins, total_epochs, **scheduler_options)
-        self.sampler = CurriculumSampler(
-            source, self.scheduler, samples_per_epoch, rank=rank, world_size=world_size
-        )
+        place = {"rank": rank, "world_size": world_size}
+        self.sampler = CurriculumSampler(source, self.scheduler, samples_per_epoch, **place)
         self._ledger = self.sampler.ledger = Ledger(source.n_bins, on_invalid)
         self.weigh = LossWeight(self.scheduler)
         self._feasible_bins = frozenset(np.flatnonzero(self.scheduler.feasible).tolist())
@@ -101,28 +105,8 @@ class Curriculum:
         """Samples of the current epoch that all processes together have recorded."""
         return min(self._ledger.n_consumed, self.samples_per_epoch)
 
-    @property
-    def epoch(self) -> int:
-        """The epoch that is being recorded, from 0."""
-        return self.scheduler.epoch
-
-    @property
-    def distribution(self) -> Floats:
-        """Q of the current epoch, shape (n_bins,)."""
-        return self.scheduler.distribution
-
-    @property
-    def loss_weights(self) -> Floats:
-        """Loss weights of the current epoch, shape (n_bins,)."""
-        return self.scheduler.loss_weights
-
-    @property
-    def history(self) -> List[EpochRecord]:
-        """One `EpochRecord` per step."""
-        return self.scheduler.history
-
     def redraw(self, pair: Any, attempt: int) -> Any:
-        """Another pair of the same bin, see `IntervalSampler.redraw`; other sources have none."""
+        """Another pair of the same bin, see `IntervalSampler.redraw`."""
         return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]
 
     def record(self, ious: Any, bins: Any) -> None:
@@ -149,10 +133,9 @@ class Curriculum:
         self._ledger.record(as_ious(ious, ids), ids, world_size)
 
     def discard_invalid(self) -> int:
-        """Leave out the invalid IoUs of the epoch so far, so that `step` can go on.
+        """Leave out the invalid IoUs of the epoch so far and return their number.
 
-        Returns how many there were; the epoch's record counts them. With several processes all
-        call it, after `step` has raised in all, and the number is that of all.
+        With several processes all call it, after `step` has raised in all; the number is of all.
         """
         self._add_own()
         tally = self._ledger.tally
@@ -173,20 +156,20 @@ class Curriculum:
         TypeError, ValueError
             If the number of recorded samples is not that of the epoch, an IoU is invalid, no
             iterator of `sampler` was started since the last step, or the processes differ in their
-            configuration or from the given place. With several processes all raise, a ValueError
-            that says what was wrong where. The schedule does not change, and no sample is lost.
+            configuration. All processes raise then; nothing changes, and no sample is lost.
         """
         self._gather(partial, even=False)
-        if self._ledger.tally.invalid:
+        tally = self._ledger.tally
+        if tally.invalid:
             raise ValueError(
-                f"ious must be in [0, 1], not NaN; got {some(self._ledger.tally.invalid)}. "
+                f"ious must be in [0, 1], not NaN; got {some(tally.invalid)}. "
                 "discard_invalid() leaves them out and lets the run go on"
             )
         self._check_count(partial)
-        self.scheduler.step(self._ledger.tally.statistics)
+        self.scheduler.step(tally.statistics)
         self._ledger.start()
         self._agree()
-        return self.distribution
+        return self.scheduler.distribution
 
     def _agree(self) -> None:
         """Take rank 0's record where machines have rounded differently."""
@@ -199,12 +182,10 @@ class Curriculum:
     def synchronize(self) -> None:
         """Gather what all processes hold, before `state_dict` in the middle of an epoch.
 
-        Every process calls it, after the same batch.
-
         Raises
         ------
         ValueError
-            As for `step`, but any number of samples will do if all have recorded alike.
+            As for `step`; also if not every process calls it after the same batch.
         """
         self._gather(False, even=True)
 
@@ -223,13 +204,13 @@ class Curriculum:
         counts = [each.n_recorded for each in parts]
         left = self.samples_per_epoch - self._ledger.tally.n_recorded - sum(counts)
         # The last batches of an epoch may differ, where its samples do not divide.
-        if even and len(set(counts)) > 1 and left >= sum(each.largest_batch for each in parts):
-            rule = "be called after the same batch in every process"
-            raise ValueError(f"synchronize must {rule}; got {counts} samples recorded, by rank")
+        uneven = len(set(counts)) > 1 and left >= sum(each.largest_batch for each in parts)
+        rule = "be called after the same batch in every process"
+        _checks.require(not (even and uneven), "synchronize", rule, counts)
         self._ledger.add(parts)
 
     def _add_own(self) -> None:
-        """Move what is pending in this process into the tally, where it is the only one."""
+        """Move what is pending into the tally, where this process is the only one."""
         if self._ledger.world_size == 1:
             self._ledger.add([self._ledger.fetch()])
 
@@ -240,7 +221,7 @@ class Curriculum:
             raise ValueError(
                 "ious must be of samples of an iterator of curriculum.sampler that was started "
                 f"after the last step(); none was started in epoch {self.epoch}: has a framework "
-                "copied the sampler, or does one iterator run over several epochs?"
+                "copied or replaced the sampler, or does an iterator run over several epochs?"
             )
 
     def _about(self) -> Dict[str, Any]:
@@ -262,30 +243,25 @@ class Curriculum:
         elif partial or 0 <= self.samples_per_epoch - recorded < batch:
             return
         elif recorded > self.samples_per_epoch:
-            text = (
-                f"got {recorded}: was a batch recorded twice, has a framework repeated samples, or "
-                "were rank and world_size given where nothing else shards?"
-            )
+            text = "was a batch recorded twice, has a framework repeated samples, "
+            text += "or were rank and world_size given where nothing else shards?"
         else:
-            text = (
-                f"got {recorded}: were batches not recorded, or has a framework sharded the "
-                "sampler again, or skipped after a restart what the sampler skips itself?"
-            )
+            text = "were batches not recorded, has a framework sharded the sampler again, "
+            text += "or skipped after a restart what the sampler skips itself?"
         raise ValueError(
-            f"samples_per_epoch={self.samples_per_epoch} samples, less than a batch ({batch}) "
-            "fewer with drop_last, must be recorded by all processes together before step(), "
-            f"which step(partial=True) forgives; {text}"
+            f"samples_per_epoch={self.samples_per_epoch} samples (less than a batch, {batch}, "
+            "fewer with drop_last) must be recorded by all processes together before step(), "
+            f"unless step(partial=True); got {recorded}: {text}"
         )
 
     def _config(self) -> Dict[str, Any]:
         return {**identity_of(self.source), "samples_per_epoch": self.samples_per_epoch}
 
     def state_dict(self) -> Dict[str, Any]:
-        """Everything, in plain Python values that JSON takes; also in the middle of an epoch.
+        """Everything, in plain values for JSON, also in the middle of an epoch.
 
-        What `record` has seen is what training has consumed, whatever workers have prefetched. A
-        curriculum made with the same arguments loads it at any world size. It never communicates,
-        so one process alone may call it.
+        A curriculum made with the same arguments loads it at any world size, and goes on after the
+        samples that `record` has seen. It never communicates: one process alone may call it.
 
         Raises
         ------
@@ -293,11 +269,9 @@ class Curriculum:
             If there are several processes and more was recorded since all called `synchronize`.
         """
         self._add_own()
-        if self._ledger.n_pending:
-            raise RuntimeError(
-                "synchronize() must be called on all processes before state_dict() in the middle "
-                f"of an epoch; got {self._ledger.n_pending} samples recorded since"
-            )
+        n_pending = self._ledger.n_pending
+        rule = "be called on all processes before state_dict() in the middle of an epoch"
+        _checks.require(not n_pending, "synchronize()", rule, n_pending, RuntimeError)
         return {
             "version": STATE_VERSION,
             "config": self._config(),
@@ -324,8 +298,7 @@ class Curriculum:
         strict = _checks.flag("strict", strict)
         own, saved = self._config(), state["config"]
         other = isinstance(saved, dict) and saved.get("data") != own.get("data")
-        if other and not strict:
-            # The rest must fit; q^R is that of the data that are here.
+        if other and not strict:  # the rest must fit; q^R is that of the data that are here
             state = copy.deepcopy(state)
             state["config"]["data"] = own.get("data")
             q_random = self.scheduler.random_distribution.tolist()

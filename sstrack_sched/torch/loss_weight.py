@@ -15,8 +15,8 @@ from ._tensors import as_ids
 class LossWeight(torch.nn.Module):
     """Multiply per-sample losses by the loss weight of each sample's bin: Gamma of section 3.3.
 
-    The weights follow the scheduler; they are moved to a loss's device once per epoch. They are no
-    parameters or buffers: a model that holds this module saves the same state as before.
+    The weights follow the scheduler, and are moved to a loss's device once per epoch. They are not
+    saved with a model that holds this module.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class LossWeight(torch.nn.Module):
         super().__init__()
         if not hasattr(scheduler, "loss_weights"):
             fixed = _checks.reals("scheduler", scheduler)
-            if fixed.ndim != 1 or not fixed.size or not np.isfinite(fixed).all() or fixed.min() < 0:
-                rule = "have loss_weights or be one weight per bin"
-                raise ValueError(f"scheduler must {rule}; got {scheduler!r}")
+            good = fixed.ndim == 1 and fixed.size and np.isfinite(fixed).all() and fixed.min() >= 0
+            rule = "have loss_weights or be one weight per bin"
+            _checks.require(good, "scheduler", rule, scheduler)
             scheduler = SimpleNamespace(loss_weights=fixed)
         self._scheduler = scheduler
         self._source: Any = None
@@ -63,28 +63,23 @@ class LossWeight(torch.nn.Module):
             If the losses are reduced, the shapes do not match, or (on the CPU) a bin is out of
             range.
         """
-        if not isinstance(losses, torch.Tensor):
-            raise TypeError(f"losses must be a Tensor of per-sample losses; got {losses!r}")
-        if not losses.is_floating_point():
-            raise TypeError(f"losses must be of a floating point dtype; got {losses.dtype}")
+        if not isinstance(losses, torch.Tensor) or not losses.is_floating_point():
+            got = losses.dtype if isinstance(losses, torch.Tensor) else repr(losses)
+            raise TypeError(f"losses must be a Tensor of floating point, per sample; got {got}")
         if losses.dim() == 0:
             got = "a reduced (scalar) loss: use reduction='none' and take the mean after weighing"
             raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
         # Half precision would round a weight, the same way for every sample of its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
-        bins = as_ids(bins)
-        if bins.shape != losses.shape[:1]:
-            rule = f"have shape ({len(losses)},), one per sample"
-            raise ValueError(f"bins must {rule}; got {tuple(bins.shape)}")
+        bins, rule = as_ids(bins), f"have shape ({len(losses)},), one per sample"
+        _checks.require(bins.shape == losses.shape[:1], "bins", rule, tuple(bins.shape))
         try:
             of_sample = weights.index_select(0, bins.to(losses.device, torch.int64))
         except (IndexError, RuntimeError):  # on the CPU, whose message does not say what is wrong
             _checks.bin_ids("bins", bins.numpy(), len(weights))
             raise
-        if losses.dim() > 1:
-            of_sample = of_sample.reshape(-1, *[1] * (losses.dim() - 1))
-        return (losses * of_sample).to(losses.dtype)
+        return (losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))).to(losses.dtype)
 
     def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         source = self._scheduler.loss_weights

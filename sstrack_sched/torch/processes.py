@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import torch.distributed as dist
 
+from .. import _checks
+
 
 def group_place() -> Tuple[int, int]:
     """Rank and size of the torch.distributed process group; (0, 1) without one."""
@@ -16,11 +18,9 @@ def group_place() -> Tuple[int, int]:
 
 def check_place(place: Optional[Tuple[int, int]]) -> None:
     """Refuse a given rank and world size that do not fit the process group."""
-    if place not in (None, group_place(), (0, 1)):
-        raise ValueError(
-            f"rank and world_size must be {group_place()}, as torch.distributed has them now, or "
-            f"(0, 1) where a framework shards; got {place}"
-        )
+    good = place in (None, group_place(), (0, 1))
+    rule = f"be {group_place()}, as in torch.distributed now, or (0, 1) where a framework shards"
+    _checks.require(good, "rank and world_size", rule, place)
 
 
 def gather_objects(value: Any) -> List[Any]:
@@ -43,9 +43,6 @@ def gather_agreeing(value: Any, about: Dict[str, Any], error: Optional[Exception
         raise ValueError("; ".join(wrong)) from error
     by_rank = {name: [each.get(name) for each in abouts] for each in abouts for name in each}
     differing = {name: found for name, found in by_rank.items() if found != [found[0]] * len(found)}
-    if differing:
-        raise ValueError(
-            "all processes must have the same configuration, data and epoch; got, by rank, "
-            f"{differing}"
-        )
+    rule = "have the same configuration, data and epoch"
+    _checks.require(not differing, "all processes", f"{rule}, listed by rank", differing)
     return list(values)

@@ -40,8 +40,8 @@ class Tally:
         statistics = SuccessStatistics(n_bins)
         statistics.load_state_dict(state["statistics"])
         invalid = state["invalid"]
-        if not isinstance(invalid, list) or not all(isinstance(text, str) for text in invalid):
-            raise TypeError(f"state's invalid must be a list of str; got {invalid!r}")
+        good = isinstance(invalid, list) and all(isinstance(text, str) for text in invalid)
+        _checks.require(good, "state's invalid", "be a list of str", invalid, TypeError)
         tally = cls(statistics, list(invalid))
         n_recorded, largest = tally.n_recorded, state["largest_batch"]
         tally.n_batches = _checks.integer("state's n_batches", state["n_batches"], 0)
@@ -118,9 +118,9 @@ class Ledger:
         with np.errstate(invalid="ignore"):
             valid = (values >= -slack) & (values <= 1 + slack)
         part.statistics.add(values[valid].clip(0, 1), ids[valid])
+        hints = np.where(values < 0, " (GIoU?)", "")
         invalid = [
-            f"{values[i]:.6g}{' (GIoU?)' if values[i] < 0 else ''} in batch {batch[i]}, "
-            f"bin {ids[i]}"
+            f"{values[i]:.6g}{hints[i]} in batch {batch[i]}, bin {ids[i]}"
             for i in np.flatnonzero(~valid)
         ]
         if self.on_invalid == "raise":
@@ -142,5 +142,4 @@ def some(texts: Sequence[str]) -> str:
 def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
     """All parts in one host array, in one transfer."""
     on_device = torch.cat([part.to(parts[0].device) for part in parts])
-    array: Array = on_device.cpu().to(dtype).numpy()
-    return array
+    return on_device.cpu().to(dtype).numpy()

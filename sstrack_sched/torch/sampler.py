@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from operator import attrgetter
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from torch.utils.data.distributed import DistributedSampler
@@ -19,10 +20,9 @@ _BLOCK = 1 << 12  # samples drawn at a time, each rank
 class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
     """Sampler of what a source draws: pairs for video, indices for any other dataset.
 
-    Q is read when an iterator starts, in the main process, so persistent workers need no news of
-    it. Every process takes its share of the same numbered samples: after a prefix of k samples that
-    all have consumed, rank R of W takes the numbers ``k + R + j W``. A DistributedSampler, so that
-    frameworks that shard a plain sampler leave it alone.
+    Q is read when an iterator starts, in the main process. Every process takes its share of the
+    same numbered samples: after the k samples that all have consumed, rank R of W takes the numbers
+    ``k + R + j W``. It is a DistributedSampler, so frameworks do not shard it again.
 
     Parameters
     ----------
@@ -33,19 +33,23 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     num_samples : int
         Samples per epoch, over all processes; at least 1.
     rank, world_size : int, optional
-        Place of this process; both or neither. Default: that of the torch.distributed process group
-        when an iterator starts, or a single process.
+        Place of this process; both or neither. Default: that in torch.distributed, if it is used,
+        when an iterator starts.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; when an iterator starts: if the world size does not divide
-        `num_samples`.
+        If an argument does not fit, or the world size does not divide `num_samples` at an iterator.
     RuntimeError
         When an iterator starts: if `Curriculum.step` was not called after a whole epoch.
     """
 
     drop_last, shuffle, seed = False, True, 0  # the seed that counts is the source's
+    # Attributes that torch sets once follow the process group and the scheduler here.
+    rank = property(lambda self: (self.place or group_place())[0], doc="Rank of this process.")
+    num_replicas = property(lambda self: (self.place or group_place())[1], doc="World size.")
+    num_samples = property(lambda self: self.total_size // self.num_replicas, doc="Its length.")
+    epoch = property(attrgetter("scheduler.epoch"), doc="The scheduler's epoch.")
 
     def __init__(
         self,
@@ -58,15 +62,13 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     ) -> None:
         self.source = checked_source(source)
         self.dataset: Any = source
-        if not isinstance(scheduler, SuccessAwareScheduler):
-            raise TypeError(f"scheduler must be a SuccessAwareScheduler; got {scheduler!r}")
-        if source.n_bins != scheduler.n_bins or (scheduler.feasible & ~source.feasible).any():
-            raise ValueError(
-                "scheduler must have the source's bins, and no more of them feasible, "
-                f"{source.feasible.tolist()}; got {scheduler.feasible.tolist()}"
-            )
-        if (rank is None) != (world_size is None):
-            raise ValueError(f"rank and world_size go together; got {rank} and {world_size}")
+        _checks.instance("scheduler", scheduler, SuccessAwareScheduler)
+        fits = source.n_bins == scheduler.n_bins
+        fits = fits and not (scheduler.feasible & ~source.feasible).any()
+        rule = f"have the source's bins, and no more of them feasible, {source.feasible.tolist()}"
+        _checks.require(fits, "scheduler", rule, scheduler.feasible.tolist())
+        both = (rank is None) == (world_size is None)
+        _checks.require(both, "rank and world_size", "be given together", (rank, world_size))
         self.place: Optional[Tuple[int, int]] = None
         if rank is not None:
             size = _checks.integer("world_size", world_size, 1)
@@ -76,26 +78,6 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         # How far the epoch has come: 0, unless a Curriculum puts its own here and records in it.
         self.ledger = Ledger(scheduler.n_bins, "raise")
         self.last: Optional[_Iterator] = None  # the iterator that started last
-
-    @property
-    def rank(self) -> int:  # type: ignore[override]  # torch's is an attribute, set once
-        """Rank of this process."""
-        return (self.place or group_place())[0]
-
-    @property
-    def num_replicas(self) -> int:  # type: ignore[override]
-        """World size."""
-        return (self.place or group_place())[1]
-
-    @property
-    def epoch(self) -> int:  # type: ignore[override]
-        """The scheduler's epoch."""
-        return self.scheduler.epoch
-
-    @property
-    def num_samples(self) -> int:  # type: ignore[override]
-        """Samples of a full epoch in this process; also its length."""
-        return self.total_size // self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
@@ -108,12 +90,9 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         # After what was recorded, or what a loaded state had recorded.
         start, size = min(self.ledger.n_consumed, self.total_size), self.num_replicas
         spare = self.total_size % size
-        if spare and not start:
-            below = self.total_size - spare
-            raise ValueError(
-                f"num_samples must be a multiple of the world size {size}, such as {below} or "
-                f"{below + size}; got {self.total_size}"
-            )
+        below = self.total_size - spare
+        rule = f"be a multiple of the world size {size}, such as {below} or {below + size}"
+        _checks.require(start or not spare, "num_samples", rule, self.total_size)
         self._check_step_called(start, self.total_size - start)
         self.last = _Iterator(self, start)
         return self.last
@@ -163,10 +142,8 @@ class _Iterator:
             if self.ended:
                 raise StopIteration
             self._block_end = min(self.next + _BLOCK * self._step, self._stop)
-            drawn = self._source.sample(
-                self._distribution, self.epoch, self.next, self._block_end, self._step
-            )
-            self._block = iter(drawn)
+            numbers = self.next, self._block_end, self._step
+            self._block = iter(self._source.sample(self._distribution, self.epoch, *numbers))
         self.next += self._step
         return next(self._block)
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from examples.tracker.data.augment import draw_change, pair_generator
+from examples.tracker.data.augment import Change, draw_change, pair_generator
 from examples.tracker.data.crops import (
-    Change,
     CropConfig,
     CropError,
     Square,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from examples.tracker.data.augment import draw_change, pair_generator
+from examples.tracker.data.augment import KINDS, Degradation, draw_change, pair_generator
 from examples.tracker.data.crops import CropConfig, crop_pair
-from examples.tracker.data.degrade import KINDS, Degradation
 
 from .conftest import textured
 

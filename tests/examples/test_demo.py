@@ -10,7 +10,7 @@ import torch
 
 from examples.tracker.data.crops import CropConfig
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.data.intervals import fit_bins
+from examples.tracker.data.sequences import fit_bins
 from examples.tracker.demo import main
 from examples.tracker.evaluation import report
 from examples.tracker.evaluation.pairs import EvalConfig, Evaluation, HeldOutPairs, clustered_error

@@ -8,14 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from examples.tracker.data import clips
-from examples.tracker.data.clips import decode_video, default_cache
-from examples.tracker.data.coco import read_coco
-from examples.tracker.data.frames import FrameStore
-from examples.tracker.data.intervals import fit_bins
-from examples.tracker.data.readers import detect_layout, read_sequences, read_split
-from examples.tracker.data.sequences import Sequence, video_index
-from examples.tracker.data.sources import Source, read_sources
+from examples.tracker.data import frames
+from examples.tracker.data.frames import FrameStore, decode_video, default_cache
+from examples.tracker.data.readers import read_sequences, read_split
+from examples.tracker.data.sequences import Sequence, fit_bins, video_index
+from examples.tracker.data.sources import Source, read_coco, read_sources
 from examples.tracker.training.trainer import Trainer
 
 from .conftest import moving_square, textured
@@ -58,18 +55,17 @@ def write_coco(root, objects, *, split="train2017", pictures=None, size=(60, 80)
 
 def test_clip_frames_come_in_order_and_are_decoded_once(tmp_path, monkeypatch):
     write_clip(tmp_path / "data" / "a")
-    assert detect_layout(tmp_path / "data" / "a") == "clip"
     (sequence,) = read_sequences(tmp_path / "data", cache=tmp_path / "cache")
     store = FrameStore([sequence])
     means = [store.frame(0, i).mean() for i in range(4)]
     np.testing.assert_allclose(means, [40, 80, 120, 160], atol=6)
     np.testing.assert_array_equal(sequence.boxes, [BOX] * 4)
-    assert sequence.name == "a" and sequence.visible.all()
+    assert (sequence.name, sequence.layout) == ("a", "clip") and sequence.visible.all()
 
     def refuse(path):
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr(clips.cv2, "VideoCapture", refuse)
+    monkeypatch.setattr(frames.cv2, "VideoCapture", refuse)
     (again,) = read_sequences(tmp_path / "data", cache=tmp_path / "cache")
     assert again.frames == sequence.frames
     assert len(list((tmp_path / "cache").iterdir())) == 1
@@ -95,7 +91,9 @@ def test_clip_tight_boxes_win_and_empty_ones_hide_the_frame(tmp_path):
 
 def test_clip_bad_file_or_count_is_named_and_leaves_nothing(tmp_path):
     write_clip(tmp_path / "a", 4, boxes=[BOX] * 3)
-    with pytest.raises(ValueError, match=r"a.video\.mp4: 4 frames for 3 boxes"):
+    with pytest.raises(
+        ValueError, match=r"groundtruth\.txt: 3 boxes for 4 pictures in .*video\.mp4"
+    ):
         read_sequences(tmp_path / "a", cache=tmp_path / "cache")
     (tmp_path / "a" / "video.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"cannot read a frame from the video .*video\.mp4"):
@@ -217,7 +215,7 @@ def test_split_listing_that_is_no_listing_is_named(tmp_path):
 def test_first_picture_that_is_none_is_named(tmp_path):
     (tmp_path / "1.jpg").write_bytes(b"no picture")
     (tmp_path / "groundtruth.txt").write_text("1,2,3,4\n")
-    with pytest.raises(ValueError, match=r"1\.jpg, the first of .* is no picture"):
+    with pytest.raises(ValueError, match=r"1\.jpg, the first of its video, is no picture"):
         read_sequences(tmp_path)
 
 

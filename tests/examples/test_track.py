@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from examples.tracker import track
-from examples.tracker.data.annotations import read_boxes
+from examples.tracker.data.boxes import read_boxes
 from examples.tracker.inference import screen
 from examples.tracker.inference.annotate import FOUND, annotate
 from examples.tracker.inference.recorder import AnimationRecorder, fitted

@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate", reason="Accelerate is not here")
 
 from accelerate import Accelerator, skip_first_batches  # noqa: E402
+from accelerate.data_loader import prepare_data_loader  # noqa: E402
 from accelerate.state import AcceleratorState  # noqa: E402
 from accelerate.utils import DataLoaderConfiguration  # noqa: E402
 from torch.distributed.algorithms import Join  # noqa: E402
 
-from sstrack_sched.accelerate import prepare  # noqa: E402
 from tests.torch.conftest import EPOCHS, make_curriculum  # noqa: E402
 from tests.torch.jobs import finished, message_of  # noqa: E402
 
@@ -28,6 +28,15 @@ def accelerator_of(**options):
     return Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(**options))
 
 
+def prepare(accelerator, curriculum, loader):
+    """As on the page."""
+    accelerator.register_for_checkpointing(curriculum)
+    accelerator.register_save_state_pre_hook(lambda *_: curriculum.synchronize())
+    return prepare_data_loader(
+        loader, accelerator.device, num_processes=1, process_index=0, put_on_device=True
+    )
+
+
 class Run:
     """A curriculum in Accelerate's hands."""
 
@@ -37,9 +46,7 @@ class Run:
         self.prepare_loader(loader_of(self.curriculum, **dict(loader_options)))
         self.tracker = Tracker(path)
         optimizer = torch.optim.SGD(self.tracker.parameters(), lr=0.1)
-        self.model, self.optimizer, self.loader = self.accelerator.prepare(
-            self.tracker, optimizer, self.loader
-        )
+        self.model, self.optimizer = self.accelerator.prepare(self.tracker, optimizer)
 
     def prepare_loader(self, loader):
         self.loader = prepare(self.accelerator, self.curriculum, loader)
@@ -63,7 +70,7 @@ class Run:
 
 
 class OwnSharding(Run):
-    """As one would without this package's `prepare`: Accelerate shards once more."""
+    """Accelerate shards once more."""
 
     def prepare_loader(self, loader):
         self.loader = self.accelerator.prepare(loader)
@@ -175,26 +182,6 @@ def skipped_twice(rank, world_size, folder):
     run.accelerator.load_state(folder / "batch=3")
     run.train_on(skip_first_batches(run.loader, 3))
     return message_of(ValueError, run.curriculum.step)
-
-
-def refused(rank, world_size, folder):
-    """What `prepare` does not take."""
-    errors = {}
-    for option in ("split_batches", "dispatch_batches", "use_stateful_dataloader"):
-        accelerator, curriculum = accelerator_of(**{option: True}), make_curriculum()
-        errors[option] = refusal(accelerator, curriculum, loader_of(curriculum))
-    accelerator = accelerator_of()
-    curriculum = make_curriculum(rank=0, world_size=3 - world_size)
-    errors["place"] = refusal(accelerator, curriculum, loader_of(curriculum))
-    curriculum = make_curriculum()
-    errors["sampler"] = refusal(accelerator, curriculum, loader_of(make_curriculum()))
-    return errors
-
-
-def refusal(accelerator, curriculum, loader):
-    message = message_of(ValueError, lambda: prepare(accelerator, curriculum, loader))
-    assert not accelerator._dataloaders and not accelerator._custom_objects
-    return message
 
 
 def accumulated(rank, world_size, folder):

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 
 from sstrack_sched.lightning import CurriculumCallback  # noqa: E402
-from tests.torch.conftest import EPOCHS, SAMPLES, PairDataset, make_curriculum  # noqa: E402
+from tests.torch.conftest import EPOCHS, make_curriculum  # noqa: E402
 from tests.torch.jobs import finished, message_of  # noqa: E402
 
 from .processes import Tracker, loader_of, snippets  # noqa: E402
@@ -164,15 +164,12 @@ def step_of(path):
 
 
 def plain_sampler(rank, world_size, folder):
-    """With the callback, and without."""
+    """Lightning shards it once more."""
     curriculum = make_curriculum()
     loader = loader_of(curriculum, sampler=PlainSampler(curriculum.sampler))
     trainer = trainer_of(curriculum, world_size, folder)
-    with_callback = message_of(ValueError, lambda: fit(curriculum, trainer, loader))
-    trainer = bare_trainer(world_size, folder, [StepAtEpochEnd(curriculum)])
-    without = message_of(ValueError, lambda: fit(curriculum, trainer, loader))
-    consumed = trainer.lightning_module.tracker.consumed
-    return {"with": with_callback, "without": without, "consumed": consumed}
+    error = message_of(ValueError, lambda: fit(curriculum, trainer, loader))
+    return {"error": error, "consumed": trainer.lightning_module.tracker.consumed}
 
 
 def step_at_epoch_end(rank, world_size, folder):
@@ -204,14 +201,6 @@ def shortened(rank, world_size, folder):
         curriculum = make_curriculum()
         results[name] = fit(curriculum, trainer_of(curriculum, world_size, folder, **options))
     return results
-
-
-def overfit_batches(rank, world_size, folder):
-    curriculum = make_curriculum()
-    trainer = trainer_of(curriculum, world_size, folder, overfit_batches=2)
-    sized = torch.utils.data.Subset(PairDataset(), range(SAMPLES))  # it asks for a length
-    loader = torch.utils.data.DataLoader(sized, sampler=curriculum.sampler)
-    return message_of(ValueError, lambda: fit(curriculum, trainer, loader))
 
 
 def stateful(rank, world_size, folder):

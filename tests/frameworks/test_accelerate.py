@@ -10,11 +10,10 @@ pytest.importorskip("accelerate", reason="Accelerate is not here")
 
 from torch.multiprocessing.spawn import ProcessException  # noqa: E402
 
-import sstrack_sched.accelerate  # noqa: E402
 from tests.torch.conftest import SAMPLES  # noqa: E402
 
 from . import accelerate_jobs as jobs  # noqa: E402
-from .processes import documented, launch, n_recorded, start  # noqa: E402
+from .processes import launch, n_recorded, start  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Accelerate's advice
@@ -107,16 +106,6 @@ def test_accelerate_skipping_what_the_sampler_has_skipped_is_said(run, world_siz
 
 
 @BOTH
-def test_accelerate_prepare_refuses_what_would_go_wrong(world_size, tmp_path):
-    for errors in launch(jobs.refused, world_size, tmp_path):
-        for option in ("split_batches", "dispatch_batches", "use_stateful_dataloader"):
-            assert f"must be without {option}" in errors[option]
-        share = SAMPLES // world_size
-        assert f"must hand each of {world_size} processes {share}" in errors["place"]
-        assert "must take its samples from curriculum.sampler" in errors["sampler"]
-
-
-@BOTH
 def test_accelerate_gradients_are_accumulated_to_the_end_of_the_epoch(world_size, tmp_path):
     for syncs in launch(jobs.accumulated, world_size, tmp_path):
         n = len(syncs)
@@ -131,7 +120,3 @@ def test_accelerate_snippet_of_the_page_runs_and_draws_every_pair(world_size, tm
     assert numbers == [(epoch, number) for epoch in range(3) for number in range(200)]
     state = torch.load(tmp_path / "checkpoint" / "custom_checkpoint_0.pkl", weights_only=True)
     assert len(state["scheduler"]["history"]) == 3
-
-
-def test_accelerate_api_reference_documents_every_public_name():
-    assert documented("accelerate") == sstrack_sched.accelerate.__all__

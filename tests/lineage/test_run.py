@@ -158,7 +158,7 @@ def test_tensorboard_gets_the_schedule_of_every_epoch(finished, history):
         assert found["schedule/expected_success", epoch] == record["expected_success"]
         for i, name in enumerate(["image", "0-15", "15-30", "30-45", "45-60"]):
             assert found[f"distribution/{name}", epoch] == record["distribution"][i]
-            assert found[f"loss_weight/{name}", epoch] == record["loss_weights"][i]
+            assert found[f"loss_weights/{name}", epoch] == record["loss_weights"][i]
     assert {step for _, step in found} == {1, 2, 3}
 
 

@@ -324,13 +324,13 @@ def other_videos():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 3}, "seed=3; got seed=0"),
-        ({"samples_per_epoch": 48}, "samples_per_epoch=48; got samples_per_epoch=96"),
-        ({"direction": "forward"}, "direction='forward'; got direction='both'"),
+        ({"seed": 3}, "seed=3; got 0"),
+        ({"samples_per_epoch": 48}, "samples_per_epoch=48; got 96"),
+        ({"direction": "forward"}, "direction='forward'; got 'both'"),
         ({"videos": other_videos()}, "data="),
         ({"bins": IntervalBins(48, 12)}, "edges="),
-        ({"order": 3.0}, "order=3.0; got order=2.0"),
-        ({"total_epochs": 9}, "total_epochs=9; got total_epochs=4"),
+        ({"order": 3.0}, "order=3.0; got 2.0"),
+        ({"total_epochs": 9}, "total_epochs=9; got 4"),
     ],
 )
 def test_curriculum_state_of_another_one_raises_and_changes_nothing(curriculum, change, message):
@@ -382,7 +382,7 @@ def test_curriculum_saved_often_still_notices_missing_batches(curriculum):
         again = make_curriculum()
         again.load_state_dict(curriculum.state_dict())
         curriculum = again
-    with pytest.raises(ValueError, match=r"less than a batch \(10\) fewer.*got 60"):
+    with pytest.raises(ValueError, match=r"less than a batch, 10.*got 60"):
         curriculum.step()
 
 

@@ -63,8 +63,12 @@ def test_loss_weight_adds_nothing_to_a_model_s_state():
         (torch.rand(2), torch.tensor([0, 2]), r"bins must be in \[0, 2\); got 2 at index 1"),
         (torch.rand(2), torch.tensor([0, -1]), r"bins must be in \[0, 2\); got -1 at index 1"),
         (torch.rand(2), torch.tensor([0.0, 1.0]), "bins must be of an integer dtype"),
-        (torch.ones(2, dtype=torch.long), torch.tensor([0, 1]), "losses must be of a floating"),
-        (0.3, torch.tensor([0]), "losses must be a Tensor of per-sample losses; got 0.3"),
+        (
+            torch.ones(2, dtype=torch.long),
+            torch.tensor([0, 1]),
+            "losses must be a Tensor of floating",
+        ),
+        (0.3, torch.tensor([0]), "losses must be a Tensor of floating point, per sample; got 0.3"),
         (torch.rand(2), None, "bins must be a Tensor or an array of numbers; got None"),
     ],
 )

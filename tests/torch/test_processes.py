@@ -97,7 +97,7 @@ def test_processes_that_disagree_raise_in_all_and_name_what(name, text, tmp_path
 
 def test_processes_that_recorded_unevenly_raise_in_all(tmp_path):
     for synchronize, step in start(jobs.uneven, 2, tmp_path):
-        assert "[48, 20] samples recorded" in synchronize
+        assert "got [48, 20]" in synchronize
         assert "got 68" in step
 
 

@@ -137,8 +137,8 @@ def test_recording_with_drop_warns_once_per_epoch():
     ("ious", "bins", "message"),
     [
         (torch.tensor(0.5), torch.tensor(0), "ious must be one number per sample"),
-        (torch.rand(3), torch.zeros(2, dtype=torch.long), r"got shapes \(3,\) and \(2,\)"),
-        (torch.rand(3, 1), torch.zeros(3, dtype=torch.long), r"got shapes \(3, 1\) and \(3,\)"),
+        (torch.rand(3), torch.zeros(2, dtype=torch.long), r"got \(\(3,\), \(2,\)\)"),
+        (torch.rand(3, 1), torch.zeros(3, dtype=torch.long), r"got \(\(3, 1\), \(3,\)\)"),
         (torch.ones(3).long(), torch.zeros(3).long(), "ious must be of a floating point dtype"),
         (torch.rand(3), torch.zeros(3), "bins must be of an integer dtype; got torch.float32"),
         (None, [0], "ious must be a Tensor or an array of numbers; got None"),

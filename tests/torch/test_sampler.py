@@ -125,7 +125,7 @@ def test_sampler_iterator_state_of_an_ended_epoch_starts_the_next(curriculum):
         ({"epoch": 1, "next": 0}, r"epoch must be in \[0, 0\]; got 1"),
         ({"epoch": 0}, "next"),
         ({"epoch": 0, "next": -1}, "next must be at least 0; got -1"),
-        (None, "state must be a dict"),
+        (None, "state must be of type dict"),
     ],
 )
 def test_sampler_iterator_state_that_does_not_fit_raises(curriculum, state, message):
@@ -153,7 +153,7 @@ def test_sampler_world_size_that_does_not_divide_names_both_neighbours(curriculu
         ({"num_samples": 0}, "num_samples must be at least 1; got 0"),
         ({"num_samples": 2.5}, "num_samples must be an integer; got 2.5"),
         ({"rank": 2, "world_size": 2}, r"rank must be in \[0, 1\]; got 2"),
-        ({"rank": 0}, "rank and world_size go together"),
+        ({"rank": 0}, "rank and world_size must be given together"),
         ({"rank": 0, "world_size": 0}, "world_size must be at least 1; got 0"),
     ],
 )

@@ -2,47 +2,104 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Tuple
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from .crops import Change, CropConfig
-from .degrade import KINDS, Degradation
-
+Picture = NDArray[np.uint8]
+Colour = Tuple[float, ...]  # red, green, blue
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
 
 
+def _shrink(crop: Picture, strength: float, _seed: int) -> Any:
+    side = max(8, int(len(crop) / (1.5 + 2.5 * strength)))
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _compress(crop: Picture, strength: float, _seed: int) -> Any:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, round(70 - 50 * strength)]
+    return cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
+
+
+def _noise(crop: Picture, strength: float, seed: int) -> Any:
+    grain = np.random.default_rng(seed).standard_normal(crop.shape, dtype=np.float32)
+    return np.clip(crop + (3 + 12 * strength) * grain + 0.5, 0, 255).astype(np.uint8)
+
+
+def _motion(crop: Picture, strength: float, seed: int) -> Any:
+    reach = 1 + int(len(crop) / 30 * strength)
+    angle = np.random.default_rng(seed).uniform(0, np.pi)
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
+    step = reach * np.array([np.cos(angle), np.sin(angle)])
+    ends = [tuple(int(value) for value in np.round(reach + sign * step)) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0, 1)
+    return cv2.filter2D(crop, -1, kernel / kernel.sum())
+
+
+KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {
+    "blur": lambda crop, strength, _: cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength),
+    "shrink": _shrink,
+    "compress": _compress,
+    "noise": _noise,
+    "motion": _motion,
+}
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """One thing that happens to a crop: a key of ``KINDS`` or nothing, its strength in [0, 1]."""
+
+    kind: str = ""
+    strength: float = 0.0
+    seed: int = 0  # of noise and of the direction of motion
+
+    def apply(self, crop: Picture) -> Picture:
+        """The crop (h, w, 3) after it."""
+        return KINDS[self.kind](crop, self.strength, self.seed) if self.kind else crop
+
+
+@dataclass(frozen=True)
+class Change:
+    """What training does to one pair, drawn beforehand; of two values, the template's is first."""
+
+    shift: Tuple[float, float] = (0.0, 0.0)  # of the search crop's centre, in roots of the area
+    scale: float = 1.0  # of the search crop's side
+    flip: bool = False
+    grey: bool = False
+    brightness: Tuple[float, float] = (1.0, 1.0)
+    tint: Tuple[Colour, Colour] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    degraded: Tuple[Degradation, Degradation] = (Degradation(), Degradation())
+
+    def apply(self, crop: Picture, which: int) -> Picture:
+        """A cut crop after it; ``which``: 0 the template, 1 the search crop."""
+        if self.flip:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+        if self.grey:
+            grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+            crop = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+        return self.degraded[which].apply(_lit(crop, self.brightness[which], self.tint[which]))
+
+
+def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:
+    if set(tint) == {1.0}:
+        return cv2.convertScaleAbs(crop, alpha=gain)
+    return np.clip(crop * np.float32(gain) * np.float32(tint) + 0.5, 0, 255).astype(np.uint8)
+
+
 def pair_generator(seed: int, epoch: int, number: int) -> np.random.Generator:
-    """The random stream of one pair's crops, whichever process makes them.
-
-    Parameters
-    ----------
-    seed, epoch, number : int
-        Of the run and the pair; not negative.
-
-    Returns
-    -------
-    numpy.random.Generator
-        Counter-based: no two (seed, epoch, number) share a word of it.
-    """
+    """The random stream of one pair's crops: no two pairs, epochs or seeds share a word of it."""
     key = np.array([seed, epoch], dtype=np.uint64)
     counter = np.array([0, 0, number, CROP_STREAM], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
-def draw_change(rng: np.random.Generator, config: CropConfig) -> Change:
-    """Draw the changes of one training pair; always the same number of draws.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where chance comes from.
-    config : CropConfig
-        Strengths.
-
-    Returns
-    -------
-    Change
-    """
+def draw_change(rng: np.random.Generator, config: Any) -> Change:
+    """Draw the changes of one pair by the strengths of a `CropConfig`; always as many draws."""
     stretch = rng.standard_normal(2) * config.scale_jitter
     shift = (rng.random(2) - 0.5) * config.centre_jitter
     flip, grey = rng.random(2)

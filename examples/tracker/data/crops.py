@@ -1,4 +1,4 @@
-"""Square crops around the target, and the changes that training makes to them."""
+"""Square crops around the target."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .degrade import Degradation
+from .augment import Change, Picture
 
-Picture = NDArray[np.uint8]
 Box = NDArray[np.float64]
-Colour = Tuple[float, ...]  # red, green, blue
+View = Tuple[Picture, Box]  # a frame, (h, w, 3), and the target's box in it
+UNCHANGED = Change()
 MIN_CROP = 4.0  # pixels of the frame; less than this shows nothing
 
 
@@ -23,49 +23,20 @@ class CropError(ValueError):
 
 @dataclass(frozen=True)
 class CropConfig:
-    """Sizes of crops and strengths of their changes.
+    """Sizes of crops and strengths of their changes."""
 
-    Parameters
-    ----------
-    template_size, search_size : int
-        Sides of the two crops, in pixels.
-    template_factor, search_factor : float
-        Side of the cut square over the square root of the box's area.
-    context : float
-        How much of the template's surroundings shows: outside the box its crop fades to the mean
-        colour. 1 leaves it as it is.
-    centre_jitter : float
-        The search crop's centre moves by up to half of this, times the square root of the box's
-        area, in x and y.
-    scale_jitter : float
-        Standard deviation of the logarithm of the factors on width and height that set the search
-        crop's size.
-    flip, grey : float
-        Probability of mirroring both crops, and of taking the colour out of both.
-    brightness, tint : float
-        Each crop's brightness, and each of its colours by itself, is multiplied by up to 1 plus or
-        minus this.
-    degrade : float
-        Probability that a crop is blurred, shrunk, compressed, or gets noise.
-
-    Raises
-    ------
-    ValueError
-        If a size or factor is not positive, a strength negative or a probability outside [0, 1].
-    """
-
-    template_size: int = 64
+    template_size: int = 64  # sides of the crops, in pixels
     search_size: int = 128
-    template_factor: float = 2.0
+    template_factor: float = 2.0  # side of the cut square over the square root of the box's area
     search_factor: float = 4.0
-    context: float = 1.0
-    centre_jitter: float = 3.0
-    scale_jitter: float = 0.25
-    flip: float = 0.5
-    grey: float = 0.05
-    brightness: float = 0.2
-    tint: float = 0.0
-    degrade: float = 0.0
+    context: float = 1.0  # how much shows outside the template's box; the rest is the mean colour
+    centre_jitter: float = 3.0  # the search crop moves by up to half of it, in roots of the area
+    scale_jitter: float = 0.25  # standard deviation of the log of factors on width and height
+    flip: float = 0.5  # probability of mirroring both crops
+    grey: float = 0.05  # and of taking their colour out
+    brightness: float = 0.2  # each crop is multiplied by up to 1 plus or minus this
+    tint: float = 0.0  # and each of its colours by itself
+    degrade: float = 0.0  # probability that a crop is blurred, shrunk, compressed, or gets noise
 
     def __post_init__(self) -> None:
         for name in ("template_size", "search_size", "template_factor", "search_factor"):
@@ -102,27 +73,11 @@ class Square:
 def square_around(
     box: Box, factor: float, *, shift: Tuple[float, float] = (0.0, 0.0), scale: float = 1.0
 ) -> Square:
-    """The square to cut for a box.
+    """The square to cut for a box (4,): left, top, width, height in pixels.
 
-    Parameters
-    ----------
-    box : ndarray of float, shape (4,)
-        Left, top, width, height in pixels.
-    factor : float
-        Side over the square root of the box's area.
-    shift : tuple of float
-        How far the centre moves, in square roots of the area (after scaling).
-    scale : float
-        Another factor on the side.
-
-    Returns
-    -------
-    Square
-
-    Raises
-    ------
-    CropError
-        If the box is empty or not finite, or the square is smaller than 4 pixels.
+    Its side is ``factor`` times ``scale`` times the square root of the box's area; its centre is
+    moved by ``shift``, in square roots of the (scaled) area. Raises CropError if the box is empty
+    or not finite, or the square is smaller than 4 pixels.
     """
     left, top, width, height = (float(value) for value in box)
     area = width * height
@@ -137,68 +92,9 @@ def square_around(
 
 
 def cut(picture: Picture, square: Square, size: int) -> Picture:
-    """Cut a square out of a picture and resize it; what lies outside gets the mean colour.
+    """Cut a square out of a picture, resized to (size, size, 3); outside is the mean colour.
 
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (h, w, 3)
-        The frame.
-    square : Square
-        Where; edges may lie between pixels and outside the picture.
-    size : int
-        Side of the result, in pixels.
-
-    Returns
-    -------
-    ndarray of uint8, shape (size, size, 3)
-
-    Raises
-    ------
-    CropError
-        If the square and the picture have no pixel in common.
-    """
-    near, square, mean = cut_near(picture, square, size)
-    step = square.side / size
-    # OpenCV puts the centre of the first pixel at 0, here it is at one half.
-    inverse = np.array(
-        [
-            [step, 0.0, square.left + step / 2 - 0.5],
-            [0.0, step, square.top + step / 2 - 0.5],
-        ]
-    )
-    return _uint8(
-        cv2.warpAffine(
-            near,
-            inverse,
-            (size, size),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=mean,
-        )
-    )
-
-
-def cut_near(picture: Picture, square: Square, size: int) -> Tuple[Picture, Square, Colour]:
-    """What `cut` samples: the picture where the square is, shrunk if it is over twice the size.
-
-    Parameters
-    ----------
-    picture, square, size
-        As `cut` takes them.
-
-    Returns
-    -------
-    near : ndarray of uint8, shape (h, w, 3)
-        What it needs of the picture, or more.
-    square : Square
-        In pixels of ``near``; its side is less than twice the size.
-    mean : tuple of float
-        Mean colour of the picture; black where the crop cannot show it.
-
-    Raises
-    ------
-    CropError
-        As `cut`.
+    Raises CropError if the two have no pixel in common.
     """
     height, width = picture.shape[:2]
     left, top, side = square.left, square.top, square.side
@@ -211,13 +107,23 @@ def cut_near(picture: Picture, square: Square, size: int) -> Tuple[Picture, Squa
     spare = min(left, top, width - left - side, height - top - side)
     # The mean of a large frame takes longer than the crop: only where the crop may show it.
     mean = cv2.mean(picture)[:3] if spare <= factor + 1 else (0.0, 0.0, 0.0)
-    return (*_shrink(picture, square, factor), mean)
+    if factor > 1:
+        picture, square = _shrink(picture, square, factor)
+    step = square.side / size
+    # OpenCV puts the centre of the first pixel at 0, here it is at one half.
+    corner = square.left + step / 2 - 0.5, square.top + step / 2 - 0.5
+    return cv2.warpAffine(
+        picture,
+        np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]]),
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=mean,
+    )
 
 
 def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Square]:
     """Average blocks of factor x factor pixels: bilinear sampling alone would skip some."""
-    if factor == 1:
-        return picture, square
     height, width = picture.shape[:2]
     corner = np.array([square.left, square.top])
     # Only what the square needs, in whole blocks, and one block more for what is interpolated.
@@ -226,156 +132,42 @@ def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Squ
     near = picture[low[1] : min(high[1], height), low[0] : min(high[0], width)]
     whole = [factor * (-(-length // factor)) for length in near.shape[:2]]
     padding = (0, whole[0] - near.shape[0], 0, whole[1] - near.shape[1])
-    near = _uint8(cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE))
+    near = cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE)
     small = cv2.resize(near, (whole[1] // factor, whole[0] // factor), interpolation=cv2.INTER_AREA)
     left, top = (corner - low) / factor
-    return _uint8(small), Square(float(left), float(top), square.side / factor)
-
-
-def _uint8(picture: Any) -> Picture:
-    return np.asarray(picture, dtype=np.uint8)  # OpenCV's stubs allow more types than come back
+    return small, Square(float(left), float(top), square.side / factor)
 
 
 def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
-    """The crop that shows what to look for.
-
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (h, w, 3)
-        The frame.
-    box : ndarray of float, shape (4,)
-        Left, top, width, height of the target, in pixels.
-    config : CropConfig
-        Its ``template_size``, ``template_factor`` and ``context`` count.
-
-    Returns
-    -------
-    ndarray of uint8, shape (template_size, template_size, 3)
-
-    Raises
-    ------
-    CropError
-        As `square_around` and `cut`.
-    """
+    """The crop that shows what to look for: outside its box it fades by ``config.context``."""
     square = square_around(box, config.template_factor)
     crop = cut(picture, square, config.template_size)
     if config.context == 1:
         return crop
-    left, top, right, bottom = target_in(square, box, config.template_size)
+    centre_x, centre_y, width, height = square.normalise(box) * config.template_size
+    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
+    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
     plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
-    faded = _uint8(cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0))
+    faded = cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0)
     inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
     faded[inside] = crop[inside]
     return faded
 
 
-def target_in(square: Square, box: Box, size: int) -> Tuple[int, int, int, int]:
-    """Left, top, right, bottom of a box of the frame, in whole pixels of a square's crop."""
-    centre_x, centre_y, width, height = square.normalise(box) * size
-    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
-    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
-    return left, top, right, bottom
-
-
-@dataclass(frozen=True)
-class Change:
-    """What training does to one pair, drawn beforehand.
-
-    Parameters
-    ----------
-    shift : tuple of float
-        Of the search crop's centre, in square roots of the target's (jittered) area.
-    scale : float
-        Factor on the search crop's side.
-    flip, grey : bool
-        Mirror both crops; take the colour out of both.
-    brightness : tuple of float
-        Factors on template and search.
-    tint : tuple of tuple of float
-        Factors on red, green, blue of template and search.
-    degraded : tuple of Degradation
-        What happens to template and search.
-    """
-
-    shift: Tuple[float, float] = (0.0, 0.0)
-    scale: float = 1.0
-    flip: bool = False
-    grey: bool = False
-    brightness: Tuple[float, float] = (1.0, 1.0)
-    tint: Tuple[Colour, Colour] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
-    degraded: Tuple[Degradation, Degradation] = (Degradation(), Degradation())
-
-
 def crop_pair(
-    template: Tuple[Picture, Box],
-    search: Tuple[Picture, Box],
-    config: CropConfig,
-    change: Change = Change(),
+    template: View, search: View, config: CropConfig, change: Change = UNCHANGED
 ) -> Tuple[Picture, Picture, NDArray[np.float32]]:
     """The two crops of a pair, and where the target is in the second.
 
-    Parameters
-    ----------
-    template, search : tuple of (ndarray, ndarray)
-        Frame (h, w, 3) uint8 and box (4,) in pixels.
-    config : CropConfig
-        Sizes and factors.
-    change : Change, optional
-        What to alter; nothing by default.
-
-    Returns
-    -------
-    template : ndarray of uint8, shape (template_size, template_size, 3)
-    search : ndarray of uint8, shape (search_size, search_size, 3)
-    box : ndarray of float32, shape (4,)
-        Centre x, centre y, width, height over the search crop's side; the centre is in [0, 1].
-
-    Raises
-    ------
-    CropError
-        If a box is degenerate, a crop outside its frame, or the target's centre outside the
-        search crop.
+    That is centre x, centre y, width, height over the crop's side. Raises CropError if a box is
+    degenerate, a crop outside its frame, or the target's centre outside the search crop.
     """
-    second, target = search_square(search[1], config, change)
-    first_crop = crop_template(*template, config)
-    second_crop = cut(search[0], second, config.search_size)
-    return change_crop(first_crop, change, 0), change_crop(second_crop, change, 1), target
-
-
-def search_square(
-    box: Box, config: CropConfig, change: Change
-) -> Tuple[Square, NDArray[np.float32]]:
-    """The search crop's square, and where the target is in the (maybe mirrored) crop.
-
-    Raises
-    ------
-    CropError
-        As `square_around`, or if the target's centre is outside.
-    """
-    square = square_around(box, config.search_factor, shift=change.shift, scale=change.scale)
-    target = square.normalise(box)
+    square = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
+    target = square.normalise(search[1])
     if not (target[:2] >= 0).all() or not (target[:2] < 1).all():
         raise CropError(f"the target's centre {target[:2].tolist()} is outside the search crop")
     if change.flip:
         target = np.array([1 - target[0], *target[1:]], dtype=np.float32)
-    return square, target
-
-
-def change_crop(crop: Picture, change: Change, which: int) -> Picture:
-    """A cut crop after its change; ``which``: 0 the template, 1 the search crop."""
-    if change.flip:
-        crop = np.ascontiguousarray(crop[:, ::-1])
-    if change.grey:
-        crop = _without_colour(crop)
-    lit = _lit(crop, change.brightness[which], change.tint[which])
-    return change.degraded[which].apply(lit)
-
-
-def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:
-    if set(tint) == {1.0}:
-        return _uint8(cv2.convertScaleAbs(crop, alpha=gain))
-    return np.clip(crop * np.float32(gain) * np.float32(tint) + 0.5, 0, 255).astype(np.uint8)
-
-
-def _without_colour(crop: Picture) -> Picture:
-    return _uint8(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+    first = crop_template(*template, config)
+    second = cut(search[0], square, config.search_size)
+    return change.apply(first, 0), change.apply(second, 1), target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import numpy as np
 import torch
@@ -11,37 +11,20 @@ from torch.utils.data import Dataset
 
 from sstrack_sched import IntervalSampler
 
-from .augment import draw_change, pair_generator
-from .batch_crops import View, pack_pair
-from .crops import Change, CropConfig, CropError, crop_pair
+from .augment import Change, draw_change, pair_generator
+from .crops import CropConfig, CropError, crop_pair
 from .frames import FrameError, FrameStore
 
 MAX_ATTEMPTS = 8
 Item = Dict[str, Any]
 
 
-class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
+class PairDataset(Dataset):
     """Crops of pairs: ``dataset[pair]`` for the pairs of an `IntervalSampler`.
 
-    Parameters
-    ----------
-    store : FrameStore
-        Frames and boxes of the videos that pairs number.
-    sampler : IntervalSampler
-        Where another pair of the same bin comes from when one cannot be used.
-    config : CropConfig
-        Sizes and strengths.
-    seed : int, default=0
-        Of the crops' randomness.
-    augment : bool, default=True
-        False: the search crop is only shifted (by ``centre_jitter``), the same way in every run.
-    packed : bool, default=False
-        Leave the crops to `make_crops`, a batch at a time: items hold what it needs instead.
-
-    Notes
-    -----
     An item is a dict: ``template`` (3, s, s) and ``search`` (3, t, t) uint8, ``box`` (4,) float32
     (centre x, centre y, width, height over the search crop's side), ``bin``, ``number``, ``video``.
+    Without ``augment`` the search crop is only shifted, the same way in every run.
     """
 
     def __init__(
@@ -52,31 +35,17 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
         *,
         seed: int = 0,
         augment: bool = True,
-        packed: bool = False,
     ) -> None:
-        self.store = store
-        self.sampler = sampler
-        self.config = config
-        self.seed = seed
-        self.augment = augment
-        self.packed = packed
+        self.store, self.sampler, self.config = store, sampler, config
+        self.seed, self.augment = seed, augment
 
     def __getitem__(self, pair: Any) -> Item:
-        """Crops of one pair, or of another of its bin if it is unusable.
-
-        Parameters
-        ----------
-        pair : Pair
-            As the sampler yields them.
-
-        Raises
-        ------
-        RuntimeError
-            If neither the pair nor any of its replacements could be used; names the files.
-        """
-        change = self._change(pair)
-        failures: List[str] = []
-        candidate = pair
+        """Crops of one pair, or of another of its bin if it is unusable."""
+        rng = pair_generator(self.seed, int(pair.epoch), int(pair.number))
+        change = draw_change(rng, self.config)
+        if not self.augment:
+            change = Change(shift=change.shift)
+        failures, candidate = [], pair
         for attempt in range(MAX_ATTEMPTS):
             try:
                 return self._item(candidate, change)
@@ -88,40 +57,25 @@ class PairDataset(Dataset):  # type: ignore[type-arg]  # as in torch 1.9
             f"(pair {int(pair.number)} of epoch {int(pair.epoch)}):\n" + "\n".join(failures)
         )
 
-    def _change(self, pair: Any) -> Change:
-        change = draw_change(
-            pair_generator(self.seed, int(pair.epoch), int(pair.number)), self.config
-        )
-        return change if self.augment else Change(shift=change.shift)
-
     def _item(self, pair: Any, change: Change) -> Item:
         video = int(pair.video)
         boxes = self.store.sequences[video].boxes
-        first, second = int(pair.template), int(pair.search)
-        template = (self.store.frame(video, first), boxes[first])
-        search = (self.store.frame(video, second), boxes[second])
-        make = pack_pair if self.packed else _crops
+        views = [
+            (self.store.frame(video, i), boxes[i]) for i in (int(pair.template), int(pair.search))
+        ]
+        template, search, box = crop_pair(views[0], views[1], self.config, change)
         return {
-            **make(template, search, self.config, change),
+            "template": _channels_first(template),
+            "search": _channels_first(search),
+            "box": torch.from_numpy(box),
             "bin": int(pair.bin),
             "number": int(pair.number),
             "video": video,
         }
 
     def _files(self, pair: Any) -> str:
-        sequence = self.store.sequences[int(pair.video)]
-        return (
-            f"{sequence.frame_name(int(pair.template))} and {sequence.frame_name(int(pair.search))}"
-        )
-
-
-def _crops(template: View, search: View, config: CropConfig, change: Change) -> Item:
-    first, second, box = crop_pair(template, search, config, change)
-    return {
-        "template": _channels_first(first),
-        "search": _channels_first(second),
-        "box": torch.from_numpy(box),
-    }
+        name = self.store.sequences[int(pair.video)].frame_name
+        return f"{name(int(pair.template))} and {name(int(pair.search))}"
 
 
 def _channels_first(picture: NDArray[np.uint8]) -> torch.Tensor:

@@ -1,9 +1,14 @@
-"""Access to the pictures of sequences: decoded when asked for, kept while memory allows."""
+"""Pictures of sequences: their files, video files decoded once, and a store of what was read."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+import tempfile
 from collections import OrderedDict
-from typing import Any, Dict, List, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -11,6 +16,10 @@ from numpy.typing import NDArray
 
 from .sequences import Sequence
 
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
+QUALITY = 95  # of the JPEG files that videos are decoded into
+COUNT = "frames.txt"
 GIB = 1 << 30
 DEFAULT_LIMIT = GIB  # bytes; per process, so DataLoader workers each have their own
 
@@ -22,22 +31,8 @@ class FrameError(ValueError):
 class FrameStore:
     """Frames of sequences as RGB arrays; the least recently used are forgotten first.
 
-    Parameters
-    ----------
-    sequences : list of Sequence
-        Video ``i`` is ``sequences[i]``.
-    limit : int, default=1 GiB
-        Most bytes of decoded pictures to keep, in each process; 0 keeps none.
-
-    Raises
-    ------
-    ValueError
-        If the limit is negative.
-
-    Notes
-    -----
-    Pickling sends the sequences and not the pictures. Frames of a sequence that is an array are
-    already in memory and are not kept twice.
+    ``limit`` is the most bytes of decoded pictures to keep, in each process. Pickling sends the
+    sequences and not the pictures.
     """
 
     def __init__(self, sequences: List[Sequence], limit: int = DEFAULT_LIMIT) -> None:
@@ -49,32 +44,14 @@ class FrameStore:
         self._kept: OrderedDict[Tuple[int, int], NDArray[np.uint8]] = OrderedDict()
 
     def frame(self, video: int, index: int) -> NDArray[np.uint8]:
-        """One picture.
-
-        Parameters
-        ----------
-        video : int
-            Position in the list of sequences.
-        index : int
-            Frame, from 0.
-
-        Returns
-        -------
-        ndarray of uint8, shape (h, w, 3)
-            RGB; a picture of one channel has it three times. Not to be changed: it may be shared.
-
-        Raises
-        ------
-        FrameError
-            If the file is missing or is no picture; names it.
-        """
+        """Frame ``index`` of a sequence, RGB, (h, w, 3). Not to be changed: it may be shared."""
         key = (video, index)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         frames = self.sequences[video].frames
         picture = read_picture(frames[index]) if isinstance(frames, tuple) else frames[index]
-        if not isinstance(frames, np.ndarray):
+        if not isinstance(frames, np.ndarray):  # an array is in memory already
             self._keep(key, picture)
         return picture
 
@@ -90,27 +67,93 @@ class FrameStore:
         return {"sequences": self.sequences, "limit": self.limit}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(state["sequences"], state["limit"])  # type: ignore[misc]  # unpickled: starts afresh
+        self.__init__(state["sequences"], state["limit"])  # unpickled: starts afresh
 
 
 def read_picture(path: str) -> NDArray[np.uint8]:
-    """Decode a file to RGB.
-
-    Parameters
-    ----------
-    path : str
-        JPEG, PNG or whatever OpenCV reads; grey or colour.
-
-    Returns
-    -------
-    ndarray of uint8, shape (h, w, 3)
-
-    Raises
-    ------
-    FrameError
-        If the file is missing or is no picture.
-    """
+    """Decode a file to RGB, (h, w, 3); grey is repeated. Raises FrameError if it is no picture."""
     picture = cv2.imread(path, cv2.IMREAD_COLOR)
     if picture is None:
         raise FrameError(f"cannot read a picture from {path}")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def picture_files(folder: Path) -> List[str]:
+    """Paths of the pictures in a folder, in the order of the numbers in their names."""
+    with os.scandir(folder) as entries:  # .name: what operating systems leave beside files
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    names = [name for name in names if name.lower().endswith(PICTURES)]
+    if not names:
+        raise ValueError(f"no pictures ({', '.join(PICTURES)}) in {folder}")
+    return [f"{folder}/{name}" for name in sorted(names, key=_natural)]
+
+
+def number_of(path: str) -> int:
+    """Last number in a file's name; 0 without one."""
+    return int((["0"] + re.findall(r"\d+", Path(path).stem))[-1])
+
+
+def _natural(name: str) -> List[Union[int, str]]:
+    words = re.split(r"(\d+)", name.rpartition(".")[0])
+    return [int(word) if i % 2 else word for i, word in enumerate(words)]
+
+
+def default_cache() -> Path:
+    """Where decoded frames go: ``sstrack-tracker`` in the user's folder of caches."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "sstrack-tracker"
+
+
+def find_video(folder: Path) -> Optional[Path]:
+    """The file ``video.mp4`` (or another of ``VIDEOS``) in a folder; None if there is none."""
+    paths = [folder / f"video{suffix}" for suffix in VIDEOS]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def decode_video(path: Path, cache: Path) -> List[str]:
+    """Paths of a video file's frames as JPEG files in a cache, decoded there if they are not yet.
+
+    Training reads frames in any order, which video files are slow at. A file that changed is
+    decoded again. Raises ValueError if no frame can be read.
+    """
+    facts = path.stat()
+    key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()
+    target = cache / f"{path.parent.name}-{hashlib.blake2b(key, digest_size=8).hexdigest()}"
+    count = target / COUNT
+    if not count.is_file():
+        _decode_into(path, target)
+    return [str(target / _name(i)) for i in range(int(count.read_text()))]
+
+
+def _name(index: int) -> str:
+    return f"{index + 1:08d}.jpg"
+
+
+def _decode_into(path: Path, target: Path) -> None:
+    """Fill a folder elsewhere and move it, so that two processes may do this at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=target.name, dir=target.parent) as folder:
+        partial = Path(folder) / "frames"
+        partial.mkdir()
+        n_frames = _write_frames(path, partial)
+        (partial / COUNT).write_text(f"{n_frames}\n")
+        try:
+            partial.replace(target)
+        except OSError:
+            if not (target / COUNT).is_file():  # else another process was faster
+                raise
+
+
+def _write_frames(path: Path, folder: Path) -> int:
+    video = cv2.VideoCapture(str(path))
+    n_frames = 0
+    found, picture = video.read()
+    while found:
+        file = folder / _name(n_frames)
+        if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+            raise OSError(f"cannot write {file}")
+        n_frames += 1
+        found, picture = video.read()
+    if not n_frames:
+        raise ValueError(f"cannot read a frame from the video {path}")
+    return n_frames

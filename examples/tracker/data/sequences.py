@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Sized, Tuple, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from sstrack_sched import VideoIndex
+from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 
 
 class FrameSource(Sized):
@@ -20,42 +20,22 @@ class FrameSource(Sized):
         raise NotImplementedError
 
 
+Split = Tuple[List["Sequence"], List["Sequence"]]  # to train on, and to report on
 Frames = Union[Tuple[str, ...], NDArray[np.uint8], FrameSource]
 MIN_INSIDE = 0.5  # share of a box's area that must lie in the picture for its target to be visible
 
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """One video with one annotated target.
-
-    Parameters
-    ----------
-    name : str
-        Unique within a data set.
-    frames : tuple of str, ndarray of uint8 with shape (n, h, w, 3), or FrameSource
-        Paths of the pictures, the pictures (RGB), or an object that makes them on demand.
-    boxes : ndarray of float, shape (n, 4)
-        Left, top, width, height in pixels. Pixel (0, 0) covers the square from (0, 0) to (1, 1).
-    visible : ndarray of bool, shape (n,)
-        Frames in which the target may be sampled. Always False where a box is not finite or empty.
-    is_image : bool, default=False
-        A still: one frame, which is template and search at once.
-    weight : float, default=1
-        Relative probability of drawing it.
-
-    Raises
-    ------
-    ValueError
-        If the three disagree about the number of frames, there is no frame, or a still has more
-        than one.
-    """
+    """One video with one annotated target."""
 
     name: str
-    frames: Frames
-    boxes: NDArray[np.float64]
-    visible: NDArray[np.bool_]
-    is_image: bool = False
-    weight: float = 1.0
+    frames: Frames  # paths of the pictures, the pictures (n, h, w, 3), or what makes them on demand
+    boxes: NDArray[np.float64]  # (n, 4): left, top, width, height; pixel (0, 0) ends at (1, 1)
+    visible: NDArray[np.bool_]  # (n,): may be sampled; never where a box is not finite or empty
+    is_image: bool = False  # a still: one frame, which is template and search at once
+    weight: float = 1.0  # relative probability of drawing it
+    layout: str = ""  # that it was read by, such as "uav123"
 
     def __post_init__(self) -> None:
         n_frames = len(self.frames)
@@ -83,39 +63,14 @@ class Sequence:
 
 
 def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which boxes have four finite numbers and a positive width and height.
-
-    Parameters
-    ----------
-    boxes : ndarray of float, shape (n, 4)
-        Left, top, width, height in pixels.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
+    """Which boxes (n, 4) have four finite numbers and a positive width and height."""
     finite = np.isfinite(boxes).all(axis=1)
     with np.errstate(invalid="ignore"):
         return finite & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
 
 
 def video_index(sequences: List[Sequence]) -> VideoIndex:
-    """What can be sampled from these sequences, in their order.
-
-    Parameters
-    ----------
-    sequences : list of Sequence
-        Video ``i`` of the index is ``sequences[i]``.
-
-    Returns
-    -------
-    VideoIndex
-
-    Raises
-    ------
-    ValueError
-        If the list is empty.
-    """
+    """What can be sampled from these sequences, in their order."""
     if not sequences:
         raise ValueError("video_index needs at least one sequence; got none")
     weight = np.array([sequence.weight for sequence in sequences])
@@ -129,47 +84,62 @@ def video_index(sequences: List[Sequence]) -> VideoIndex:
 
 def split_sequences(
     sequences: List[Sequence], assigned: Optional[Dict[str, str]] = None, *, held_out: float = 0.25
-) -> Tuple[List[Sequence], List[Sequence]]:
+) -> Split:
     """Sequences to train on and sequences to report on.
 
-    Parameters
-    ----------
-    sequences : list of Sequence
-        All of a data set.
-    assigned : dict of str to str, optional
-        ``"train"`` or ``"test"`` by sequence name. None: by a hash of the name, so that the split
-        depends on neither the order nor the machine and hardly on what else is in the folder.
-    held_out : float, default=0.25
-        Share to report on when nothing is assigned; at least one sequence, never all. 0: none.
-
-    Returns
-    -------
-    train, test : list of Sequence
-
-    Raises
-    ------
-    ValueError
-        If one of the two would be empty, a name is not assigned, or a split is unknown.
+    ``assigned`` says ``"train"`` or ``"test"`` for each name. Without it a hash of the name does,
+    so that the split depends on neither the order nor the machine and hardly on what else is in the
+    folder: ``held_out`` is the share to report on; at least one sequence, never all. 0: none.
     """
     if assigned is None and held_out == 0:
         return list(sequences), []
-    if assigned is None:
-        assigned = _split_by_hash([sequence.name for sequence in sequences], held_out)
-    parts: Dict[str, List[Sequence]] = {"train": [], "test": []}
-    for sequence in sequences:
-        split = assigned.get(sequence.name)
-        if split not in parts:
+    names = [sequence.name for sequence in sequences]
+    splits = _split_by_hash(names, held_out) if assigned is None else assigned
+    for name in names:
+        if splits.get(name) not in ("train", "test"):
             raise ValueError(
-                f"sequence {sequence.name!r} needs split 'train' or 'test'; got {split!r}"
+                f"sequence {name!r} needs split 'train' or 'test'; got {splits.get(name)!r}"
             )
-        parts[split].append(sequence)
-    for split, members in parts.items():
-        if not members:
-            raise ValueError(f"no sequence to {split} on among {len(sequences)}")
-    return parts["train"], parts["test"]
+    train, test = ([s for s in sequences if splits[s.name] == k] for k in ("train", "test"))
+    if not train or not test:
+        missing = "test" if train else "train"
+        raise ValueError(f"no sequence to {missing} on among {len(sequences)}")
+    return train, test
 
 
 def _split_by_hash(names: List[str], held_out: float) -> Dict[str, str]:
     ranked = sorted(names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
     n_test = min(max(1, round(held_out * len(names))), len(names) - 1)
     return {name: "test" if rank < n_test else "train" for rank, name in enumerate(ranked)}
+
+
+def fit_bins(
+    train_videos: List[Sequence], test_videos: List[Sequence], max_interval: int, spacing: int
+) -> Tuple[int, int]:
+    """The longest intervals and bins, up to those asked for, that both sets of videos can fill.
+
+    They are whole bins, at least two, narrower if need be; stills do not count. Raises ValueError
+    if one set has no two visible frames in any video.
+    """
+    sets = [[s for s in videos if not s.is_image] for videos in (train_videos, test_videos)]
+    # The upper edge of a bin is outside it.
+    longest = min(max(map(_span, videos), default=0) for videos in sets) + 1
+    if longest < 2:
+        raise ValueError(
+            "the videos need at least two visible frames each side of the split; they have not"
+        )
+    max_interval = min(max_interval, longest)
+    spacing = min(spacing, max(1, max_interval // 2))
+    indices = [video_index(videos) for videos in sets]
+    while max_interval > spacing:
+        bins = IntervalBins(max_interval, spacing)
+        samplers = [IntervalSampler(index, bins, direction="forward") for index in indices]
+        if all(sampler.feasible.all() for sampler in samplers):
+            break
+        max_interval = spacing * ((max_interval - 1) // spacing)
+    return max_interval, spacing
+
+
+def _span(sequence: Sequence) -> int:
+    seen = np.flatnonzero(sequence.visible)
+    return int(seen[-1] - seen[0]) if len(seen) else 0

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Dict, List, Optional
 from typing import Sequence as Names
 
-import numpy as np
-
 from sstrack_sched.plotting import plot_schedule
 
 from ..data.frames import FrameStore
-from ..data.intervals import fit_bins
-from ..data.sequences import Sequence
+from ..data.sequences import Sequence, fit_bins
 from ..training.config import MODES, TrainConfig
 from ..training.features import KeptFeatures
-from ..training.trainer import Trainer, train
+from ..training.trainer import train
 from . import report
 from .pairs import Evaluation, HeldOutPairs
 
@@ -71,7 +68,8 @@ def run_row(
     if not trainer.finished:
         return None
     evaluation = held_out.evaluate(trainer.trained)
-    _draw(trainer, evaluation, folder)
+    figure = plot_schedule(trainer.history, labels=trainer.bins.labels)
+    figure.savefig(folder / "schedule.png", dpi=100)
     return evaluation
 
 
@@ -116,15 +114,6 @@ def compare(
             return None
         evaluations[mode] = evaluation
     return evaluations
-
-
-def _draw(trainer: Trainer, evaluation: Evaluation, folder: Path) -> None:
-    rates = evaluation.by_bin(evaluation.success)
-    if trainer.bins.image_bin:  # stills are trained on only
-        rates = np.insert(rates, 0, np.nan)
-    success = {"held-out videos": rates}
-    figure = plot_schedule(trainer.history, labels=trainer.bins.labels, success=success)
-    figure.savefig(folder / "schedule.png", dpi=100)
 
 
 def write_results(

@@ -24,7 +24,7 @@ from typing import Dict, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.annotations import read_boxes
+from ..data.boxes import read_boxes
 from .measures import carried_forward
 from .one_pass import Track
 

@@ -11,7 +11,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.crops import Change, CropConfig, CropError, crop_pair
+from ..data.augment import Change
+from ..data.crops import CropConfig, CropError, crop_pair
 from ..data.frames import FrameStore
 from ..data.sequences import Sequence as Video
 from .engines import OnnxRuntimeEngine

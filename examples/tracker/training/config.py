@@ -16,12 +16,6 @@ MODES = {
     "static": "what a scheduled run drew on average, kept",
 }
 
-CROP_ON = {
-    "auto": "the device if it is a GPU, else the workers",
-    "worker": "the processes that read the frames, a pair at a time",
-    "device": "where the model is trained, a batch at a time",
-}
-
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -80,9 +74,6 @@ class TrainConfig:
         Folder that video files are decoded to; empty: the user's folder of caches.
     device : str
         Where the model is trained.
-    crop_on : {"auto", "worker", "device"}
-        Where crops are made: "auto" is the device if it is a GPU, else the workers. Changes speed,
-        and the result by no more than rounding.
     amp : bool
         Mixed precision: bfloat16 where the device has it, else float16 with scaled losses.
     model : str
@@ -125,7 +116,6 @@ class TrainConfig:
     memory: float = 1.0
     cache: str = ""
     device: str = "cpu"
-    crop_on: str = "auto"
     amp: bool = False
     model: str = "conv_small"
     model_options: Dict[str, Any] = field(default_factory=dict)
@@ -136,8 +126,6 @@ class TrainConfig:
         object.__setattr__(self, "data", places)
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
-        if self.crop_on not in CROP_ON:
-            raise ValueError(f"crop_on must be one of {', '.join(CROP_ON)}; got {self.crop_on!r}")
         object.__setattr__(self, "distribution", tuple(self.distribution))
         if bool(self.distribution) != (self.mode == "static"):
             raise ValueError(f"mode static, and no other, takes a distribution; got {self.mode!r}")
@@ -206,7 +194,7 @@ class TrainConfig:
     def differences(self, other: TrainConfig) -> Dict[str, Any]:
         """Settings that would make a resumed run another run: name -> (mine, the other's)."""
         mine, others = self.to_dict(), other.to_dict()
-        harmless = ("num_workers", "memory", "cache", "device", "crop_on")
+        harmless = ("num_workers", "memory", "cache", "device")
         return {k: (mine[k], others[k]) for k in mine if k not in harmless and mine[k] != others[k]}
 
 

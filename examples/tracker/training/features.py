@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..data.augment import draw_change, pair_generator
-from ..data.crops import Change, CropConfig, CropError, crop_pair
+from ..data.augment import Change, draw_change, pair_generator
+from ..data.crops import CropConfig, CropError, crop_pair
 from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameError, FrameStore
 from ..models import TrackerModel

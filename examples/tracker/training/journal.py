@@ -10,7 +10,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sstrack_sched import EpochRecord
-from sstrack_sched.reporting import log_schedule
 
 from .config import TrainConfig
 
@@ -104,7 +103,8 @@ class Journal:
         loss = f"{sum(self._losses) / len(self._losses):.3f}" if self._losses else "-"
         self._losses = []
         if self.writer is not None:
-            log_schedule(self.writer, record, self.labels)
+            for name, value in record.scalars(self.labels).items():
+                self.writer.add_scalar(name, value, record.epoch)
         if self.progress:
             shares = " ".join(f"{100 * share:.0f}" for share in record.distribution)
             self.bar.write(

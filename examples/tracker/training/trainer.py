@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 from sstrack_sched import EpochRecord, IntervalBins, IntervalSampler
 from sstrack_sched.torch import Curriculum
 
-from ..data.batch_crops import make_crops
 from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameStore
 from ..data.sequences import video_index
@@ -97,14 +96,8 @@ class Trainer:
                 source,
                 config.crops.for_model(self.model),
                 seed=config.seed,
-                packed=self._crops_on_device,
             )
         )
-
-    @property
-    def _crops_on_device(self) -> bool:
-        where = self.config.crop_on
-        return where == "device" or (where == "auto" and self.device.type == "cuda")
 
     @property
     def finished(self) -> bool:
@@ -198,8 +191,6 @@ class Trainer:
     def _step(self, batch: Item) -> float:
         """One optimiser step; returns the mean loss before weighting."""
         batch = {name: x.to(self.device, non_blocking=True) for name, x in batch.items()}
-        if self.dataset.packed:
-            batch = make_crops(batch, self.dataset.config)
         template, search, box, bins = (batch[name] for name in ("template", "search", "box", "bin"))
         loss, iou = tracking_loss(self.precision.forward(self.network, template, search), box)
         weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
