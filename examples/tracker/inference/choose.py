@@ -32,12 +32,15 @@ class TrackSettings:
     lost_score: float = 0.0  # under this the target is lost, and the box stays where it is
     search_growth: float = 0.0  # a lost target's search square gets wider by this per frame
     search_limit: float = 2.0  # and at most so many times as wide
+    least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
+    correction: float = 0.0  # share of the network's bias in the first frame that is taken off
 
     def __post_init__(self) -> None:
-        ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "search_limit": "[1, inf)"}
+        ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "correction": "[0, 1]"}
+        ranges["search_limit"] = "[1, inf)"
         ranges.update(dict.fromkeys(("size_smoothing", "lost_score", "hold"), "[0, 1)"))
-        ranges.update(dict.fromkeys(("penalty", "search_growth"), "[0, inf)"))
+        ranges.update(dict.fromkeys(("penalty", "search_growth", "least_search"), "[0, inf)"))
         for item in fields(self):
             value, allowed = getattr(self, item.name), ranges[item.name]
             low, high = (float(end) for end in allowed[1:-1].split(","))
@@ -78,7 +81,8 @@ def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
         offset = bias.offset + (found.centre - 0.5) / size
         factor = bias.size * found.size / size
         bias = Bias(offset.clip(-MAX_OFFSET, MAX_OFFSET), factor.clip(1 / MAX_FACTOR, MAX_FACTOR))
-    return bias
+    share = settings.correction
+    return Bias(share * bias.offset, bias.size**share)
 
 
 def choose(maps: Maps, last_size: Floats, settings: TrackSettings, bias: Bias = NO_BIAS) -> Choice:

@@ -66,8 +66,8 @@ def to_openvino(model: TrackerModel) -> List[Any]:
     with _quiet(), torch.no_grad():
         return [
             openvino.convert_model(
-                part,
-                example_input=tuple(inputs.values()),
+                # Traced here because its own tracing checks the result, which takes longer.
+                torch.jit.trace(part, tuple(inputs.values()), check_trace=False),
                 input=[list(value.shape) for value in inputs.values()],
             )
             for part, inputs in _parts(model)

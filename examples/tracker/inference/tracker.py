@@ -36,8 +36,11 @@ DEFAULTS = TrackSettings(
     blend=0.5,
     lost_score=0.2,
     search_growth=0.03,
+    least_search=36.0,
     hold=0.1,
+    correction=1.0,
 )
+LEAST_TARGET = 12.0  # pixels of a search crop: a wider search square must not shrink it below
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
 
 
@@ -118,9 +121,11 @@ class Tracker:
         self._embedded = self.engine.embed(template)
         self._depth, self._n_lost = depth, 0
         self._box = keep_inside(first, frame.shape[:2], MIN_SIDE)
-        self._square = square_around(self._box, self._crops.search_factor)
+        self._square = self._around(self._box)
         size = self._box[2:] / self._square.side
-        self._bias = measure_bias(self._look(frame), size, self.settings)
+        self._bias = NO_BIAS
+        if self.settings.correction:
+            self._bias = measure_bias(self._look(frame), size, self.settings)
 
     def update(self, frame: Picture) -> Tuple[Floats, float]:
         """Find it again: the box (left, top, width, height) and a score in [0, 1].
@@ -148,6 +153,18 @@ class Tracker:
         crop = cut(to_uint8(frame, self._depth), self._square, self._crops.search_size)
         return self.engine.locate(self._embedded, to_rgb(crop, self.colour))
 
+    def _around(self, box: Floats) -> Square:
+        """The square to search for a target; wider for one that is lost, or a few pixels small.
+
+        What is small moves by more than its own size from frame to frame.
+        """
+        settings = self.settings
+        scale = min(1.0 + settings.search_growth * self._n_lost, settings.search_limit)
+        usual = self._crops.search_factor * float(np.sqrt(box[2] * box[3]))
+        widest = self._crops.search_size * usual / self._crops.search_factor / LEAST_TARGET
+        least = min(settings.least_search, widest) / usual
+        return square_around(box, self._crops.search_factor, scale=max(scale, least))
+
     def _aim(self, last: Floats) -> Square:
         """Where to look for the target: the last square, moved and resized no more than it must be.
 
@@ -155,10 +172,8 @@ class Tracker:
         time, and hands the network's own noise back to it: the box wanders on a still picture. So
         the square moves by whole pixels, and changes its size in steps.
         """
-        scale = min(1.0 + self.settings.search_growth * self._n_lost, self.settings.search_limit)
-        wanted = square_around(last, self._crops.search_factor, scale=scale)
-        held = self._square
-        if abs(wanted.side / held.side - 1) > self.settings.hold:
+        wanted, held = self._around(last), self._square
+        if not self.settings.hold or abs(wanted.side / held.side - 1) > self.settings.hold:
             return wanted
         spare = (wanted.side - held.side) / 2
         left = held.left + round(wanted.left + spare - held.left)
