@@ -240,7 +240,7 @@ def main():
     """Time, print the table, write JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: the shipped ones")
-    parser.add_argument("--data", type=Path, help="folder of sequences; default: rendered videos")
+    parser.add_argument("--data", type=Path, help="folder of sequences; default: composited clips")
     parser.add_argument("--nano", type=Path, help="folder of NanoTrack's two ONNX files")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--frames", type=int, help="at most so many of each video")
