@@ -84,8 +84,8 @@ evidence: $(VENV)/ready ## the tables of "Does it help?", about 20 minutes (MAP=
 	$(call say,The controlled study)
 	$(BIN)/python -m examples.controlled_study --out docs/evidence/controlled --page docs/evidence.md $(if $(MAP),--map)
 
-bench: $(VENV)/ready ## every benchmark that needs no checkout, one after the other
-	@for script in $(wildcard benchmarks/[a-z]*.py); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
+bench: $(VENV)/ready ## every benchmark that needs no checkout and no GPU, one after the other
+	@for script in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/[a-z]*.py)); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
 
 format: $(VENV)/ready ## let ruff rewrite the code
 	$(BIN)/ruff check --fix

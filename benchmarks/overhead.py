@@ -11,7 +11,7 @@ Frames are rendered before, so that no step pays for it. The first epoch is not 
 what the recorder holds a sample (growth of the process, on Linux), and what index, sampler and a
 running iterator hold.
 
-    python benchmarks/overhead.py [--quick] [--json FILE]
+    python benchmarks/overhead.py [--quick] [--device cuda] [--json FILE]
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ def steps(trainer, loader, end_epoch):
             trainer._step(batch)
             if number == len(loader):
                 end_epoch()
+            if trainer.config.device != "cpu":
+                torch.cuda.synchronize()
             yield time.perf_counter() - start
             start = time.perf_counter()
 
@@ -225,10 +227,12 @@ def main():
     """Measure, print the tables, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
+    parser.add_argument("--device", default="cpu", help="where the tracker is trained")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
 
     config = TrainConfig(**QUICK) if options.quick else TrainConfig()
+    config = replace(config, device=options.device)
     recorder = recorder_bytes(config.batch_size, 10_000 if options.quick else 10**6)
     sequences, _ = load_videos(config, n_test=1)
     held, peak = sampler_bytes(sequences, config)

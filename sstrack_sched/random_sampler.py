@@ -106,7 +106,7 @@ def _blocks(
     drawn = np.flatnonzero((weight > 0) & ~videos.is_image)
     lengths, weights = videos.lengths[drawn], weight[drawn]
     all_visible = isinstance(videos._bits, AllSet)
-    if all_visible and len(drawn):  # videos of one length are alike
+    if all_visible:  # videos of one length are alike
         lengths, same = np.unique(lengths, return_inverse=True)
         weights = np.bincount(same.ravel(), weights=weights).astype(np.float64)
     begins = np.append(0, np.cumsum(lengths))

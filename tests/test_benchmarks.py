@@ -193,3 +193,60 @@ def test_benchmark_scale_quick_measures_every_stage(tmp_path, monkeypatch, capsy
     assert masked["stages"]["build"]["bytes"] == pytest.approx(masked["frames"] * 0.22, rel=0.1)
     assert masked["stages"]["peer_save"]["bytes"] > masked["frames"]
     assert sum(line[:1] == ["q^R"] for line in printed) == 2
+
+
+def gpu_script(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import gpu
+
+    return gpu
+
+
+def test_gpu_page_shows_the_stored_results(monkeypatch):
+    gpu, page = gpu_script(monkeypatch), FOLDER.parent / "docs" / "evidence.md"
+    stored = page.with_name("evidence") / gpu.RESULTS
+    stages = json.loads(stored.read_text("utf-8"))["stages"] if stored.exists() else {}
+    text = page.read_text("utf-8")
+    assert gpu.table(stages) in text
+    assert gpu.with_table(text, stages) == text
+
+
+def test_gpu_stages_are_written_one_by_one_and_not_done_again(tmp_path, monkeypatch, capsys):
+    gpu = gpu_script(monkeypatch)
+    calls = []
+
+    def overhead(run):
+        calls.append("overhead")
+        assert json.loads((tmp_path / gpu.RESULTS).read_text("utf-8"))["stages"].keys() == {"tests"}
+        return {"peer_step_seconds": 0.1, "share": {"sum": 0.002}}
+
+    counts = {"tests": 4, "failures": 0, "errors": 0, "skipped": 0}
+    monkeypatch.setattr(gpu, "run_tests", lambda run: calls.append("tests") or counts)
+    monkeypatch.setattr(gpu, "run_overhead", overhead)
+    monkeypatch.setattr(gpu, "run_study", lambda run, model: calls.append(model))  # none was done
+    arguments = ["gpu.py", "--photos", ".", "--out", str(tmp_path), "--device", "cpu"]
+    for expected in (["tests", "overhead", "lite", "vit_tiny"], ["lite", "vit_tiny"]):
+        calls.clear()
+        monkeypatch.setattr("sys.argv", arguments)
+        gpu.main()
+        assert calls == expected
+        printed = capsys.readouterr().out
+        assert "| 4 passed, 0 failed |" in printed and "| 0.20% of a step of 100.0 ms |" in printed
+        assert printed.count("not run") == 2
+
+
+def test_gpu_stage_past_the_budget_does_not_start(tmp_path, monkeypatch):
+    gpu = gpu_script(monkeypatch)
+    monkeypatch.setattr(gpu, "run_tests", lambda run: pytest.fail("started"))
+    arguments = ["gpu.py", "--photos", ".", "--out", str(tmp_path), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", [*arguments, "--budget", "0"])
+    gpu.main()
+
+
+def test_gpu_pack_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    gpu = gpu_script(monkeypatch)
+    monkeypatch.setattr(gpu, "MAX_PACKED", 1000)
+    with pytest.raises(SystemExit, match="--photos must pack into 0 MiB"):
+        gpu.pack(tmp_path / "packed.tar.gz", tmp_path)
+    assert not (tmp_path / "packed.tar.gz").exists()

@@ -258,7 +258,13 @@ def test_record_of_an_impossible_value_is_refused_and_equal_ones_are_equal():
     values = record.to_dict()
     assert (s.EpochRecord.from_dict(values) == record) is True
     assert (record == s.EpochRecord.from_dict({**values, "n_invalid": 1})) is False
-    for changes in ({"epoch": -1}, {"loss_weights": [np.inf, 1.0]}, {"loss_weights": (1.0, 1.0)}):
+    for changes in (
+        {"epoch": -1},
+        {"loss_weights": [np.inf, 1.0]},
+        {"loss_weights": (1.0, 1.0)},
+        {"loss_weights": [0.0, 1.0]},
+        {"distribution": [0.7, 0.7]},
+    ):
         with pytest.raises((TypeError, ValueError), match=next(iter(changes))):
             s.EpochRecord.from_dict({**values, **changes})
 

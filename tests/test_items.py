@@ -99,6 +99,7 @@ def test_from_scores_makes_bins_of_nearly_equal_size_in_order(n_bins):
 def test_from_scores_never_splits_equal_scores():
     source = BinnedSampler.from_scores([1, 1, 1, 1, 1, 1, 2, 3], 4)
     assert len(set(source.bins[:6].tolist())) == 1
+    assert len(source) == 8
     assert source.n_bins == 4
 
 

@@ -5,6 +5,7 @@ Random samples in any order and split are in `properties/test_statistics_propert
 
 from __future__ import annotations
 
+import base64
 import pickle
 
 import numpy as np
@@ -213,6 +214,32 @@ def test_error_add_names_what_it_got(ious, bins, words, says):
 @pytest.mark.parametrize("bad", [1.25, np.nan])
 def test_error_iou_that_is_not_negative_does_not_ask_for_giou(bad):
     refuses("^((?!GIoU).)*$", lambda s: s.add([bad], [0]))
+
+
+def test_state_is_the_sorted_samples_in_base64():
+    statistics = SuccessStatistics(3)
+    statistics.add([1.0, 0.25], [2, 1])
+    samples = np.frombuffer(base64.b64decode(statistics.state_dict()["samples"]), dtype="<i8")
+    assert samples.tolist() == [1 << 33 | 2**30, 2 << 33 | 2**32]
+
+
+@pytest.mark.parametrize(
+    "samples", [[2**32 + 1], [3 << 33], [-1 << 33]], ids=["IoU above 1", "bin 3", "bin -1"]
+)
+def test_state_of_impossible_samples_is_refused(samples):
+    state = SuccessStatistics(3).state_dict()
+    state["samples"] = base64.b64encode(np.array(samples, dtype="<i8").tobytes()).decode()
+    with pytest.raises(ValueError, match="state's samples must"):
+        SuccessStatistics(3).load_state_dict(state)
+
+
+def test_state_with_a_foreign_character_is_refused():
+    statistics = SuccessStatistics(3)
+    statistics.add([0.5], [1])
+    state = statistics.state_dict()
+    state["samples"] = "!" + state["samples"]  # which a lenient decoder skips
+    with pytest.raises(ValueError, match="base64"):
+        statistics.load_state_dict(state)
 
 
 def test_error_more_samples_than_sums_can_hold_say_so(monkeypatch, says):

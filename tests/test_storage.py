@@ -85,6 +85,11 @@ def test_arrays_are_views_of_the_file_where_it_is_mapped(path, mmap):
     assert isinstance(owner, np.memmap) == mmap
 
 
+def test_arrays_of_a_file_are_aligned(path):
+    videos = VideoIndex.load(path)  # its nine booleans would shift what follows them
+    assert all(array.flags.aligned for array in videos._arrays.values())
+
+
 def test_layout_is_read_by_safetensors(path):
     numpy = pytest.importorskip("safetensors.numpy")
     assert numpy.load_file(path)["lengths"].tolist() == make().lengths.tolist()
@@ -139,6 +144,7 @@ def entry(**values):
         entry(data_offsets=[0, 10**20]),
         entry(data_offsets=[8, 80]),
         entry(extra=1),
+        lambda header: header["weight"].update(data_offsets=[64, 136]),  # overlaps lengths
         lambda header: header.update(lengths=header["weight"], weight=header["lengths"]),
         lambda header: header.pop("lengths"),
         lambda header: header.pop("is_image"),
@@ -292,6 +298,19 @@ def test_damaged_tables_are_computed_anew(path):
         tables.write_bytes(other)
         again = IntervalSampler(VideoIndex.load(path), BINS)
         assert list(again.sample(Q, 0, 0, 300)) == expected
+
+
+def test_tables_of_other_bins_under_the_name_of_these_are_computed_anew(path):
+    other = IntervalSampler(VideoIndex.load(path), IntervalBins(9, 3))
+    other.save_tables()
+    tables = tables_of(path)
+    sampler = IntervalSampler(VideoIndex.load(path), BINS)
+    expected = list(sampler.sample(Q, 0, 0, 300))
+    sampler.save_tables()
+    (own,) = {*path.parent.glob("*.tables")} - {tables}
+    own.write_bytes(tables.read_bytes())
+    again = IntervalSampler(VideoIndex.load(path), BINS)
+    assert list(again.sample(Q, 0, 0, 300)) == expected
 
 
 def test_whole_tables_are_opened_not_computed(path, monkeypatch):

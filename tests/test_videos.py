@@ -83,6 +83,12 @@ def test_index_neither_changes_nor_holds_on_to_the_callers_arrays():
     assert videos.fingerprint == make().fingerprint
 
 
+def test_masks_in_an_array_of_objects_are_one_per_video():
+    masks = np.empty(2, dtype=object)
+    masks[:] = [np.array([True, False, True]), np.array([False, True])]
+    assert VideoIndex([3, 2], masks).visible.tolist() == [True, False, True, False, True]
+
+
 def test_index_of_many_videos_needs_no_python_object_each():
     n = 300_000
     videos = VideoIndex(np.full(n, 3), visible=np.ones(3 * n, dtype=bool))

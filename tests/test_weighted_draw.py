@@ -58,6 +58,16 @@ def test_draw_is_the_inverse_of_the_exact_cumulative_sum(weight):
     assert drawn.tolist() == [3 * i + 1 for i in exact(weight, uniform)]
 
 
+def test_draw_below_the_end_of_a_run_stays_in_it_whatever_the_rounding():
+    each = [0.016527635528529094, 0.8132702392002724, 0.9127555772777217, 0.6066357757671799]
+    draw = WeightedDraw.of(np.arange(14), np.repeat(each, [5, 4, 2, 3]))
+    for run, last in enumerate([4, 8, 10, 13]):
+        border = draw.arrays["before"][run + 1] / draw.arrays["before"][-1]
+        for _ in range(20):
+            border = np.nextafter(border, 0)
+            assert draw(np.array([border])).tolist() == [last]
+
+
 def test_draw_of_a_skewed_weight_finds_what_a_search_finds():
     rng = np.random.default_rng(2)
     weight = np.exp(rng.normal(0, 6, 10_000))  # guided steps do not get there

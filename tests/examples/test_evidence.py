@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from examples.controlled_study.tables import all_tables
 from examples.tracker import fall
 from examples.tracker.evaluation import evidence
 from examples.tracker.training.config import MODES
@@ -71,3 +72,12 @@ def test_speed_on_the_page_is_the_stored_one():
 def test_stored_results_name_no_place_of_a_machine():
     for path in EVIDENCE.glob("tracker-*.json"):
         assert not re.search(r'"/|[^.\w]/(work|tmp|home|root|usr)\b', path.read_text())
+
+
+def test_readme_has_the_effects_of_the_stored_results():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = all_tables(ROOT / "docs" / "evidence" / "controlled")["rows"].splitlines()
+    for name in ("weighted", "uniform"):
+        found = re.search(rf"<!-- effect {name} -->(\S+ \(\S+ to \S+\))", readme)
+        (row,) = [line for line in rows if line.startswith(f"| `{name}` |")]
+        assert row.split(" | ")[3].startswith(found[1])

@@ -189,7 +189,7 @@ def test_dtb70_lies_as_otb_does(tmp_path):
 )
 def test_uav123_sequences_are_ranges_of_a_folder_and_nan_is_absent(tmp_path, name, starts):
     for folder in ("bird1", "uav1"):
-        near = {start + i for start in starts.values() for i in range(5)}
+        near = {max(1, start + i) for start in starts.values() for i in range(-3, 5)}
         pictures(tmp_path / "data_seq" / name / folder, sorted(near), "{:06d}.jpg")
     for part in starts:
         boxes = lines(BOXES[:2]) + "NaN,NaN,NaN,NaN\n"
@@ -209,6 +209,12 @@ def test_uav123_sequences_are_ranges_of_a_folder_and_nan_is_absent(tmp_path, nam
     assert found["car1_s"].layout == name.lower()
 
 
+def test_uav123_pictures_that_were_numbered_from_zero_are_one_earlier(tmp_path):
+    pictures(tmp_path / "data_seq" / "UAV123" / "car8", range(1362), "{:06d}.jpg")
+    write(tmp_path / "anno" / "UAV123" / "car8_2.txt")
+    assert names(read_sequences(tmp_path)[0]) == [f"00135{i}.jpg" for i in (6, 7, 8)]
+
+
 def test_uav123_has_its_parts_and_a_range_that_is_too_short_is_named(tmp_path):
     assert len(UAV_STARTS) == 51  # of 123; the other 72 are whole folders
     pictures(tmp_path / "data_seq" / "UAV123" / "car1", range(1, 753), "{:06d}.jpg")
@@ -224,7 +230,12 @@ def test_uavtrack112_and_the_boxes_of_112l_for_the_same_pictures(tmp_path):
     (short,), (long,) = read_sequences(tmp_path), read_sequences(tmp_path / "anno_l")
     assert (short.layout, long.layout) == ("uavtrack112", "uavtrack112l")
     assert names(short) == names(long) == ["00001.jpg", "00002.jpg", "00003.jpg"]
-    np.testing.assert_array_equal(short.boxes, long.boxes[::-1])
+    np.testing.assert_array_equal(short.boxes, ONE_LESS)
+    np.testing.assert_array_equal(long.boxes, ONE_LESS[::-1])
+    (tmp_path / "anno").rename(tmp_path / "no anno")
+    (alone,) = read_sequences(tmp_path)
+    assert (alone.layout, alone.frames) == ("uavtrack112l", short.frames)
+    np.testing.assert_array_equal(alone.boxes, long.boxes)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ def test_clip_tight_boxes_win_and_empty_ones_hide_the_frame(tmp_path):
     (sequence,) = read_sequences(tmp_path / "a", cache=tmp_path / "cache")
     np.testing.assert_array_equal(sequence.boxes, tight)
     assert sequence.visible.tolist() == [True, False, True, False]
+    (tmp_path / "a" / "groundtruth_tight.txt").unlink()
+    (loose,) = read_sequences(tmp_path / "a", cache=tmp_path / "cache")
+    np.testing.assert_array_equal(loose.boxes, [BOX] * 4)
+    assert loose.visible.tolist() == [True, True, True, False]
 
 
 def test_clip_bad_file_or_count_is_named_and_leaves_nothing(tmp_path):

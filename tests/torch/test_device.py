@@ -77,3 +77,43 @@ def test_numbers_of_a_cuda_run_are_those_of_the_cpu():
             curriculum.step()
         runs.append(curriculum.scheduler.history)
     assert runs[0] == runs[1]
+
+
+@needs_cuda
+def test_float16_on_cuda_is_weighed_and_recorded_as_on_the_cpu():
+    runs = []
+    for device in ("cpu", "cuda"):
+        curriculum = make_curriculum()
+        for _ in range(2):
+            for batch in loader_of(curriculum):
+                ious, bins = iou_of(batch["pair"]).half().to(device), batch["bin"].to(device)
+                weighted = curriculum.weigh(ious, bins)
+                assert (weighted.dtype, weighted.device.type) == (torch.float16, device)
+                curriculum.record(ious, bins)
+            curriculum.step()
+        runs.append((curriculum.scheduler.history, weighted.tolist()))
+    assert runs[0] == runs[1]
+
+
+@needs_cuda
+def test_nccl_group_of_one_process_gives_the_run_of_none(tmp_path):
+    torch.distributed.init_process_group(
+        "nccl", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
+    )
+    try:
+        torch.cuda.set_device(0)
+        gathered = [None]
+        torch.distributed.all_gather_object(gathered, {"rank": 0})  # what gather_objects calls
+        assert gathered == [{"rank": 0}]
+        curriculum = make_curriculum()
+        for batch in loader_of(curriculum):
+            curriculum.record(iou_of(batch["pair"]).cuda(), batch["bin"].cuda())
+        curriculum.synchronize()
+        curriculum.step()
+    finally:
+        torch.distributed.destroy_process_group()
+    alone = make_curriculum()
+    for batch in loader_of(alone):
+        alone.record(iou_of(batch["pair"]), batch["bin"])
+    alone.step()
+    assert curriculum.scheduler.history == alone.scheduler.history
