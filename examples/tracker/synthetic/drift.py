@@ -28,8 +28,10 @@ PIVOT = 110.0  # brightness that contrast leaves alone
 class Drift:
     """How much the look of things drifts, and how fast."""
 
+    # Factor on all standard deviations. At 1, success of a trained tracker falls with the interval
+    # about as it does on real videos (docs/tracker.md); 0: no drift.
     strength: float = 1.0
-    correlation: float = 60.0
+    correlation: float = 60.0  # frames after which all but 1/e of where it was is forgotten
 
     def __post_init__(self) -> None:
         if not self.strength >= 0:
@@ -60,12 +62,12 @@ USUAL = Drift()
 class Skin:
     """What drift does to the surface of a layer, by frame."""
 
-    bend: Array
-    shade: Array
-    contrast: Array
-    turned: Array
-    photo: str
-    source: Array
+    bend: Array  # (n, 4), shifts over the square: of x, a wave and an arc along y; of y along x
+    shade: Array  # (n, 2), log of the light, from the square's middle to its right and lower edge
+    contrast: Array  # (n,), factor
+    turned: Array  # (n,), share of the other side that shows
+    photo: str  # of the other side
+    source: Array  # (2, 3), from the shape's square to pixels of that picture
 
     def at(self, index: int) -> Skin:
         """Of one frame."""

@@ -22,12 +22,12 @@ SCENE = 1.5  # the scene behind is so much wider and higher
 class Layer:
     """One part of a thing: what it shows, and where, by frame."""
 
-    photo: str
+    photo: str  # that it is cut from
     shape: Shape
-    pose: Array
-    source: Array
-    gain: Array
-    skin: Optional[Skin] = None
+    pose: Array  # (n, 2, 3), from the shape's square to pixels of the frame
+    source: Array  # (n, 2, 3), from the shape's square to pixels of the photograph
+    gain: Array  # (n, 3), factor on red, green, blue
+    skin: Optional[Skin] = None  # how its surface drifts
 
     def corners(self) -> Array:
         """Left, top, right, bottom in pixels of the frame, (n, 4)."""
@@ -56,7 +56,13 @@ class Thing:
 
 
 class CompositeFrames(FrameSource):
-    """Frames of one clip, painted when asked for."""
+    """Frames of one clip, painted when asked for.
+
+    ``scene`` is the photograph behind everything, and what lies about in it; ``window`` (n, 3)
+    where in the scene the frame's corner lies, and scene pixels per frame pixel. Things are painted
+    in order. ``exposure`` is the share of the time for which the shutter is open; ``grade`` (n, 4)
+    factors on the frame's colours and a blur's sigma in pixels.
+    """
 
     def __init__(
         self,

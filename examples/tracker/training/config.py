@@ -40,7 +40,7 @@ class TrainConfig:
     distribution: Tuple[float, ...] = ()  # of mode static: the share of each bin
     data: Tuple[str, ...] = ()  # places, [photos:]PATH[=WEIGHT], see `read_sources`; none: clips
     held_out: float = 0.25  # share of a place's videos that are not trained on
-    n_videos: int = 32  # clips to composite, of the photographs of each place
+    n_videos: int = 16  # clips to composite, of the photographs of each place
     drift: float = 1.0  # how much the look of composited things drifts
     every: int = 1  # of each video, only every so many-th frame is used
     keep_features: bool = False  # make each frame's crops once, see `KeptFeatures`; the study's
