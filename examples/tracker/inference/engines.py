@@ -187,7 +187,7 @@ def make_engine(
     if engine == "openvino" and not installed:
         raise ImportError("engine openvino needs a package: pip install openvino")
     if engine == "auto":
-        engine = "openvino" if installed else "torch"
+        engine = "openvino" if installed and "openvino" in ENGINES else "torch"
     kind = ENGINES[engine]
     precision = _precision(source, precision, kind)
     if precision not in kind.able:
