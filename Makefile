@@ -29,17 +29,19 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types suite docs oldest frameworks floor evidence bench format clean
+.PHONY: help demo test lint types suite docs oldest frameworks floor coverage evidence bench format clean
 
 say = @printf '\n== %s\n' "$(1)"
 
+# == Use
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@sed -nE -e 's/^# == (.*)/\n\1/p' -e 's/^([a-z]+):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/ready ## train a small tracker three ways, print a table (DATA=folder: on your own sequences)
 	$(call say,Training a small tracker with and without the schedule)
 	$(BIN)/python -m examples.tracker.demo $(if $(DATA),--data "$(DATA)")
 
+# == Check
 test: ## everything that continuous integration checks
 	@$(MAKE) --no-print-directory lint types docs oldest frameworks suite
 	$(call say,All checks passed)
@@ -80,6 +82,10 @@ floor: $(FLOOR)/ready ## the same on Python 3.8, NumPy 1.20, SciPy 1.6, torch 1.
 	@$(FLOOR)/bin/python -c $(SAY_VERSIONS)
 	$(FLOOR)/bin/python $(CORE_TESTS)
 
+coverage: $(VENV)/ready ## lines of the package that its tests run
+	$(BIN)/python $(CORE_TESTS) --cov=sstrack_sched --cov-report=term-missing:skip-covered
+
+# == Measure
 evidence: $(VENV)/ready ## the tables of "Does it help?", about 20 minutes (MAP=1: the map too, an hour)
 	$(call say,The controlled study)
 	$(BIN)/python -m examples.controlled_study --out docs/evidence/controlled --page docs/evidence.md $(if $(MAP),--map)
@@ -87,6 +93,7 @@ evidence: $(VENV)/ready ## the tables of "Does it help?", about 20 minutes (MAP=
 bench: $(VENV)/ready ## every benchmark that needs no checkout and no GPU, one after the other
 	@for script in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/[a-z]*.py)); do printf '\n== %s\n' "$$script"; $(BIN)/python "$$script"; done
 
+# == Keep tidy
 format: $(VENV)/ready ## let ruff rewrite the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format

@@ -99,8 +99,13 @@ def test_wheel_metadata_states_floors_and_extras(wheel):
         "examples",
         "tracker",
         "docs",
+        "test",
         "dev",
     }
+
+
+def test_wheel_and_sdist_pass_the_checks_of_the_index(built):
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), cwd=built)
 
 
 def test_sdist_holds_tests_docs_examples_and_nothing_heavy(built):
