@@ -39,8 +39,7 @@ def run(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(script, "BIG", {"1280 x 720": (720, 1280)})
     monkeypatch.setattr(peers, "NAMES", ("nano",))
-    for name in ("openvino", "onnxruntime"):
-        monkeypatch.delitem(ENGINES, name)
+    monkeypatch.delitem(ENGINES, "openvino")
     save_weights(tmp_path / "w.pt", build_model("conv_small"), "conv_small", {})
 
     def run(*options):

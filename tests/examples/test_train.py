@@ -15,11 +15,12 @@ import torch
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.models.weights import load_weights
 from examples.tracker.train import main, parse, settings
-from examples.tracker.training.checkpoint import Interrupt, load_checkpoint, save_checkpoint
+from examples.tracker.training.checkpoint import load_checkpoint, save_checkpoint
 from examples.tracker.training.config import TrainConfig
+from examples.tracker.training.devices import Precision
+from examples.tracker.training.interrupt import Interrupt
 from examples.tracker.training.journal import EVENTS
 from examples.tracker.training.losses import tracking_loss
-from examples.tracker.training.precision import Precision
 from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module

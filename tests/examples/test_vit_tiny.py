@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -206,25 +207,13 @@ def test_vit_tiny_learns_a_batch_by_heart(shallow):
 
 
 @pytest.mark.parametrize("keep_ratio", [1.0, 0.7])
-def test_exported_vit_tiny_equals_torch(tmp_path, shallow, keep_ratio):
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"not installed: {package}")
-    import onnxruntime
-
-    from examples.tracker.inference.export import export
+def test_vit_tiny_by_openvino_equals_torch(shallow, keep_ratio):
+    pytest.importorskip("openvino", reason="not installed: openvino")
+    from examples.tracker.inference.engines import make_engine
 
     model = make(keep_ratio)
-    template, search = crops(model, 1)
-    graphs = export(model, tmp_path / "exported")
-    embed, locate = (
-        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        for path in (graphs.embed, graphs.locate)
-    )
-    with torch.no_grad():
-        maps = model.locate(model.embed(template), search)
-    (embedded,) = embed.run(None, {"template": template.permute(0, 2, 3, 1).numpy()})
-    search = search.permute(0, 2, 3, 1).numpy()
-    names = ["score_map", "offset_map", "size_map"]
-    outputs = locate.run(names, {"embedded": embedded, "search": search})
-    for name, output in zip(names, outputs):
-        torch.testing.assert_close(torch.from_numpy(output), maps[name], rtol=0, atol=1e-4)
+    template, search = (crop[0].permute(1, 2, 0).numpy() for crop in crops(model, 1))
+    engines = [make_engine(model, engine=e, precision="float32") for e in ("openvino", "torch")]
+    found, expected = (engine.locate(engine.embed(template), search) for engine in engines)
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
