@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-
 import runs
 
 from sstrack_sched import redetection_probability, sampling_distribution

@@ -1,4 +1,4 @@
-"""One healthy run and four sick ones, simulated in seconds, for the page "Is my schedule healthy?"."""
+"""One healthy run and four sick ones, simulated in seconds: docs/tutorials/healthy.md shows them."""
 
 from __future__ import annotations
 
