@@ -1,4 +1,4 @@
-"""One healthy run and four sick ones, simulated in seconds: docs/tutorials/healthy.md shows them."""
+"""One healthy run and four sick ones, simulated in seconds, for docs/tutorials/healthy.md."""
 
 from __future__ import annotations
 
