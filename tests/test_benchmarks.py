@@ -267,7 +267,6 @@ def test_gpu_quick_study_says_what_it_found_and_no_place_of_the_machine(
     for needed in ("cv2", "skimage", "tqdm"):
         pytest.importorskip(needed, reason="the tracker example is not installed")
     import cv2
-
     from examples.tracker.synthetic.photos import photograph
 
     gpu, photos = gpu_script(monkeypatch), tmp_path / "photos"
