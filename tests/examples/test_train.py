@@ -94,6 +94,18 @@ def test_train_weights_are_those_to_ship(tmp_path, squares, tiny_config, average
     assert (average == 0) == all(torch.equal(other[k], v) for k, v in expected.items())
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_train_on_cuda_in_float16_learns_and_resumes(tmp_path, squares, tiny_config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: False)  # as older GPUs
+    config, store = replace(tiny_config, amp=True, device="cuda", epochs=6), FrameStore(squares)
+    trainer = Trainer(config, store)
+    assert trainer.precision.dtype == torch.float16 and trainer.precision.scaler.is_enabled()
+    assert not trainer.run(tmp_path, progress=False, max_steps=4)
+    resumed = train(config, store, out=tmp_path, resume=True, progress=False)
+    assert resumed.finished and 1 < resumed.precision.scaler.get_scale() < float("inf")
+    assert resumed.history[-1].mean_iou > resumed.history[0].mean_iou
+
+
 def test_train_mixed_precision_learns_and_resumes_exactly(tmp_path, squares, tiny_config):
     config, store = replace(tiny_config, amp=True), FrameStore(squares)
     whole = Trainer(config, store)

@@ -182,7 +182,7 @@ class Lite(TrackerModel):
     def see(self, crops: Tensor) -> Tensor:
         """What the backbone makes of crops (B, 3, h, w): (B, 272, h / 16, w / 16)."""
         learns = any(value.requires_grad for value in self.backbone.parameters())
-        few = self.at_once
+        few = self.at_once if crops.device.type == "cpu" else len(crops)
         if len(crops) > few and not (learns and torch.is_grad_enabled()):
             # What layers hand on then stays in the processor's cache: half the time.
             return torch.cat([self.see(part) for part in crops.split(few)])

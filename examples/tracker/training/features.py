@@ -88,10 +88,12 @@ class KeptFeatures:
 
     def _write(self, folder: Path, model: TrackerModel, progress: bool) -> None:
         files: Dict[str, Any] = {}
+        device = next(model.parameters()).device
         for start, batch in enumerate(self._batches(progress)):
             crops = {name: torch.from_numpy(batch.pop(name)) for name in ("template", "search")}
             with torch.no_grad():
-                found = {name: model.see(crop).half().numpy() for name, crop in crops.items()}
+                seen = {name: model.see(crop.to(device)) for name, crop in crops.items()}
+            found = {name: values.half().cpu().numpy() for name, values in seen.items()}
             for name, values in {**found, **batch}.items():
                 if not start:
                     shape = (len(self.frames), *values.shape[1:])
