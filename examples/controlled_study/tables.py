@@ -179,7 +179,7 @@ def map_cells(found: List[Cell]) -> str:
         lines.append([named(pair), interval(mean_gain(found, pair))])
         lines[-1] += [count(found, [pair], sign, stands) for sign in (1, -1)]
     both = [pair for pair in MAP_PAIRS if pair[0] == "weighted"]
-    lines.append(["`weighted` − either", ""])
+    lines.append(["`weighted` − each of the two", ""])
     lines[-1] += [count(found, both, sign, stands) for sign in (1, -1)]
     return markdown(["difference", "mean over cells", "cells above 0", "cells below 0"], lines)
 

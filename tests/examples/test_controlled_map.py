@@ -14,11 +14,12 @@ pytest.importorskip("tqdm")
 from examples.controlled_study import study, tables
 from examples.controlled_study.results import mean_gain, read_map
 from examples.controlled_study.rows import MAP_ROWS
-from examples.controlled_study.settings import map_cells
+from examples.controlled_study.settings import RATES, map_cells
 from examples.controlled_study.statistics import correlation
 from examples.controlled_study.store import Store
 
-STORED = Path(__file__).resolve().parents[2] / "docs" / "evidence" / "controlled"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+STORED = DOCS / "evidence" / "controlled"
 
 
 @pytest.fixture
@@ -85,3 +86,13 @@ def test_stored_map_is_complete_and_paired():
         assert store.seeds(cell.name, *MAP_ROWS) == list(range(study.MAP_SEEDS)), cell.name
         for seed in range(study.MAP_SEEDS):
             assert len({store.runs[cell.name, row, seed]["inputs"] for row in MAP_ROWS}) == 1
+
+
+def test_page_says_how_many_cells_took_the_outermost_learning_rates():
+    rates = [s["rate"] for s in Store(STORED / "map.json").made_by["settings"]]
+    lowest, highest = (rates.count(rate) for rate in (min(RATES), max(RATES)))
+    text = " ".join((DOCS / "evidence.md").read_text("utf-8").split())
+    assert f"In {lowest} cells that was the lowest" in text
+    assert f"in {highest} cells the highest" in text
+    assert f"compared in {len(rates)} worlds" in text
+    assert f"Each cell has {study.MAP_SEEDS} seeds" in text
