@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import List
 
 import numpy as np
 
-from .results import difference, difference_by_bin, map_cells_of
+from .results import MAP_PAIRS, Cell, Pair, difference, difference_by_bin, read_map, standing
 from .settings import AXES, BINS
-from .statistics import significant
 from .store import Store
 
 GREY = "#808080"  # reads on a light and on a dark page
 COLOURS = {"uniform": "#999999", "scheduled": "#56b4e9", "weighted": "#d55e00"}
-GAINS = {"random": "weighted − random", "uniform": "weighted − uniform"}
 
 
 def new_figure(width: float, height: float):
@@ -34,10 +33,17 @@ def style(axes) -> None:
 
 
 def draw_all(out: Path) -> None:
-    draw_rows(out).savefig(out / "rows.png", dpi=110, metadata={"Software": None})
-    if (out / "map.json").exists():
-        draw_map(out).savefig(out / "map.png", dpi=90, metadata={"Software": None})
-        draw_slope(out).savefig(out / "slope.png", dpi=110, metadata={"Software": None})
+    drawn = {"rows": draw_rows(out)}
+    found = read_map(out) if (out / "map.json").exists() else []
+    if found:
+        drawn.update(map=draw_map(found), slope=draw_slope(found))
+    for name, figure in drawn.items():
+        figure.savefig(
+            out / f"{name}.png",
+            dpi=100,
+            metadata={"Software": None},
+            pil_kwargs={"optimize": True},
+        )
 
 
 def draw_rows(out: Path):
@@ -72,57 +78,66 @@ def draw_intervals(axes, estimates, place, colour, label, vertical) -> None:
     axes.errorbar(x, y, **error, fmt="o", ms=4, color=colour, label=label)
 
 
-def draw_map(out: Path):
-    """Gain of `weighted`, a panel per number of videos and width, a row per control."""
-    found = map_cells_of(out)
-    panels = [(n, w) for n in AXES["n_videos"] for w in AXES["width"]]
-    figure = new_figure(12, 3.9)
-    grid = figure.subplots(2, len(panels), sharex=True, sharey=True)
-    gains = [cell.gain[control] for control in GAINS for cell in found]
-    stands = iter(significant(gains))
-    limit = np.quantile([abs(g.mean) for g in gains], 0.95)
-    for (control, says), line in zip(GAINS.items(), grid):
-        mark = {id(cell): next(stands) for cell in found}
-        for axes, (n_videos, width) in zip(line, panels):
-            values = np.full((len(AXES["steps"]), len(AXES["drift"])), np.nan)
-            for cell in found:
-                if (cell.setting.n_videos, cell.setting.width) != (n_videos, width):
-                    continue
-                i, j = (AXES[a].index(getattr(cell.setting, a)) for a in ("steps", "drift"))
-                gain = cell.gain[control]
-                values[i, j] = gain.mean
-                stars = "**" if mark[id(cell)] else "*" if gain.excludes_zero else ""
-                colour = "white" if abs(gain.mean) > 0.7 * limit else "black"
-                text = f"{gain.mean:+.1f}{stars}"
-                axes.text(j, i, text, ha="center", va="center", size=7.5, color=colour)
-            image = axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, origin="lower")
-            axes.set_xticks(range(len(AXES["drift"])), [f"{d:g}" for d in AXES["drift"]])
-            axes.set_yticks(range(len(AXES["steps"])), AXES["steps"])
-            axes.set_title(f"{n_videos} videos, width {width}", size=9)
+def draw_map(found: List[Cell]):
+    """Gain of `weighted`: a column per number of videos, a line per width and control."""
+    figure = new_figure(9, 7.6)
+    lines = [(pair, width) for pair in MAP_PAIRS[:2] for width in AXES["width"]]
+    grid = figure.subplots(len(lines), len(AXES["n_videos"]), sharex=True, sharey=True)
+    stands = standing(found)
+    limit = np.quantile([abs(c.gain[pair].mean) for c in found for pair in MAP_PAIRS[:2]], 0.95)
+    for (pair, width), line in zip(lines, grid):
+        for axes, n_videos in zip(line, AXES["n_videos"]):
+            panel = (n_videos, width)
+            chosen = [c for c in found if (c.setting.n_videos, c.setting.width) == panel]
+            image = draw_panel(axes, chosen, pair, stands, limit)
+            axes.set_title(f"{' − '.join(pair)}, {n_videos} videos, width {width}", size=8)
             style(axes)
-        line[0].set_ylabel(f"{says}\nsteps per epoch")
+        line[0].set_ylabel("steps per epoch")
     for axes in grid[-1]:
         axes.set_xlabel("drift")
-    bar = figure.colorbar(image, ax=grid, label="points", shrink=0.7)
+    bar = figure.colorbar(image, ax=grid, label="points", shrink=0.5)
     style(bar.ax)
     return figure
 
 
-def draw_slope(out: Path):
-    """Gain of `weighted` over the slope of success after one random epoch, a dot per cell."""
-    found = map_cells_of(out)
-    figure = new_figure(9, 3.4)
-    for axes, (control, says) in zip(figure.subplots(1, 2), GAINS.items()):
+def draw_panel(axes, cells: List[Cell], pair: Pair, stands, limit: float):
+    """Steps over drift: one star where the interval excludes 0, two where Holm's test agrees."""
+    values = np.full((len(AXES["steps"]), len(AXES["drift"])), np.nan)
+    for cell in cells:
+        i, j = (AXES[a].index(getattr(cell.setting, a)) for a in ("steps", "drift"))
+        gain = cell.gain[pair]
+        values[i, j] = gain.mean
+        stars = "*" * (gain.excludes_zero + stands[cell.setting.name, pair])
+        colour = "white" if abs(gain.mean) > 0.7 * limit else "black"
+        axes.text(
+            j, i, f"{gain.mean:+.1f}{stars}", ha="center", va="center", size=8.5, color=colour
+        )
+    axes.set_xticks(range(len(AXES["drift"])), [f"{d:g}" for d in AXES["drift"]])
+    axes.set_yticks(range(len(AXES["steps"])), AXES["steps"])
+    return axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit, origin="lower", aspect="auto")
+
+
+def draw_slope(found: List[Cell]):
+    """Gains over the slope of success after one random epoch, a dot per cell."""
+    figure = new_figure(9.5, 3.6)
+    grid = figure.subplots(1, len(MAP_PAIRS), sharey=True)
+    for axes, pair in zip(grid, MAP_PAIRS):
         for drift, colour in zip(AXES["drift"], ("#0072b2", "#56b4e9", "#e69f00", "#d55e00")):
             chosen = [cell for cell in found if cell.setting.drift == drift]
-            gains = [cell.gain[control] for cell in chosen]
+            gains = [cell.gain[pair] for cell in chosen]
             error = [[g.mean - g.low for g in gains], [g.high - g.mean for g in gains]]
-            x = [cell.slope for cell in chosen]
-            y = [g.mean for g in gains]
-            axes.errorbar(x, y, error, fmt="o", ms=3, lw=0.6, color=colour, label=f"{drift:g}")
+            x, y = [cell.slope for cell in chosen], [g.mean for g in gains]
+            axes.errorbar(
+                x, y, error, fmt="o", ms=3, lw=0.6, color=colour, label=f"drift {drift:g}"
+            )
         axes.axhline(0, color=GREY, lw=0.8)
-        axes.set(title=says, xlabel="slope, points of success per 100 frames", ylabel="points")
+        axes.set_title(" − ".join(pair))
         style(axes)
-        legend = axes.legend(title="drift", frameon=False, labelcolor=GREY, fontsize=8)
-        legend.get_title().set_color(GREY)
+    grid[0].set_ylabel("points")
+    grid[1].set_xlabel("slope, points of success per 100 frames")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, labelcolor=GREY
+    )
+    style(grid[1])
     return figure

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from .rows import MAP_ROWS
 from .settings import BINS, Setting
-from .statistics import Estimate, estimate
+from .statistics import Estimate, estimate, significant
 from .store import Store
 
+Pair = Tuple[str, str]  # a row, and the control that it is compared with
+MAP_PAIRS: Tuple[Pair, ...] = (
+    ("weighted", "random"),
+    ("weighted", "uniform"),
+    ("uniform", "random"),
+)
 CENTRES = (BINS.lower + BINS.upper) / 2
 
 
 def difference(store: Store, setting: str, row: str, control: str) -> Estimate:
     """Mean accuracy over the bins, in points, of a row minus its control, seed by seed."""
-    seeds = store.seeds(setting, row, control)
+    return estimate(differences(store, setting, row, control, store.seeds(setting, row, control)))
+
+
+def differences(store: Store, setting: str, row: str, control: str, seeds) -> np.ndarray:
+    """The same before the mean, (n_seeds, n_arenas)."""
     of_row, of_control = (store.array(setting, r, "by_arena", seeds) for r in (row, control))
-    return estimate(100 * (of_row - of_control))
+    return 100 * (of_row - of_control)
 
 
 def difference_by_bin(store: Store, setting: str, row: str, control: str) -> List[Estimate]:
@@ -42,23 +52,33 @@ class Cell(NamedTuple):
 
     setting: Setting
     slope: float  # of success over the bins after the first epoch, which is random
-    n_seeds: int
-    gain: Dict[str, Estimate]  # of `weighted` over the row named
+    level: float  # mean of that success, in per cent
+    differences: Dict[Pair, np.ndarray]  # (n_seeds, n_arenas)
+    gain: Dict[Pair, Estimate]
 
 
-def map_cells_of(out: Path) -> List[Cell]:
-    """Cells that have two seeds at least."""
+def read_map(out: Path) -> List[Cell]:
+    """All cells, from the seeds that every cell has; none before there are two."""
     store = Store(out / "map.json")
-    cells = []
-    for values in store.made_by["settings"]:
-        setting = Setting(**{**values, "lengths": tuple(values["lengths"])})
-        n_seeds = len(store.seeds(setting.name, *MAP_ROWS))
-        if n_seeds >= 2:
-            gain = {
-                control: difference(store, setting.name, "weighted", control)
-                for control in ("random", "uniform")
-            }
-            gain["uniform over random"] = difference(store, setting.name, "uniform", "random")
-            first = mean_over_seeds(store, setting.name, "random", "first_success")
-            cells.append(Cell(setting, slope(first), n_seeds, gain))
-    return cells
+    settings = [Setting(**s) for s in store.made_by["settings"]]
+    seeds = sorted(set.intersection(*(set(store.seeds(s.name, *MAP_ROWS)) for s in settings)))
+    return [read_cell(store, s, seeds) for s in settings] if len(seeds) >= 2 else []
+
+
+def read_cell(store: Store, setting: Setting, seeds: List[int]) -> Cell:
+    by_pair = {pair: differences(store, setting.name, *pair, seeds) for pair in MAP_PAIRS}
+    gain = {pair: estimate(values) for pair, values in by_pair.items()}
+    first = store.array(setting.name, "random", "first_success", seeds).mean(axis=0)
+    return Cell(setting, slope(first), float(100 * first.mean()), by_pair, gain)
+
+
+def mean_gain(cells: Sequence[Cell], pair: Pair) -> Estimate:
+    """Mean over cells. They share seeds and test arenas, so that only these are resampled."""
+    return estimate(np.mean([cell.differences[pair] for cell in cells], axis=0))
+
+
+def standing(cells: Sequence[Cell]) -> Dict[Tuple[str, Pair], bool]:
+    """Which gains stand after Holm's correction among all of the map, by setting and pair."""
+    keys = [(cell.setting.name, pair) for cell in cells for pair in MAP_PAIRS]
+    stands = significant([cell.gain[pair] for cell in cells for pair in MAP_PAIRS])
+    return dict(zip(keys, stands.tolist()))

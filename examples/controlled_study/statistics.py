@@ -9,7 +9,7 @@ The arenas of a seed are drawn with it already, so that drawing them again errs 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy import stats
@@ -18,7 +18,7 @@ N_DRAWS = 4000
 
 
 class Estimate(NamedTuple):
-    """A mean difference, its 95 % interval, and the p value of a paired t test over seeds."""
+    """A mean difference or a correlation, its 95 % interval, and the p value of a t test."""
 
     mean: float
     low: float
@@ -31,7 +31,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(differences: np.ndarray) -> Estimate:
-    """Of differences (n_seeds, n_arenas) or, with nothing to resample in a seed, (n_seeds,)."""
+    """Of paired differences (n_seeds, n_arenas) or, with one value per seed, (n_seeds,)."""
     differences = np.asarray(differences, dtype=float)
     differences = differences.reshape(len(differences), -1)
     n_seeds, n_arenas = differences.shape
@@ -62,20 +62,28 @@ def significant(estimates: Sequence[Estimate]) -> np.ndarray:
     return excludes & (holm([e.p for e in estimates]) < 0.05)
 
 
-class Correlation(NamedTuple):
-    """Spearman's rank correlation and its 95 % bootstrap interval."""
+def correlation(x: np.ndarray, y: np.ndarray, groups: Optional[np.ndarray] = None) -> Estimate:
+    """Spearman's rank correlation over cells, which the bootstrap draws again.
 
-    rho: float
-    low: float
-    high: float
-
-
-def correlation(x: np.ndarray, y: np.ndarray) -> Correlation:
-    """Over cells, which are resampled; they are a grid, no sample of anybody's trackers."""
+    With `groups`, ranks are those within a group, and cells are drawn within it: what x says of y
+    when the group is known. The p value is the usual one of Student's t.
+    """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    drawn = np.random.default_rng(0).integers(len(x), size=(N_DRAWS, len(x)))
-    ranks = [stats.rankdata(values[drawn], axis=1) for values in (x, y)]
-    ranks = [r - r.mean(axis=1, keepdims=True) for r in ranks]
-    scale = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
-    low, high = np.quantile((ranks[0] * ranks[1]).sum(axis=1) / scale, [0.025, 0.975])
-    return Correlation(float(stats.spearmanr(x, y)[0]), float(low), float(high))
+    groups = np.zeros(len(x)) if groups is None else np.asarray(groups)
+    names = np.unique(groups)
+    rng = np.random.default_rng(0)
+    ranks = []
+    for name in names:
+        (of_group,) = np.nonzero(groups == name)
+        drawn = of_group[rng.integers(len(of_group), size=(N_DRAWS, len(of_group)))]
+        drawn = np.concatenate([of_group[None], drawn])  # first the cells as they are
+        pair = np.stack([stats.rankdata(values[drawn], axis=1) for values in (x, y)])
+        ranks.append(pair - pair.mean(axis=2, keepdims=True))
+    of_x, of_y = np.concatenate(ranks, axis=2)
+    scale = np.sqrt((of_x**2).sum(axis=1) * (of_y**2).sum(axis=1))
+    rho, *draws = (of_x * of_y).sum(axis=1) / scale
+    low, high = np.quantile(draws, [0.025, 0.975])
+    freedom = len(x) - len(names) - 1
+    with np.errstate(divide="ignore"):
+        t = abs(rho) * np.sqrt(freedom / (1 - min(rho**2, 1)))
+    return Estimate(float(rho), float(low), float(high), float(2 * stats.t.sf(t, freedom)))

@@ -25,7 +25,10 @@ from .settings import (
 from .store import Store
 from .training import run_rows
 
-SEEDS, MAP_SEEDS = 32, 8
+SEEDS, MAP_SEEDS = 32, 12
+# Fields that nothing is drawn from are not stored, so that the files stay small.
+UNUSED_IN_MAP = ("by_bin", "score", "mean_q", "last_success")
+UNUSED_IN_TUNING = ("inputs", "by_arena", "score", "mean_q", "first_success", "last_success")
 
 
 class Task(NamedTuple):
@@ -34,14 +37,14 @@ class Task(NamedTuple):
     setting: Setting
     rows: Sequence[str]
     seed: int
-    unwanted: Sequence[str] = ()  # fields that nothing is drawn from: the file stays small
+    unused: Sequence[str] = ()  # fields that are not stored
 
 
 def run_task(task: Task):
     runs = run_rows(task.setting, task.rows, task.seed)
     for run in runs:
         of_random = () if run["row"] == "random" else ("first_success", "last_success")
-        for field in (*task.unwanted, *of_random):
+        for field in (*task.unused, *of_random):
             run.pop(field, None)
     return runs
 
@@ -73,7 +76,7 @@ def tune(path: Path, settings: Sequence[Setting], n_workers: int) -> Dict[str, f
         for rate in RATES
     ]
     store = Store(path, variants)
-    tasks = [Task(v, ["random"], seed) for v in variants for seed in TUNING_SEEDS]
+    tasks = [Task(v, ["random"], seed, UNUSED_IN_TUNING) for v in variants for seed in TUNING_SEEDS]
     run_missing(store, tasks, n_workers, "learning rates")
     accuracy = {
         v.name: store.array(v.name, "random", "by_bin", TUNING_SEEDS).mean() for v in variants
@@ -93,8 +96,7 @@ def run_tables(out: Path, n_seeds: int, n_workers: int) -> None:
 def run_map(out: Path, n_seeds: int, n_workers: int) -> None:
     cells = map_cells()
     settings = tuned(cells, tune(out / "map-rates.json", cells, n_workers))
-    unwanted = "by_bin", "score", "mean_q", "last_success"
-    tasks = [Task(s, MAP_ROWS, seed, unwanted) for seed in range(n_seeds) for s in settings]
+    tasks = [Task(s, MAP_ROWS, seed, UNUSED_IN_MAP) for seed in range(n_seeds) for s in settings]
     run_missing(Store(out / "map.json", settings), tasks, n_workers, "map")
 
 

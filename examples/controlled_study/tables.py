@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import numpy as np
 
-from .results import difference, map_cells_of, mean_over_seeds, slope
+from .results import (
+    MAP_PAIRS,
+    Cell,
+    Pair,
+    difference,
+    mean_gain,
+    mean_over_seeds,
+    read_map,
+    slope,
+    standing,
+)
 from .rows import CONTROL_ROWS, FIRST_ROWS, ROWS, TABLE_4_ROWS
 from .settings import AXES, SAYS
 from .statistics import Estimate, correlation, significant
@@ -30,7 +40,16 @@ QUESTIONS = (
     ("Against d = 1", "weighted", "d = 1, weighted"),
 )
 PAPER = {"order 1": -0.7, "order 3": -1.0, "tau 0.5": -1.2, "tau 0.75": -1.0, "two updates": -1.6}
-PREDICTORS = ("slope", *AXES)
+# What goes with the gain: the first two are known after one epoch at random.
+PREDICTORS: Dict[str, Callable[[Cell], float]] = {
+    "slope": lambda cell: cell.slope,
+    "mean success": lambda cell: cell.level,
+    "drift": lambda cell: cell.setting.drift,
+    "training videos": lambda cell: cell.setting.n_videos,
+    "width": lambda cell: cell.setting.width,
+    "steps per epoch": lambda cell: cell.setting.steps,
+}
+AXIS_NAMES = {"n_videos": "training videos", "steps": "steps per epoch"}
 
 
 def all_tables(out: Path) -> Dict[str, str]:
@@ -42,8 +61,9 @@ def all_tables(out: Path) -> Dict[str, str]:
         "worlds": worlds(store),
         "table4": table_4(store),
     }
-    if (out / "map.json").exists():
-        tables["map"] = map_summary(out)
+    found = read_map(out) if (out / "map.json").exists() else []
+    if found:
+        tables.update(map=map_cells(found), axes=map_axes(found), predictors=predictors(found))
     return tables
 
 
@@ -135,7 +155,7 @@ def worlds(store: Store) -> str:
         + [cell.get((name, pair), "") for pair in pairs]
         for name in names
     ]
-    return markdown(["world", "`random`", *(f"`{a}` − `{b}`" for a, b in pairs)], lines)
+    return markdown(["world", "`random`", *map(named, pairs)], lines)
 
 
 def table_4(store: Store) -> str:
@@ -147,31 +167,63 @@ def table_4(store: Store) -> str:
     return markdown(["row", "what it is", "− `weighted`", "paper, SUC on LaSOT"], lines)
 
 
-def map_summary(out: Path) -> str:
-    """How often what gains in the map, and what goes with it."""
-    found = map_cells_of(out)
+def named(pair: Pair) -> str:
+    return f"`{pair[0]}` − `{pair[1]}`"
+
+
+def map_cells(found: List[Cell]) -> str:
+    """In how many cells what gains, and in how many of them after Holm's correction."""
+    stands = standing(found)
     lines = []
-    for control, says in (
-        ("random", "`weighted` − `random`"),
-        ("uniform", "`weighted` − `uniform`"),
-        ("uniform over random", "`uniform` − `random`"),
-    ):
-        gain = [cell.gain[control] for cell in found]
-        stands = significant(gain)
-        above, below = sum(g.low > 0 for g in gain), sum(g.high < 0 for g in gain)
-        mean = np.array([g.mean for g in gain])
-        row = [
-            says,
-            f"{mean.mean():+.2f}",
-            f"{above} / {below} of {len(gain)}",
-            f"{(stands & (mean > 0)).sum()} / {(stands & (mean < 0)).sum()}",
-        ]
-        for predictor in PREDICTORS:
-            x = [c.slope if predictor == "slope" else getattr(c.setting, predictor) for c in found]
-            row.append(interval(correlation(x, mean)))
-        lines.append(row)
-    head = ["difference", "mean, points", "cells above / below 0", "after Holm"]
-    return markdown(head + [f"ρ with {p.replace('_', ' ')}" for p in PREDICTORS], lines)
+    for pair in MAP_PAIRS:
+        lines.append([named(pair), interval(mean_gain(found, pair))])
+        lines[-1] += [count(found, [pair], sign, stands) for sign in (1, -1)]
+    both = [pair for pair in MAP_PAIRS if pair[0] == "weighted"]
+    lines.append(["`weighted` − either", ""])
+    lines[-1] += [count(found, both, sign, stands) for sign in (1, -1)]
+    return markdown(["difference", "mean over cells", "cells above 0", "cells below 0"], lines)
+
+
+def count(found: List[Cell], pairs: Sequence[Pair], sign: int, stands) -> str:
+    """Cells where the intervals of all these pairs lie on that side of 0."""
+    there = [
+        all(stands[cell.setting.name, pair] for pair in pairs)
+        for cell in found
+        if all(cell.gain[pair].excludes_zero and sign * cell.gain[pair].mean > 0 for pair in pairs)
+    ]
+    return f"{len(there)} ({sum(there)}) of {len(found)}"
+
+
+def map_axes(found: List[Cell]) -> str:
+    """Mean gain of the cells that share one value of one axis."""
+    lines, estimates = [], []
+    for axis, values in AXES.items():
+        for value in values:
+            chosen = [cell for cell in found if getattr(cell.setting, axis) == value]
+            slopes = np.mean([cell.slope for cell in chosen])
+            lines.append([f"{AXIS_NAMES.get(axis, axis)} {value:g}", f"{slopes:+.1f}"])
+            estimates += [mean_gain(chosen, pair) for pair in MAP_PAIRS]
+    columns = np.reshape(cells(estimates), (len(lines), -1)).tolist()
+    head = ["cells with", "slope", *map(named, MAP_PAIRS)]
+    return markdown(head, [line + column for line, column in zip(lines, columns)])
+
+
+def predictors(found: List[Cell]) -> str:
+    """Rank correlation, over the cells, of what can be known beforehand with the gain."""
+    drift = np.array([cell.setting.drift for cell in found])
+    names, estimates = [], []
+    for name, value in PREDICTORS.items():
+        x = np.array([value(cell) for cell in found])
+        for groups, says in ((None, ""), (drift, ", at one drift")):
+            if name == "drift" and groups is drift:
+                continue
+            names.append(name + says)
+            for pair in MAP_PAIRS:
+                gain = np.array([cell.gain[pair].mean for cell in found])
+                estimates.append(correlation(x, gain, groups))
+    columns = np.reshape(cells(estimates), (len(names), -1)).tolist()
+    head = ["rank correlation of", *map(named, MAP_PAIRS)]
+    return markdown(head, [[name, *column] for name, column in zip(names, columns)])
 
 
 def write_page(page: Path, out: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from sstrack_sched import IntervalSampler, Pairs
 
-from .model import embed, initial_weights
+from .model import back_propagate, embed, initial_weights
 from .rows import ROWS, Epoch, Row, make_scheduler, this_epoch
 from .settings import BINS, Setting
 from .world import N_RIVALS, N_TEST_FRAMES, World, make_world
@@ -43,12 +42,10 @@ def train(
     setting: Setting, row: Row, seed: int, world: World, plan: Optional[List[Epoch]] = None
 ) -> Tuple[Dict[str, Any], List[Epoch]]:
     """Train and test; the result, and the Q and loss weights of each epoch."""
-    inputs = hashlib.blake2b(digest_size=6)  # of what must be the same for all rows
-    for array in (world.frames, world.test_templates, world.test_searches):
-        inputs.update(array.tobytes())
+    inputs = world.digest.copy()  # of what must be the same for all rows
     weights = initial_weights(setting.width, np.random.default_rng([seed, 1]))
     for w in weights:
-        inputs.update(w.detach().numpy().tobytes())
+        inputs.update(w.numpy().tobytes())
     frames = torch.from_numpy(world.frames)
     optimizer = torch.optim.Adam(weights, lr=setting.rate, fused=True)
     sampler = IntervalSampler(world.videos, BINS, seed=seed)
@@ -63,19 +60,16 @@ def train(
         rivals, of_video = draw_rivals(setting, world, seed, epoch)
         inputs.update(rivals.tobytes())
         of_pairs = frames_of_pairs(setting, world, pairs)
-        seen_frames = torch.from_numpy(np.concatenate([of_pairs, rivals], axis=1))
-        same = pairs.video.reshape(setting.steps, -1, 1) == of_video[:, None, :]
+        seen = frames[torch.from_numpy(np.concatenate([of_pairs, rivals], axis=1))]
+        of_target = torch.from_numpy(pairs.video.reshape(setting.steps, -1, 1))
+        same = of_target == torch.from_numpy(of_video[:, None, :])
         loss_weight = torch.from_numpy(weight_of_bin[pairs.bin].astype(np.float32))
-        scores = []
-        for step in range(setting.steps):
-            part = slice(step * setting.batch, (step + 1) * setting.batch)
-            logits = match(embed(weights, frames[seen_frames[step]]), torch.from_numpy(same[step]))
-            losses = torch.logsumexp(logits, dim=1) - logits[:, 0]  # cross entropy
-            optimizer.zero_grad()
-            (losses * loss_weight[part]).mean().backward()
+        losses = []
+        for step in zip(seen, same, loss_weight.split(setting.batch)):
+            losses.append(back_propagate(weights, *step))
             optimizer.step()
-            scores.append(torch.exp(-losses.detach()))  # probability given to the target
-        scheduler.step(torch.cat(scores).clamp(0, 1).numpy(), pairs.bin)
+        given = torch.exp(-torch.cat(losses)).clamp(0, 1)  # probability given to the target
+        scheduler.step(given.numpy(), pairs.bin)
     accuracy, score = test(weights, world)
     result = {
         "setting": setting.name,
@@ -107,15 +101,6 @@ def draw_rivals(setting: Setting, world: World, seed: int, epoch: int):
     return world.videos.offsets[video] + frame + world.videos.n_frames, video
 
 
-def match(embeddings: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
-    """Logits (n_pairs, candidates), the target first; a rival of the target's video is none."""
-    template, search, rivals = embeddings.split([len(same), len(same), same.shape[1]])
-    target = (template * search).sum(dim=1, keepdim=True)
-    others = (template @ rivals.T).masked_fill(same, -1e9)
-    return torch.cat([target, others], dim=1)
-
-
-@torch.no_grad()
 def test(weights, world: World):
     """Share of right answers and mean score, both (n_arenas, n_bins).
 

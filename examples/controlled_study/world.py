@@ -9,6 +9,8 @@ is one observation twice.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 
 import numpy as np
 from scipy.signal import lfilter
@@ -33,6 +35,14 @@ class World:
     frames: np.ndarray  # (2 n_frames, N_SEEN): all as templates, then all as search frames
     test_templates: np.ndarray  # (N_ARENAS, N_RIVALS, N_TEST_FRAMES, N_SEEN)
     test_searches: np.ndarray  # (N_ARENAS, N_RIVALS, N_TEST_FRAMES, N_SEEN)
+
+    @functools.cached_property
+    def digest(self):
+        """Of all frames; copy it to go on with it."""
+        digest = hashlib.blake2b(digest_size=6)
+        for array in (self.frames, self.test_templates, self.test_searches):
+            digest.update(np.ascontiguousarray(array))
+        return digest
 
 
 def make_world(setting: Setting, seed: int) -> World:
