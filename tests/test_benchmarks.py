@@ -267,12 +267,12 @@ def test_gpu_quick_study_says_what_it_found_and_no_place_of_the_machine(
     for needed in ("cv2", "skimage", "tqdm"):
         pytest.importorskip(needed, reason="the tracker example is not installed")
     import cv2
-    from examples.tracker.synthetic.photos import photograph
 
     gpu, photos = gpu_script(monkeypatch), tmp_path / "photos"
     photos.mkdir()
     for i in range(3):
-        cv2.imwrite(str(photos / f"{i}.jpg"), photograph("astronaut")[:, i:])
+        noise = np.random.default_rng(i).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        cv2.imwrite(str(photos / f"{i}.jpg"), cv2.resize(noise, (640, 480)))
     monkeypatch.setattr(gpu, "MODELS", {"conv_small": ""})
     monkeypatch.setattr(gpu, "STAGES", {"study conv_small": "the study"})
     monkeypatch.setattr(gpu, "run_tests", lambda run: None)

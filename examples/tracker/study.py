@@ -32,8 +32,8 @@ from .models.weights import start_from
 from .train import add_settings, given_settings, load_videos
 from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig
+from .training.devices import checked_device
 from .training.features import KeptFeatures
-from .training.processes import checked_device
 from .training.trainer import CHECKPOINT
 
 RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
