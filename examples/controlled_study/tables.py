@@ -40,7 +40,7 @@ QUESTIONS = (
     ("Against d = 1", "weighted", "d = 1, weighted"),
 )
 PAPER = {"order 1": -0.7, "order 3": -1.0, "tau 0.5": -1.2, "tau 0.75": -1.0, "two updates": -1.6}
-# What goes with the gain: the first two are known after one epoch at random.
+AFTER_ONE_EPOCH = ("slope", "mean success")
 PREDICTORS: Dict[str, Callable[[Cell], float]] = {
     "slope": lambda cell: cell.slope,
     "mean success": lambda cell: cell.level,
@@ -215,7 +215,7 @@ def predictors(found: List[Cell]) -> str:
     for name, value in PREDICTORS.items():
         x = np.array([value(cell) for cell in found])
         for groups, says in ((None, ""), (drift, ", at one drift")):
-            if name == "drift" and groups is drift:
+            if groups is drift and name not in AFTER_ONE_EPOCH:
                 continue
             names.append(name + says)
             for pair in MAP_PAIRS:
@@ -233,6 +233,6 @@ def write_page(page: Path, out: Path) -> None:
 
 def with_tables(text: str, out: Path) -> str:
     for name, table in all_tables(out).items():
-        pattern = rf"(<!-- table {name} -->\n).*?(\n<!-- end of table -->)"
-        text = re.sub(pattern, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
+        pattern = rf"(<!-- table {name} -->\n).*?(<!-- end of table -->)"
+        text = re.sub(pattern, lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text, flags=re.DOTALL)
     return text
