@@ -113,6 +113,8 @@ def test_page_and_readme_sum_up_what_the_tables_say():
     assert steep[2][1] < 0 < steep[2][2]
     for world in ("flat", "few"):
         assert all(low <= 0 for _, low, _ in worlds[world][:3])  # nothing gains
+    both = all_tables(EVIDENCE / "controlled")["map"].splitlines()[-1].split(" | ")
+    assert both[2].startswith("0 (0) of 72")  # cells where the method is above both controls
 
 
 def test_no_comparison_of_the_order_excludes_0():
