@@ -31,7 +31,9 @@ from examples.tracker.models import build_model
 from examples.tracker.models.base import TrackerModel
 from examples.tracker.models.weights import save_weights
 
+from . import test_vit_tiny as vit
 from .conftest import ROOT, moving_square, textured
+from .test_vit_tiny import shallow  # noqa: F401 (a fixture)
 
 WHITE = 250
 STATM = Path("/proc/self/statm")  # memory in use, in pages
@@ -671,3 +673,15 @@ def test_tracker_memory_is_flat():
 
     first = min(pages(), pages())
     assert pages() - first < 512  # 2 MB: one frame's copy kept would be 23 MB
+
+
+@pytest.mark.usefixtures("shallow")
+@pytest.mark.parametrize("keep_ratio", [1.0, 0.7])
+def test_vit_tiny_by_openvino_equals_torch(keep_ratio):
+    pytest.importorskip("openvino", reason="not installed: openvino")
+    model = vit.make(keep_ratio)
+    template, search = (crop[0].permute(1, 2, 0).numpy() for crop in vit.crops(model, 1))
+    engines = [make_engine(model, engine=e, precision="float32") for e in ("openvino", "torch")]
+    found, expected = (engine.locate(engine.embed(template), search) for engine in engines)
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -204,16 +203,3 @@ def test_vit_tiny_learns_a_batch_by_heart(shallow):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
         optimiser.step()
     assert losses[-1] < 0.5 * losses[0], losses
-
-
-@pytest.mark.parametrize("keep_ratio", [1.0, 0.7])
-def test_vit_tiny_by_openvino_equals_torch(shallow, keep_ratio):
-    pytest.importorskip("openvino", reason="not installed: openvino")
-    from examples.tracker.inference.engines import make_engine
-
-    model = make(keep_ratio)
-    template, search = (crop[0].permute(1, 2, 0).numpy() for crop in crops(model, 1))
-    engines = [make_engine(model, engine=e, precision="float32") for e in ("openvino", "torch")]
-    found, expected = (engine.locate(engine.embed(template), search) for engine in engines)
-    for one, other in zip(found, expected):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
