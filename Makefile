@@ -16,6 +16,9 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check
 CORE_NEEDS := numpy scipy torch pytest hypothesis
 CORE_TESTS := -m pytest tests sstrack_sched --ignore=tests/examples --ignore=tests/lineage --ignore=tests/frameworks --ignore=sstrack_sched/plotting.py -q
 
+# These run OpenVINO in their own process, which may not survive a signal afterwards.
+OPENVINO_TESTS := tests/examples/test_inference.py tests/examples/test_still.py
+
 # No torchvision: Lightning does not import beside one that does not match torch.
 FRAMEWORK_NEEDS := numpy scipy torch pytest hypothesis lightning accelerate mmengine tensorboard torchdata jax
 
@@ -59,8 +62,8 @@ types: $(VENV)/ready ## strict types
 
 suite: $(VENV)/ready ## tests, doctests, snippets of README and docs, wheel and sdist
 	$(call say,Tests: package and examples and snippets and built wheel)
-	$(BIN)/python -m pytest --ignore=tests/examples/test_inference.py
-	$(BIN)/python -m pytest tests/examples/test_inference.py -q # apart: tests/conftest.py says why
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(OPENVINO_TESTS))
+	$(BIN)/python -m pytest $(OPENVINO_TESTS) -q # apart: tests/conftest.py says why
 
 docs: $(VENV)/ready ## the documentation, warnings as errors, in docs/_build/html
 	$(call say,Documentation: sphinx with warnings as errors)

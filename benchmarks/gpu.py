@@ -4,8 +4,12 @@
 
 Each stage writes what it has to DIR/gpu.json, and none goes on past the budget (seconds). The same
 command again does the stages that are not there; rows of the study that are done stay.
-``--pack FILE`` only writes a tar of what another machine needs. ``--quick --device cpu`` is a check
-on any machine: seconds, not a result.
+``--quick --device cpu`` is a check on any machine: a minute or two, not a result.
+
+``--pack FILE`` only writes a tar of what a machine without this repository needs, photographs and
+first weights of the backbone among it. There, in the folder where it was unpacked:
+
+    python benchmarks/gpu.py --photos photos --imagenet lite0.pt
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -24,17 +30,30 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # where the examples are
 RESULTS = "gpu.json"
 STAGES = {
     "tests": "tests that need CUDA: no synchronisation in a step, float16, NCCL with one process",
     "overhead": "what the library adds to a training step",
-    "study lite": "the study on video, 20 times the pairs, `lite`",
-    "study vit_tiny": "the study on video, 20 times the pairs, `vit_tiny`",
+    "study lite": "the study on composited clips, 20 times the pairs, `lite`",
+    "study vit_tiny": "the same, `vit_tiny`, from random weights",
 }
-MODELS = {
-    "lite": ("--pretrained", "imagenet", "--frozen-stages", "5", "--average", "0.99"),
-    "vit_tiny": ("--learning-rate", "4e-4"),
-}
+TESTS = ("tests/torch/test_device.py", "tests/examples/test_train.py", "-k", "cuda or nccl")
+# The study of docs/tracker.md with 20 times its pairs, without the real sequences. It takes every
+# eighth frame, not every fourth, and 100 test pairs, not 400: a single process makes these.
+STUDY = """--n-videos 120 --test-clips 60 --every 8 --pairs-per-bin 100 --epochs 10
+    --samples-per-epoch 20480 --warmup-steps 50 --average 0.99 --num-workers 12 --memory 2
+    --crops '{"grey": 0.1, "brightness": 0.3, "tint": 0.1, "degrade": 0.3}'"""
+QUICK = """--n-videos 4 --test-clips 2 --every 40 --pairs-per-bin 2 --epochs 1
+    --samples-per-epoch 16 --batch-size 8"""
+MODELS = {"lite": "--frozen-stages 5 --keep-features", "vit_tiny": "--amp"}
+# The comparison that matters first, then the others and more seeds, as far as the time goes.
+PLAN = ("--modes random weighted --seeds 1", "--seeds 10")
+QUICK_PLAN = ("--modes random weighted --seeds 1",)
+SHARE = {"lite": 0.5}  # of the time that is left; the last one has all of it
+OVERHEAD = 90  # seconds at most
+SPARE = 25  # seconds for the tables of a study
+GRACE = 10  # seconds from Ctrl-C to the end
 PACKED = ("sstrack_sched", "examples", "tests", "benchmarks", "pyproject.toml", "README.md")
 MAX_PACKED = 64 * 2**20  # bytes
 
@@ -60,21 +79,29 @@ class Run:
         found = {"device": device, "torch": torch.__version__, "stages": self.stages}
         self.file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
-    def call(self, arguments, share=1.0):
-        """Run a command within a share of the time left, then stop it as Ctrl-C does; exit code."""
+    def call(self, arguments, seconds=None):
+        """Run a command in the time left or less, then stop it as Ctrl-C does; was it done?"""
+        limit = self.left if seconds is None else min(seconds, self.left)
         process = subprocess.Popen([sys.executable, *map(str, arguments)], cwd=ROOT)
         try:
-            return process.wait(max(share * self.left, 1))
+            return process.wait(max(limit, 1)) == 0
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
-            return process.wait()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return False
 
 
 def run_tests(run):
     """How many tests passed, failed and were skipped."""
     report = run.options.out / "tests.xml"
-    tests = ["tests/torch/test_device.py", "-k", "cuda or nccl"]
-    run.call(["-m", "pytest", *tests, "-q", f"--junitxml={report}"])
+    report.unlink(missing_ok=True)
+    run.call(["-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"])
+    if not report.exists():
+        return None
     suite = ET.parse(report).getroot().find("testsuite")
     counts = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     return {**counts, "seconds": float(suite.get("time"))}
@@ -85,35 +112,33 @@ def run_overhead(run):
     figures = run.options.out / "overhead.json"
     quick = ["--quick"] if run.options.quick else []
     device = ["--device", run.options.device]
-    run.call(["benchmarks/overhead.py", "--json", figures, *device, *quick])
-    return json.loads(figures.read_text("utf-8"))
+    done = run.call(["benchmarks/overhead.py", "--json", figures, *device, *quick], OVERHEAD)
+    return json.loads(figures.read_text("utf-8")) if done else None
 
 
 def run_study(run, model):
-    """Results of the rows that were done in time; None if not one seed has all rows."""
+    """Results of the rows that were done in time; None if no seed has all rows."""
     options = run.options
     out = options.out / f"study-{model}"
-    size = ["--epochs", "10", "--samples-per-epoch", "20480", "--n-videos", "120"]
-    size += ["--test-clips", "60", "--pairs-per-bin", "400", "--num-workers", "12", "--amp"]
-    if options.quick:
-        size = [
-            "--epochs",
-            "1",
-            "--samples-per-epoch",
-            "64",
-            "--n-videos",
-            "4",
-            "--held-out",
-            "0.5",
-        ]
-        size += ["--test-clips", "2", "--pairs-per-bin", "2", "--modes", "random", "weighted"]
-    command = ["-m", "examples.tracker.study", "--out", out, "--model", model]
-    command += ["--data", f"photos:{options.photos}", "--device", options.device, "--seeds"]
-    command += ["1" if options.quick else "10", *size, *MODELS[model]]
-    if run.call(command, share=0.5 if model == "lite" else 0.95):
-        run.call(["-m", "examples.tracker.study", "--out", out, "--compare", "--seeds", "1"])
     results = out / "results.json"
-    return json.loads(results.read_text("utf-8")) if results.exists() else None
+    command = ["-m", "examples.tracker.study", "--out", out]
+    data = ["--data", f"photos:{options.photos}", "--device", options.device, "--model", model]
+    if model == "lite":
+        data += ["--pretrained", options.imagenet]
+    sizes = shlex.split(QUICK if options.quick else STUDY) + shlex.split(MODELS[model])
+    end = time.monotonic() + SHARE.get(model, 1.0) * run.left - SPARE
+    for part in QUICK_PLAN if options.quick else PLAN:
+        rows = [*command, *data, *sizes, *shlex.split(part)]
+        if not run.call(rows, end - time.monotonic()):
+            results.unlink(missing_ok=True)
+            run.call([*command, "--compare"])
+            break
+    if not results.exists():
+        return None
+    found = json.loads(results.read_text("utf-8"))
+    found["made_with"]["command"] = "python benchmarks/gpu.py"
+    found["made_with"]["settings"]["data"] = ["photos:PHOTOS"]  # no place of this machine
+    return found
 
 
 def table(stages):
@@ -133,7 +158,15 @@ def said(name, found):
     if name == "overhead":
         ms = 1e3 * found["peer_step_seconds"]
         return f"{found['share']['sum']:.2%} of a step of {ms:.1f} ms"
-    return f"{len(found['seeds'])} seeds per row"
+    n_seeds = len(found["seeds"])
+    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    mean, low, high = (100 * x for x in difference(found))
+    return f"{seeds}: weighted less random {mean:+.1f} ({low:+.1f} to {high:+.1f}) points"
+
+
+def difference(found):
+    """Mean success of `weighted` less that of `random`, with its interval."""
+    return found["held_out"]["composited clips"]["less"]["weighted - random"]["mean"]
 
 
 def with_table(text, stages):
@@ -143,19 +176,30 @@ def with_table(text, stages):
 
 
 def pack(file, photos):
-    """Write a tar of the project and the photographs; an error where it is too large."""
+    """Write a tar of the project, photographs and weights; an error where it is too large."""
 
     def kept(info):
         return None if "__pycache__" in info.name or info.name.endswith(".pt") else info
 
-    with tarfile.open(file, "w:gz") as archive:
+    with tarfile.open(file, "w:gz") as archive, tempfile.TemporaryDirectory() as folder:
         for name in PACKED:
             archive.add(ROOT / name, name, filter=kept)
         archive.add(photos, "photos", filter=kept)
+        archive.add(first_weights(Path(folder) / "lite0.pt"), "lite0.pt")
     size = file.stat().st_size
     if size > MAX_PACKED:
         file.unlink()
         raise SystemExit(f"--photos must pack into {MAX_PACKED >> 20} MiB; got {size >> 20}")
+
+
+def first_weights(file):
+    """A file with those ImageNet weights that `lite` takes: the first layers, in order."""
+    from examples.tracker.models.lite import EfficientNetLite0, SameConv2d, imagenet_weights
+
+    layers = sum(isinstance(module, SameConv2d) for module in EfficientNetLite0().modules())
+    values = [(k, v) for k, v in imagenet_weights().items() if not k.endswith("batches_tracked")]
+    torch.save(dict(values[: 5 * layers]), file)  # a convolution, and its batch norm's four
+    return file
 
 
 def main():
@@ -165,6 +209,7 @@ def main():
     add("--out", type=Path, default=Path("runs/gpu"), help="folder of results")
     add("--budget", type=float, default=540, help="seconds")
     add("--device", default="cuda", help="where to train")
+    add("--imagenet", default="imagenet", help="file of first weights of `lite`, if not installed")
     add("--quick", action="store_true", help="small sizes: a check, not a result")
     add("--page", type=Path, help="write the table into this page, too")
     add("--pack", type=Path, metavar="FILE", help="only write a tar for another machine")
@@ -174,6 +219,8 @@ def main():
         return
     options.out = options.out.resolve()
     options.photos = options.photos.resolve()
+    if options.imagenet != "imagenet":
+        options.imagenet = Path(options.imagenet).resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run(options)
     stages = {"tests": run_tests, "overhead": run_overhead}

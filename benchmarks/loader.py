@@ -34,10 +34,9 @@ from examples.tracker.data.crops import crop_pair
 from examples.tracker.data.frames import GIB, FrameStore
 from examples.tracker.data.sequences import Sequence
 from examples.tracker.data.sources import read_sources
-from examples.tracker.synthetic.photos import photograph
-from examples.tracker.training.checkpoint import start_worker
+from examples.tracker.synthetic.library import SHIPPED, load
 from examples.tracker.training.config import TrainConfig
-from examples.tracker.training.trainer import Trainer
+from examples.tracker.training.trainer import Trainer, start_worker
 
 READ, CUT, CHANGE = "read and decode", "cut crops", "change crops"
 COLLATE, MOVE, STEP = "put a batch together", "move to the device", "training step"
@@ -47,7 +46,7 @@ def picture_files(folder, width, height, n_videos=4, n_frames=60):
     """Sequences of JPEG files of a photograph that moves."""
     sequences = []
     for video in range(n_videos):
-        scene = cv2.resize(photograph("astronaut"), (width + n_frames, height + n_frames))
+        scene = cv2.resize(load(SHIPPED + "astronaut"), (width + n_frames, height + n_frames))
         paths, boxes = [], []
         for i in range(n_frames):
             path = folder / f"{video}-{i}.jpg"

@@ -34,10 +34,9 @@ from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.readers import read_split
 from examples.tracker.evaluation import peers
 from examples.tracker.evaluation.measures import overlap
-from examples.tracker.inference.engines import ENGINES
-from examples.tracker.inference.graphs import Graphs
+from examples.tracker.inference.engines import ENGINES, Exported
 from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
-from examples.tracker.synthetic.render import render_videos
+from examples.tracker.synthetic.composite import composite_clips
 
 BASE = "torch float32"
 ALIKE_EVERY = 5  # frames between those in which trackers are asked alike
@@ -50,7 +49,8 @@ def load_videos(options):
     if options.data:
         train, test = read_split(options.data)
     else:
-        train, test = render_videos("train", 4), render_videos("test", 2 if options.quick else 6)
+        train = composite_clips("train", 4)
+        test = composite_clips("test", 2 if options.quick else 6)
     store, videos = FrameStore(test), []
     for i, sequence in enumerate(test):
         first = int(np.flatnonzero(sequence.visible)[0])
@@ -62,12 +62,11 @@ def load_videos(options):
 
 def calibrated(network, train, folder, n_pairs):
     """The network in int8, or None with the reason printed."""
-    from examples.tracker.inference.export import cached
-    from examples.tracker.inference.quantise import calibration_crops, quantise
+    from examples.tracker.inference.export import calibration_crops, quantise
 
     try:
         crops = calibration_crops(train, CropConfig().for_model(network), n_pairs)
-        return quantise(cached(network), crops, folder / "int8")
+        return quantise(network, crops, folder / "int8")
     except ImportError as error:
         print(f"left out: int8: {error}")
         return None
@@ -128,11 +127,11 @@ def asked_alike(trackers, videos):
         for tracker in trackers.values():
             tracker.init(frames[0], box)
         for i in range(1, len(frames)):
-            before = base._box.copy(), base._n_lost
+            before = base._box.copy(), base._square, base._n_lost
             truth, _ = base.update(frames[i])
             for name, tracker in trackers.items() if i % ALIKE_EVERY == 0 else ():
                 if tracker is not base:
-                    tracker._box, tracker._n_lost = before[0].copy(), before[1]
+                    tracker._box, tracker._square, tracker._n_lost = before
                     found[name].append(overlap(tracker.update(frames[i])[0][None], truth[None])[0])
     return {name: float(np.mean(values)) if values else 1.0 for name, values in found.items()}
 
@@ -241,7 +240,7 @@ def main():
     """Time, print the table, write JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: the shipped ones")
-    parser.add_argument("--data", type=Path, help="folder of sequences; default: rendered videos")
+    parser.add_argument("--data", type=Path, help="folder of sequences; default: composited clips")
     parser.add_argument("--nano", type=Path, help="folder of NanoTrack's two ONNX files")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--frames", type=int, help="at most so many of each video")
@@ -253,8 +252,8 @@ def main():
 
     try:
         network = open_network(options.weights)
-        if isinstance(network, Graphs):
-            raise ValueError("weights must be a file: torch cannot run exported graphs")
+        if isinstance(network, Exported):
+            raise ValueError("weights must be a file: torch cannot run an exported network")
         train, videos = load_videos(options)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

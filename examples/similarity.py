@@ -47,18 +47,14 @@ class EfficientNetLite(EfficientNetLite0):
         width, depth = SCALES[number]
         stages, n_in = [], 32  # of the stem, which stays, as the depth of the first stage does
         for place, (expansion, channels, blocks_of_0, stride, kernel) in enumerate(STAGES):
-            n_out = _multiple_of_8(channels * width)
+            n_out = max(8, int(channels * width + 4) // 8 * 8)
+            n_out += 8 * (n_out < 0.9 * channels * width)  # rounding may take a tenth at most
             n_blocks = blocks_of_0 if place == 0 else math.ceil(blocks_of_0 * depth)
             sizes = [(n_in, stride)] + [(n_out, 1)] * (n_blocks - 1)
             blocks = [InvertedResidual(n, n_out, expansion, step, kernel) for n, step in sizes]
             stages.append(nn.Sequential(*blocks))
             n_in = n_out
         self.stages = nn.ModuleList(stages)
-
-
-def _multiple_of_8(channels: float) -> int:
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def imagenet_backbone(number: int) -> Backbone:
@@ -187,15 +183,16 @@ def tables(stored: Dict[str, Any]) -> str:
     """What is stored as the Markdown tables of docs/similarity.md."""
     of = stored["similarity"]
     shown = [label for label in of if not label.endswith(MEAN)]
-    head = [f"{label} | plain" for label in shown]
-    lines = [f"| frames | videos | {' | '.join(head)} |", "|---" * (2 + 2 * len(shown)) + "|"]
-    for i, frames in enumerate(stored["times"][1:], start=1):
-        cells = [
-            f"{of[name]['curve'][i]:.2f} ({of[name]['low'][i]:.2f} to {of[name]['high'][i]:.2f})"
-            f" | {of[name]['plain'][i]:.2f}"
-            for name in shown
-        ]
-        lines.append(f"| {frames} | {stored['n_videos'][i]} | {' | '.join(cells)} |")
+    head, steps = " | ".join(shown), range(1, len(stored["times"]))
+    lines = [f"| frames | videos | {head} |", "|---" * (2 + len(shown)) + "|"]
+    for i in steps:
+        ends = [[of[name][key][i] for key in ("curve", "low", "high")] for name in shown]
+        cells = [f"{middle:.2f} ({low:.2f} to {high:.2f})" for middle, low, high in ends]
+        lines.append(f"| {stored['times'][i]} | {stored['n_videos'][i]} | {' | '.join(cells)} |")
+    lines += ["", f"| frames, plain CKA | {head} |", "|---" * (1 + len(shown)) + "|"]
+    for i in steps:
+        cells = [f"{of[name]['plain'][i]:.2f}" for name in shown]
+        lines.append(f"| {stored['times'][i]} | {' | '.join(cells)} |")
     lines += ["", f"| features | fall | less {shown[0]}'s |", "|---|---|---|"]
     for label, found in of.items():
         fall, other = (
@@ -225,15 +222,13 @@ def picture(stored: Dict[str, Any]) -> Any:
         panel.set(title=label, xlabel="frame of the clip")
     figure.colorbar(image, ax=maps, label="debiased CKA", shrink=0.8)
     for place, label in enumerate(shown):
-        found, colour = of[label], f"C{place}"
-        middle = np.array(found["curve"][1:])
-        ends = [middle - found["low"][1:], found["high"][1:] - middle]
-        aside = np.array(times[1:]) + 3 * place  # so that the intervals do not hide each other
-        axes.errorbar(aside, middle, ends, fmt="o-", color=colour, markersize=3, label=label)
-        axes.plot(times[1:], found["plain"][1:], ":", color=colour)
-    axes.set(
-        xlabel="interval (frames)", ylabel="CKA", ylim=(-0.1, 1), title="debiased (dotted: plain)"
-    )
+        found, style = of[label], {"color": f"C{place}"}
+        axes.plot(times[1:], found["curve"][1:], "o-", markersize=3, label=label, **style)
+        axes.plot(times[1:], found["plain"][1:], ":", **style)
+        if label in (shown[0], shown[-1]):  # more would hide each other; the table has them all
+            axes.fill_between(times[1:], found["low"][1:], found["high"][1:], alpha=0.15, **style)
+    title = "debiased, with 95 % bands (dotted: plain)"
+    axes.set(xlabel="interval (frames)", ylabel="CKA", ylim=(-0.1, 1), title=title)
     axes.legend(frameon=False, loc="lower left", fontsize="small")
     return figure
 

@@ -195,8 +195,8 @@ def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: 
     require(state["version"] == version, "state", f"be of version {version}", state["version"])
     keys("state's config", state["config"], own)
     for name, value in own.items():
-        saved = state["config"][name]
-        require(_same(value, saved), "state", f"be of a {kind} with {name}={value!r}", saved)
+        saved, hint = state["config"][name], ", unless strict=False" if name == "data" else ""
+        require(_same(value, saved), "state", f"be of a {kind} with {name}={value!r}{hint}", saved)
 
 
 def normalized(weight: Floats) -> Floats:

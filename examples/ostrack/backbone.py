@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import partial
 from math import isqrt
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
 import torch
-from torch.nn import functional
 
 from examples.lineage.checkout import SetupError
+from examples.vit_weights import Weights, encoder_of, read_tensors, resize_positions
 
 VIT_TINY = {"patch_size": 16, "embed_dim": 192, "depth": 12, "num_heads": 3}
-
-Weights = Dict[str, torch.Tensor]
 
 
 def install_vit_tiny(file: Optional[Path] = None) -> None:
@@ -73,23 +71,10 @@ def _check_file(file: Optional[Path]) -> None:
 
 def read_weights(file: Path) -> Weights:
     """Weights of a ViT: timm's (the dict itself) or MAE's (in "model"), whatever their prefix."""
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        saved = load_file(str(file))
-    else:
-        saved = torch.load(str(file), map_location="cpu")
-    for key in ("model", "state_dict"):
-        saved = saved.get(key, saved)
-    mark = "patch_embed.proj.weight"
-    prefixes = [name[: -len(mark)] for name in saved if name.endswith(mark)]
-    if not prefixes:
-        raise SetupError(
-            f"--pretrained {file} must hold a ViT in timm's or MAE's format; no {mark} in it, in "
-            f'its "model" or "state_dict"; got {", ".join(list(saved)[:5])}'
-        )
-    prefix = min(prefixes, key=len)  # the encoder's, not that of a part beside it
-    return {name[len(prefix) :]: value for name, value in saved.items() if name.startswith(prefix)}
+    try:
+        return encoder_of(read_tensors(file))
+    except ValueError as error:
+        raise SetupError(f"--pretrained: {error}") from None
 
 
 def load_weights(model: Any, weights: Weights, file: Path) -> None:
@@ -101,7 +86,7 @@ def load_weights(model: Any, weights: Weights, file: Path) -> None:
         raise SetupError(f"--pretrained {file} has no weights for {', '.join(missing[:5])}")
     fitting = {name: value for name, value in weights.items() if name in own}
     if weights["pos_embed"].shape[-1] == own["pos_embed"].shape[-1]:
-        fitting["pos_embed"] = resize_positions(weights["pos_embed"], own["pos_embed"])
+        fitting["pos_embed"] = positions_for(weights["pos_embed"], own["pos_embed"])
     for name, value in fitting.items():
         if value.shape != own[name].shape:
             raise SetupError(
@@ -112,17 +97,12 @@ def load_weights(model: Any, weights: Weights, file: Path) -> None:
     print(f"loaded {len(fitting)} of {len(own)} tensors from {file}")
 
 
-def resize_positions(saved: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Position embeddings (1, tokens, C) for another square grid, and one class token.
+def positions_for(saved: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Position embeddings (1, tokens, C) for OSTrack's square grid, and its one class token.
 
-    Saved ones may have no class token (none of the tracker's is used then) or a second, DeiT's.
+    Zeros stand for the class token where none was saved: it is not used then.
     """
-    side, own_side = isqrt(saved.shape[1]), isqrt(own.shape[1])
-    n_extra = saved.shape[1] - side * side
-    grid = saved[:, n_extra:].float().transpose(1, 2).reshape(1, -1, side, side)
-    if side != own_side:
-        grid = functional.interpolate(
-            grid, (own_side, own_side), mode="bicubic", align_corners=False
-        )
-    first = saved[:, :1] if n_extra else torch.zeros_like(own[:, :1])
-    return torch.cat([first.to(grid), grid.flatten(2).transpose(1, 2)], dim=1)
+    grid = resize_positions(saved, isqrt(own.shape[1]))
+    has_class = saved.shape[1] > isqrt(saved.shape[1]) ** 2
+    first = saved[:, :1] if has_class else torch.zeros_like(own[:, :1])
+    return torch.cat([first.to(grid), grid], dim=1)

@@ -54,7 +54,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     )
     add("--nano", type=Path, metavar="FOLDER", help="where NanoTrack's two ONNX files are")
     add("--threads", type=int, help="CPU threads of each tracker")
-    add("--engine", default="auto", help="of our tracker: auto, openvino, onnxruntime, torch")
+    add("--engine", default="auto", help="of our tracker: auto, openvino, torch")
     add("--precision", default="auto", help="of our tracker: auto, float32, bfloat16, int8")
     add(
         "--absent-fail",

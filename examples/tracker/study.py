@@ -32,6 +32,7 @@ from .models.weights import start_from
 from .train import add_settings, given_settings, load_videos
 from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig
+from .training.devices import checked_device
 from .training.features import KeptFeatures
 from .training.trainer import CHECKPOINT
 
@@ -159,7 +160,7 @@ def first_model(config: TrainConfig) -> TrackerModel:
         backbone = [v for name, v in model.named_parameters() if name.startswith("backbone.")]
         if not backbone or any(value.requires_grad for value in backbone):
             raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
-    return model
+    return model.to(checked_device(config.device))
 
 
 def drawn_on_average(folder: Path) -> Tuple[float, ...]:

@@ -1,48 +1,112 @@
 """Follow one target through a video: ``python -m examples.tracker.track VIDEO``.
 
 VIDEO is a video file, a folder of pictures, or the number of a camera. The target is in the first
-frame: ``--box x,y,w,h``, or drawn with the mouse. In Python::
-
-    from examples.tracker.inference.tracker import Tracker
-    from examples.tracker.inference.video import open_stream
-
-    tracker = Tracker()
-    with open_stream("holiday.mp4") as stream:
-        frames = iter(stream)
-        tracker.init(next(frames), (120, 80, 60, 40))
-        for frame in frames:
-            box, score = tracker.update(frame)
+frame: ``--box x,y,w,h``, or drawn with the mouse.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 import warnings
+from collections import deque
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Deque, Iterator, List, NamedTuple, Optional, TextIO, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
 
-from .inference.annotate import Frame
-from .inference.recorder import check_recording
-from .inference.screen import NoScreenError, check_screen, choose_box
-from .inference.session import Box, Outputs, Wanted, follow
+from .inference.screen import NoScreenError, check_screen, choose_box, show
 from .inference.tracker import Tracker
-from .inference.video import FrameStream, open_stream
+from .inference.video import Frame, Recorder, Stream, annotate, check_recording, open_stream
 from .training.interrupt import Interrupt  # not by way of torch
 
+Box = NDArray[np.float64]
 LOST = 0.2  # as the shipped settings have it: the tracker waits
+
+
+class Step(NamedTuple):
+    """One frame, tracked."""
+
+    frame: Frame
+    box: Box
+    score: float  # 1 in the first frame
+    seconds: float  # that the tracker took; 0 in the first frame
+
+
+def follow(tracker: Any, frame: Frame, box: Box, frames: Iterator[Frame]) -> Iterator[Step]:
+    """Track from a first frame and box through the frames after it; a step per frame."""
+    tracker.init(frame, box)
+    yield Step(frame, box, 1.0, 0.0)
+    for frame in frames:
+        start = time.perf_counter()
+        box, score = tracker.update(frame)
+        yield Step(frame, box, float(score), time.perf_counter() - start)
+
+
+class Outputs:
+    """All that the command line wants, written frame by frame: an early end loses nothing."""
+
+    def __init__(self, options: argparse.Namespace, stream: Stream, stack: ExitStack) -> None:
+        self.lost, self.window = options.lost, options.show
+        self._boxes = _open_text(options.out, stack)
+        self._scores = _open_text(options.scores, stack)
+        self._recorder: Optional[Recorder] = None
+        if options.save is not None:
+            self._recorder = Recorder(options.save, options.rate or stream.rate)
+            stack.callback(self._recorder.close)
+        # On a terminal only, where no boxes are printed that the bar would be in the way of.
+        quiet = True if self._boxes is sys.stdout else None
+        total = options.frames or stream.n_frames
+        self._bar = stack.enter_context(tqdm(total=total, unit=" frames", disable=quiet))
+        self.n_frames = self.n_lost = 0
+        self.seconds = 0.0
+        self._recent: Deque[float] = deque(maxlen=30)
+
+    def take(self, step: Step) -> bool:
+        """Write one frame everywhere; False if the user closed the window."""
+        lost = step.score < self.lost
+        self.n_frames += 1
+        self.n_lost += lost
+        if self._boxes:
+            self._boxes.write(",".join(f"{number:.3f}" for number in step.box) + "\n")
+        if self._scores:
+            self._scores.write(f"{step.score:.4f}\n")
+        if step.seconds > 0:
+            self.seconds += step.seconds
+            self._recent.append(step.seconds)
+        speed = len(self._recent) / max(sum(self._recent), 1e-9)
+        self._bar.set_postfix_str(f"score {step.score:.2f}, tracker {speed:.0f} frames/s", False)
+        self._bar.update()
+        if self._recorder is None and not self.window:
+            return True
+        picture = annotate(step.frame, step.box, step.score, lost=lost, speed=speed)
+        if self._recorder is not None:
+            self._recorder.write(picture)
+        return show(picture) if self.window else True
+
+    def summary(self) -> str:
+        """What came of it, in a line."""
+        words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
+        if self.n_frames < 2:
+            return words
+        return f"{words}; the tracker alone did {(self.n_frames - 1) / self.seconds:.0f} frames/s"
+
+
+def _open_text(path: Optional[Path], stack: ExitStack) -> Optional[TextIO]:
+    if path is None or str(path) == "-":
+        return sys.stdout if path else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(path.open("w", encoding="utf-8", buffering=1))
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.tracker.track",
-        description=(__doc__ or "").split("In Python")[0].strip(),
-    )
+    parser = argparse.ArgumentParser(prog="python -m examples.tracker.track", description=__doc__)
     add = parser.add_argument
     add("source", metavar="VIDEO", help="video file, folder of pictures, or number of a camera")
     add(
@@ -57,8 +121,8 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--show", action="store_true", help="window with what is tracked; Q ends")
     add("--frames", type=int, help="stop after so many frames")
     add("--lost", type=float, default=LOST, help="scores below are shown as lost (%(default)s)")
-    add("--weights", help="file of weights; default: the ones that come with it")
-    add("--engine", default="auto", choices=("auto", "openvino", "onnxruntime", "torch"))
+    add("--weights", help="file of weights, or folder of an exported network; default: shipped")
+    add("--engine", default="auto", choices=("auto", "openvino", "torch"))
     add("--precision", default="auto", choices=("auto", "float32", "bfloat16", "int8"))
     add("--threads", type=int, help="of the tracker; default: the engine's")
     options = parser.parse_args(arguments)
@@ -68,15 +132,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuse options that cannot be met, before anything is opened or written.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, a file would replace the video, or two outputs are one file.
-    NoScreenError
-        If a window is wanted and there is none to be had.
-    """
+    """Refuse options that cannot be met, before anything is opened or written."""
     for name in ("rate", "frames", "threads"):
         value = getattr(options, name)
         if value is not None and not value > 0:
@@ -91,23 +147,15 @@ def check(options: argparse.Namespace) -> None:
         check_screen()
 
 
-def parse_box(text: str) -> Box:
-    """A box of the command line.
-
-    Parameters
-    ----------
-    text : str
-        Left, top, width, height, split by commas.
-
-    Returns
-    -------
-    ndarray of float, shape (4,)
-
-    Raises
-    ------
-    ValueError
-        If they are not four finite numbers, or the box has no size.
-    """
+def given_box(text: Optional[str]) -> Optional[Box]:
+    """The box of the command line; None if it is to be drawn, which must be possible."""
+    if text is None:
+        try:
+            check_screen()
+        except NoScreenError as error:
+            words = f"the box cannot be drawn, for {error}; give it as --box x,y,w,h"
+            raise NoScreenError(words) from None
+        return None
     try:
         box = np.array([float(word) for word in text.split(",")])
     except ValueError:
@@ -120,47 +168,9 @@ def parse_box(text: str) -> Box:
     return box
 
 
-def first_box(
-    options: argparse.Namespace, stream: FrameStream, frames: Iterator[Frame]
-) -> Tuple[Frame, Box]:
-    """First frame and the target in it: of the command line, or drawn."""
-    if options.box is not None:
-        return next(frames), parse_box(options.box)
-    return choose_box(frames, live=stream.live)
-
-
-def check_box(options: argparse.Namespace) -> None:
-    """Refuse a box before the network is loaded, which takes seconds.
-
-    Raises
-    ------
-    ValueError
-        If the box is none.
-    NoScreenError
-        If it is to be drawn and cannot be.
-    """
-    if options.box is not None:
-        parse_box(options.box)
-        return
-    try:
-        check_screen()
-    except NoScreenError as error:
-        raise NoScreenError(
-            f"the box cannot be drawn, for {error}; give it as --box x,y,w,h"
-        ) from None
-
-
-def wanted(options: argparse.Namespace, stream: FrameStream) -> Wanted:
-    """What the command line wants written."""
-    return Wanted(
-        boxes=options.out,
-        scores=options.scores,
-        video=options.save,
-        rate=options.rate or stream.rate,
-        window=options.show,
-        lost=options.lost,
-        total=options.frames or stream.n_frames,
-    )
+def first_box(box: Optional[Box], stream: Stream, frames: Iterator[Frame]) -> Tuple[Frame, Box]:
+    """First frame and the target in it."""
+    return choose_box(frames, live=stream.live) if box is None else (next(frames), box)
 
 
 def run(options: argparse.Namespace) -> bool:
@@ -168,18 +178,14 @@ def run(options: argparse.Namespace) -> bool:
     check(options)
     with ExitStack() as stack:
         stream = stack.enter_context(open_stream(options.source))
-        check_box(options)
-        tracker = Tracker(
-            options.weights,
-            engine=options.engine,
-            precision=options.precision,
-            threads=options.threads,
-        )
+        box = given_box(options.box)  # before the network is loaded, which takes seconds
+        names = ("engine", "precision", "threads")
+        tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
         frames = iter(stream)
-        steps = follow(tracker, *first_box(options, stream, frames), frames)
+        steps = follow(tracker, *first_box(box, stream, frames), frames)
         first = next(steps)  # a box that cannot be tracked is refused before files are replaced
         interrupt = stack.enter_context(Interrupt())
-        outputs = Outputs(wanted(options, stream), stack)
+        outputs = Outputs(options, stream, stack)
         for step in chain([first], steps):
             going = outputs.take(step)
             if not going or interrupt.requested or outputs.n_frames == options.frames:
@@ -189,13 +195,9 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
+    """Exit status: 0 done, 1 something cannot be used or is missing, 130 interrupted.
 
-    Returns
-    -------
-    int
-        0 when done, 1 where the video, the box or an option cannot be used or a package is missing,
-        130 when interrupted; then what was written so far is kept.
+    What was written before an interruption is kept.
     """
     try:
         with warnings.catch_warnings():

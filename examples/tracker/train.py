@@ -17,10 +17,11 @@ from .data.frames import GIB, FrameStore
 from .data.readers import Problems, add_on_error, left_out
 from .data.sequences import Sequence
 from .data.sources import read_sources
-from .synthetic.render import render_videos
+from .synthetic.composite import composite_clips
+from .synthetic.drift import Drift
 from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig, crops_of
-from .training.processes import process_group
+from .training.devices import process_group
 from .training.trainer import CHECKPOINT, train
 
 CHOICES = {"mode": tuple(MODES)}
@@ -33,22 +34,10 @@ def load_videos(
     n_test_clips: int = 0,
     problems: Optional[Problems] = None,
 ) -> Tuple[List[Sequence], List[Sequence]]:
-    """Videos to train on and to report on: of ``config.data``, or rendered.
+    """Videos to train on and to report on: of ``config.data``, or composited.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Its ``data``, ``held_out``, ``n_videos``, ``drift``, ``every`` and ``cache`` count.
-    n_test : int, default=24
-        Rendered videos to report on.
-    n_test_clips : int, default=0
-        Clips to composite of the photographs of each ``photos:`` place and report on.
-    problems : list of str, optional
-        Where what is wrong with a video goes, which is left out; default: it raises.
-
-    Returns
-    -------
-    train, test : list of Sequence
+    ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
+    each ``photos:`` place. What is wrong with a video goes to ``problems``; default: it raises.
     """
     if config.data:
         train_videos, test_videos = read_sources(
@@ -61,8 +50,9 @@ def load_videos(
             problems=problems,
         )
     else:
-        train_videos = render_videos("train", config.n_videos)
-        test_videos = render_videos("test", n_test)
+        drift = Drift(config.drift)
+        train_videos = composite_clips("train", config.n_videos, drift=drift)
+        test_videos = composite_clips("test", n_test, drift=drift)
     return [_thinned(video, config.every) for video in train_videos], test_videos
 
 
@@ -79,13 +69,11 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
         metavar="[photos:]PATH[=WEIGHT]",
         help="folder of videos (see docs/tracker.md), COCO data, or behind "
         "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
-        "default: rendered videos",
+        "default: clips of scikit-image's photographs",
     )
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
-        if item.name in leave_out:
-            continue
-        if item.name == "distribution":  # the study sets it
+        if item.name in (*leave_out, "distribution"):  # which the study sets
             continue
         if item.name in ("crops", "model_options"):
             parser.add_argument(option, type=_object, metavar="JSON", help="default: {}")
@@ -139,13 +127,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 def settings(options: argparse.Namespace) -> TrainConfig:
-    """Settings of the run: those given, else those of the checkpoint to resume, else defaults.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds another run that would be lost.
-    """
+    """Settings of the run: those given, else those of the checkpoint to resume, else defaults."""
     given = given_settings(options)
     path = options.out / CHECKPOINT
     if options.resume:
@@ -182,13 +164,7 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when trained, 1 where settings or data cannot be used, 130 when interrupted.
-    """
+    """Exit status: 0 trained, 1 settings or data cannot be used, 130 interrupted."""
     try:
         finished = run(parse(arguments))
     except KeyboardInterrupt:

@@ -108,7 +108,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         if self.ledger.fresh and left < self.ledger.batch and (ended or not left):
             raise RuntimeError(
                 f"step() must be called at the end of an epoch; epoch {self.epoch} has {start} of "
-                f"{self.total_size} samples recorded, and the {left} left make no batch"
+                f"{self.total_size} samples recorded: {left} are left, less than a batch"
             )
         if ended and left:
             warnings.warn(

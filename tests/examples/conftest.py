@@ -44,15 +44,17 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
-def one_precision(monkeypatch):
-    """The tests' own process computes in float32: what the processor has must not decide.
+def one_engine(monkeypatch, request):
+    """The tests' own process computes with PyTorch; those that need OpenVINO run apart.
 
-    Besides, on one virtual machine a process that had used the matrix unit for bfloat16 and had
-    loader workers before died as soon as it started a program, in whatever it did then.
+    On virtual machines a process that has used OpenVINO has died as soon as it started a program or
+    a signal reached it, in whatever test it was then (`OPENVINO_TESTS` in the Makefile).
     """
-    from examples.tracker.inference.engines import OpenVinoEngine
+    from examples.tracker.inference.engines import ENGINES, OpenVinoEngine
 
     monkeypatch.setattr(OpenVinoEngine, "best_precision", classmethod(lambda cls: "float32"))
+    if request.path.stem not in ("test_inference", "test_still"):
+        monkeypatch.delitem(ENGINES, "openvino")
 
 
 def start_module(module, *arguments, **options):

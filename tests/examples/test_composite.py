@@ -69,6 +69,17 @@ def test_library_without_photographs_raises(tmp_path):
         Library.of_folder(tmp_path)
 
 
+def test_shipped_photographs_are_pictures_and_none_is_in_both_splits():
+    train, test = (Library.shipped(split).photos for split in ("train", "test"))
+    assert len(train) == 8 and len(test) == 6 and not set(train) & set(test)
+    for name in train + test:
+        picture = load(name)
+        assert picture.dtype == np.uint8 and picture.shape[2] == 3
+        assert max(picture.shape) <= 480 and picture.std() > 5
+    with pytest.raises(ValueError, match="split must be 'train' or 'test'; got 'val'"):
+        composite_clips("val", 1)
+
+
 def test_broken_photograph_raises(tmp_path):
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"no picture")

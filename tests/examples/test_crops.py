@@ -20,7 +20,7 @@ from examples.tracker.data.crops import (
 from examples.tracker.data.dataset import PairDataset
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.sequences import Sequence, video_index
-from examples.tracker.training.checkpoint import start_worker
+from examples.tracker.training.trainer import start_worker
 from sstrack_sched import IntervalBins, IntervalSampler, Pair
 
 from .conftest import moving_square

@@ -74,10 +74,65 @@ def test_stored_results_name_no_place_of_a_machine():
         assert not re.search(r'"/|[^.\w]/(work|tmp|home|root|usr)\b', path.read_text())
 
 
+WORLDS = ("uniform", "scheduled", "weighted")  # less random: a column each
+
+
+def effects():
+    """Differences in each world of the controlled study: mean, low, high of each column."""
+    lines = all_tables(EVIDENCE / "controlled")["worlds"].splitlines()[2:]
+    rows = [re.split(r" +\| +", line.strip("| ")) for line in lines]
+    number = r"([-+]\d+\.\d+)"
+    pattern = rf"{number} \({number} to {number}\)"
+    return {
+        row[0].strip("`"): [
+            tuple(map(float, found.groups()))
+            for found in (re.match(pattern, c) for c in row)
+            if found
+        ]
+        for row in rows
+    }
+
+
 def test_readme_has_the_effects_of_the_stored_results():
     readme = (ROOT / "README.md").read_text("utf-8")
-    rows = all_tables(ROOT / "docs" / "evidence" / "controlled")["rows"].splitlines()
-    for name in ("weighted", "uniform"):
-        found = re.search(rf"<!-- effect {name} -->(\S+ \(\S+ to \S+\))", readme)
-        (row,) = [line for line in rows if line.startswith(f"| `{name}` |")]
-        assert row.split(" | ")[3].startswith(found[1])
+    number = r"(\S+) \((\S+) to ([^)]+)\)"
+    named = re.findall(rf"<!-- effect (\w+) (\w+) -->{number}", readme)
+    assert len(named) == 3
+    for world, row, *numbers in named:
+        assert effects()[world][WORLDS.index(row)] == tuple(map(float, numbers))
+
+
+def test_page_and_readme_sum_up_what_the_tables_say():
+    page = " ".join((ROOT / "docs" / "evidence.md").read_text("utf-8").split())
+    worlds = effects()
+    (uniform, _, weighted, _, _), steep = worlds["drift"], worlds["steep"]
+    assert f"(`weighted`) gains {weighted[0]:.1f} points over the random sampler" in page
+    assert f"(`uniform`) gains {uniform[0]:.1f}, so the method is below" in page
+    assert f"`uniform` loses {-steep[0][0]:.1f} points" in page
+    assert f"`weighted` loses nothing and is {steep[3][0]:.1f} points above" in page
+    assert steep[2][1] < 0 < steep[2][2]
+    for world in ("flat", "few"):
+        assert all(low <= 0 for _, low, _ in worlds[world][:3])  # nothing gains
+    both = all_tables(EVIDENCE / "controlled")["map"].splitlines()[-1].split(" | ")
+    assert both[2].startswith("0 (0) of 72")  # cells where the method is above both controls
+
+
+def test_no_comparison_of_the_order_excludes_0():
+    questions = [
+        cell
+        for line in all_tables(EVIDENCE / "controlled")["questions"].splitlines()
+        for cell in re.findall(
+            r"− `(?:static|reversed|anti)[^|]* \| \S+ \((\S+) to ([^)]+)\)", line
+        )
+    ]
+    assert len(questions) == 6
+    assert all(float(low) < 0 < float(high) for low, high in questions)
+    for world in effects().values():
+        for _, low, high in world[4:]:  # weighted less static, weighted: not in all worlds
+            assert low < 0 < high
+
+
+def test_evidence_page_carries_the_tables_of_the_tracker():
+    page, found = (ROOT / "docs" / "evidence.md").read_text("utf-8"), stored("tracker-study.json")
+    assert evidence.difference_table(found) in page
+    assert evidence.fall_table(found) in page

@@ -109,5 +109,5 @@ class TestContestants:
         path.write_bytes(b"weights")
         before = find_contestants([str(path)], Settings())[0].identity
         assert find_contestants([str(path)], Settings())[0].identity == before
-        monkeypatch.setattr(tracker, "DEFAULTS", replace(tracker.DEFAULTS, window=0.123))
+        monkeypatch.setattr(tracker, "DEFAULTS", replace(tracker.DEFAULTS, penalty=0.123))
         assert find_contestants([str(path)], Settings())[0].identity != before

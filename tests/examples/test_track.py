@@ -16,9 +16,15 @@ from PIL import Image
 from examples.tracker import track
 from examples.tracker.data.boxes import read_boxes
 from examples.tracker.inference import screen
-from examples.tracker.inference.annotate import FOUND, annotate
-from examples.tracker.inference.recorder import AnimationRecorder, fitted
-from examples.tracker.inference.video import SourceError, open_stream
+from examples.tracker.inference import video as in_and_out
+from examples.tracker.inference.video import (
+    FOUND,
+    Recorder,
+    SourceError,
+    annotate,
+    fitted,
+    open_stream,
+)
 from examples.tracker.models import build_model
 from examples.tracker.models.weights import save_weights
 
@@ -508,8 +514,10 @@ def test_annotate_box_anywhere_and_of_any_size_is_harmless(box):
         assert picture.shape == frame.shape
 
 
-def test_animation_leaves_out_what_is_too_much_and_warns(tmp_path, frames):
-    recorder = AnimationRecorder(tmp_path / "a.webp", 10.0, width=60, most=3)
+def test_animation_leaves_out_what_is_too_much_and_warns(tmp_path, frames, monkeypatch):
+    monkeypatch.setattr(in_and_out, "WIDTH", 60)
+    monkeypatch.setattr(in_and_out, "LENGTH", 3)
+    recorder = Recorder(tmp_path / "a.webp", 10.0)
     for frame in frames[:3]:
         recorder.write(frame)
     with pytest.warns(UserWarning, match="ends after 3 pictures"):

@@ -10,7 +10,6 @@ import cv2
 import pytest
 
 from examples.tracker.evaluation import peers
-from examples.tracker.inference.engines import ENGINES
 from examples.tracker.models import build_model
 from examples.tracker.models.weights import save_weights
 
@@ -39,8 +38,6 @@ def run(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(script, "BIG", {"1280 x 720": (720, 1280)})
     monkeypatch.setattr(peers, "NAMES", ("nano",))
-    for name in ("openvino", "onnxruntime"):
-        monkeypatch.delitem(ENGINES, name)
     save_weights(tmp_path / "w.pt", build_model("conv_small"), "conv_small", {})
 
     def run(*options):

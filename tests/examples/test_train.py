@@ -15,11 +15,12 @@ import torch
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.models.weights import load_weights
 from examples.tracker.train import main, parse, settings
-from examples.tracker.training.checkpoint import Interrupt, load_checkpoint, save_checkpoint
+from examples.tracker.training.checkpoint import load_checkpoint, save_checkpoint
 from examples.tracker.training.config import TrainConfig
+from examples.tracker.training.devices import Precision
+from examples.tracker.training.interrupt import Interrupt
 from examples.tracker.training.journal import EVENTS
 from examples.tracker.training.losses import tracking_loss
-from examples.tracker.training.precision import Precision
 from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module
@@ -91,6 +92,18 @@ def test_train_weights_are_those_to_ship(tmp_path, squares, tiny_config, average
     for name, value in expected.items():
         torch.testing.assert_close(shipped[name], value.half().float(), rtol=0, atol=0)
     assert (average == 0) == all(torch.equal(other[k], v) for k, v in expected.items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_train_on_cuda_in_float16_learns_and_resumes(tmp_path, squares, tiny_config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: False)  # as older GPUs
+    config, store = replace(tiny_config, amp=True, device="cuda", epochs=6), FrameStore(squares)
+    trainer = Trainer(config, store)
+    assert trainer.precision.dtype == torch.float16 and trainer.precision.scaler.is_enabled()
+    assert not trainer.run(tmp_path, progress=False, max_steps=4)
+    resumed = train(config, store, out=tmp_path, resume=True, progress=False)
+    assert resumed.finished and 1 < resumed.precision.scaler.get_scale() < float("inf")
+    assert resumed.history[-1].mean_iou > resumed.history[0].mean_iou
 
 
 def test_train_mixed_precision_learns_and_resumes_exactly(tmp_path, squares, tiny_config):

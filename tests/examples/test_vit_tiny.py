@@ -203,28 +203,3 @@ def test_vit_tiny_learns_a_batch_by_heart(shallow):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
         optimiser.step()
     assert losses[-1] < 0.5 * losses[0], losses
-
-
-@pytest.mark.parametrize("keep_ratio", [1.0, 0.7])
-def test_exported_vit_tiny_equals_torch(tmp_path, shallow, keep_ratio):
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"not installed: {package}")
-    import onnxruntime
-
-    from examples.tracker.inference.export import export
-
-    model = make(keep_ratio)
-    template, search = crops(model, 1)
-    graphs = export(model, tmp_path / "exported")
-    embed, locate = (
-        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        for path in (graphs.embed, graphs.locate)
-    )
-    with torch.no_grad():
-        maps = model.locate(model.embed(template), search)
-    (embedded,) = embed.run(None, {"template": template.permute(0, 2, 3, 1).numpy()})
-    search = search.permute(0, 2, 3, 1).numpy()
-    names = ["score_map", "offset_map", "size_map"]
-    outputs = locate.run(names, {"embedded": embedded, "search": search})
-    for name, output in zip(names, outputs):
-        torch.testing.assert_close(torch.from_numpy(output), maps[name], rtol=0, atol=1e-4)

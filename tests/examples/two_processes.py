@@ -10,7 +10,7 @@ import torch
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.training.checkpoint import load_checkpoint
 from examples.tracker.training.config import TrainConfig
-from examples.tracker.training.processes import process_group
+from examples.tracker.training.devices import process_group
 from examples.tracker.training.trainer import CHECKPOINT, Trainer
 from tests.examples.conftest import TINY, moving_square
 

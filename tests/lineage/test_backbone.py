@@ -82,7 +82,7 @@ def test_weights_are_found_in_every_format(tmp_path, name):
 @pytest.mark.parametrize("n_extra", [0, 1, 2], ids=["no class token", "one", "DeiT's two"])
 def test_positions_of_the_same_grid_are_taken_as_they_are(n_extra):
     own, saved = torch.zeros(1, 17, WIDTH), weights_of(n_extra=n_extra)["pos_embed"]
-    found = backbone.resize_positions(saved, own)
+    found = backbone.positions_for(saved, own)
     assert torch.equal(found[:, 1:], saved[:, n_extra:])
     first = saved[:, 0] if n_extra else torch.zeros(1, WIDTH)
     assert torch.equal(found[:, 0], first)
@@ -94,7 +94,7 @@ def test_positions_of_another_grid_are_resized_row_by_row_and_column_by_column(s
     """A ramp over the rows stays one, whatever the channel, and columns stay alike."""
     rows = torch.arange(side).repeat_interleave(side).float()[None, :, None]
     saved = torch.cat([torch.full((1, n_extra, WIDTH), 9.0), rows.expand(1, -1, WIDTH)], dim=1)
-    found = backbone.resize_positions(saved, torch.zeros(1, 17, WIDTH))
+    found = backbone.positions_for(saved, torch.zeros(1, 17, WIDTH))
     grid = found[0, 1:].reshape(4, 4, WIDTH)
     assert torch.allclose(grid, grid[:, :1, :1].expand(4, 4, WIDTH), atol=1e-5)
     steps = grid[1:, 0, 0] - grid[:-1, 0, 0]

@@ -203,9 +203,10 @@ class HeldOutPairs:
 
     def keep_features(self, model: TrackerModel) -> None:
         """Replace the crops by what a backbone makes of them, for models that share it."""
+        device = next(model.parameters()).device
         with torch.no_grad():
             self.template, self.search = (
-                torch.cat([model.see(part).half() for part in crops.split(64)])
+                torch.cat([model.see(part.to(device)).half().cpu() for part in crops.split(64)])
                 for crops in (self.template, self.search)
             )
 

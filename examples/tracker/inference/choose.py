@@ -1,8 +1,8 @@
-"""Which cell of the maps is the target, and how much of what it says to believe."""
+"""Read a box from the score, offset and size maps of the network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple, Tuple
 
@@ -14,151 +14,115 @@ Map = NDArray[np.float32]
 
 
 class Maps(NamedTuple):
-    """What a network says about one search crop.
+    """What a network says about one search crop, all in [0, 1]."""
 
-    Parameters
-    ----------
-    score : ndarray of float32, shape (h, w)
-        In [0, 1].
-    offset, size : ndarray of float32, shape (2, h, w)
-        In [0, 1]: x and y within the cell, width and height over the crop's side.
-    """
-
-    score: Map
-    offset: Map
-    size: Map
+    score: Map  # (h, w)
+    offset: Map  # (2, h, w): x and y within the cell
+    size: Map  # (2, h, w): width and height over the crop's side
 
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """What a tracker believes beyond the network. 0 switches each of them off.
+    """What a tracker believes beyond the network. 0 switches each of them off."""
 
-    Parameters
-    ----------
-    window : float
-        Weight of a Hann window in a weighted mean with the scores, as in SiamRPN: the target is
-        where it was. In [0, 1).
-    window_product : float
-        How much of a Hann window the scores are multiplied by, as in OSTrack; in [0, 1].
-    penalty : float
-        Strength of the penalty on changes of size and aspect, as in SiamRPN: scores are multiplied
-        by exp(-penalty * (change of size * change of aspect - 1)). At least 0.
-    size_smoothing : float
-        Weight of the last size in the new one; in [0, 1).
-    size_caution : float
-        How much a low (penalised) score lessens the weight of the new size; in [0, 1]. With 1 it is
-        (1 - size_smoothing) * score, SiamRPN's rule.
-    blend : float
-        How far the cells around the chosen one have a say in centre and size: they are weighted by
-        (their score / its score) ** (1 / blend), so that the box does not jump where the best cell
-        changes. In [0, 1].
-    lost_score : float
-        Under this score the target counts as lost, and the box stays where it is; in [0, 1).
-    search_growth : float
-        How much wider the search square gets with every frame that the target has been lost for,
-        in units of its usual side; at least 0.
-    search_limit : float
-        The widest that it gets, in the same units; at least 1.
-    """
-
-    window: float = 0.0
-    window_product: float = 0.0
-    penalty: float = 0.0
-    size_smoothing: float = 0.0
-    size_caution: float = 0.0
-    blend: float = 0.0
-    lost_score: float = 0.0
-    search_growth: float = 0.0
-    search_limit: float = 2.0
+    window_product: float = 0.0  # share of a Hann window that scores are multiplied by, as OSTrack
+    penalty: float = 0.0  # of changes of size and aspect: a factor exp(-penalty * (change - 1))
+    size_smoothing: float = 0.0  # weight of the last size in the new one
+    blend: float = 0.0  # cells around the best one have weights (their score / its) ** (1 / blend)
+    lost_score: float = 0.0  # under this the target is lost, and the box stays where it is
+    search_growth: float = 0.0  # a lost target's search square gets wider by this per frame
+    search_limit: float = 2.0  # and at most so many times as wide
+    least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
+    hold: float = 0.0  # the search square keeps its size until the box's differs by so much
+    correction: float = 0.0  # share of the network's bias in the first frame that is taken off
 
     def __post_init__(self) -> None:
-        ranges = {"window_product": "[0, 1]", "size_caution": "[0, 1]", "blend": "[0, 1]"}
-        ranges.update(dict.fromkeys(("window", "size_smoothing", "lost_score"), "[0, 1)"))
-        ranges.update(dict.fromkeys(("penalty", "search_growth"), "[0, inf)"))
+        ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "correction": "[0, 1]"}
         ranges["search_limit"] = "[1, inf)"
+        ranges.update(dict.fromkeys(("size_smoothing", "lost_score", "hold"), "[0, 1)"))
+        ranges.update(dict.fromkeys(("penalty", "search_growth", "least_search"), "[0, inf)"))
         for item in fields(self):
             value, allowed = getattr(self, item.name), ranges[item.name]
             low, high = (float(end) for end in allowed[1:-1].split(","))
             if not (low <= value <= high) or (allowed.endswith(")") and value == high):
                 raise ValueError(f"{item.name} must be in {allowed}; got {value}")
 
-    def search_scale(self, n_lost: int) -> float:
-        """Factor on the search square's side after ``n_lost`` frames without the target."""
-        return min(1.0 + self.search_growth * n_lost, self.search_limit)
+
+class Bias(NamedTuple):
+    """How the network's box of a target differs from the box that the user drew around it.
+
+    People disagree about where a target ends (its shadow, a rider and the bicycle), so that no
+    network can say it from two crops alone. But it says the same thing each time.
+    """
+
+    offset: Floats  # of the centre, over width and height
+    size: Floats  # factor on width and height
+
+
+NO_BIAS = Bias(np.zeros(2), np.ones(2))
+MAX_OFFSET, MAX_FACTOR = 0.25, 2.0  # where it differs by more, it has found something else
 
 
 class Choice(NamedTuple):
-    """The cell that was chosen.
+    """The box that was read."""
 
-    Parameters
-    ----------
-    centre : ndarray of float64, shape (2,)
-        x and y over the crop's side.
-    size : ndarray of float64, shape (2,)
-        Width and height over the crop's side, smoothed.
-    score : float
-        What the network says of it, in [0, 1].
+    centre: Floats  # x and y over the crop's side
+    size: Floats  # width and height over the crop's side, smoothed
+    score: float  # what the network says of it, in [0, 1]
+
+
+def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
+    """The bias in the first frame, where a box of ``size`` is in the middle of the crop."""
+    plain, bias = replace(settings, size_smoothing=0.0), NO_BIAS
+    for _ in range(8):  # the correction changes penalties, and they the cells that have a say
+        found = choose(maps, size, plain, bias)
+        if found.score < settings.lost_score:
+            return NO_BIAS
+        offset = bias.offset + (found.centre - 0.5) / size
+        factor = bias.size * found.size / size
+        bias = Bias(offset.clip(-MAX_OFFSET, MAX_OFFSET), factor.clip(1 / MAX_FACTOR, MAX_FACTOR))
+    share = settings.correction
+    return Bias(share * bias.offset, bias.size**share)
+
+
+def choose(maps: Maps, last_size: Floats, settings: TrackSettings, bias: Bias = NO_BIAS) -> Choice:
+    """Read the maps; ``last_size`` is that of the last box over the crop's side.
+
+    Always finite: where the network says nan the score counts as 0.
     """
-
-    centre: Floats
-    size: Floats
-    score: float
-
-
-def choose(maps: Maps, last_size: Floats, settings: TrackSettings) -> Choice:
-    """Read the maps.
-
-    Parameters
-    ----------
-    maps : Maps
-        Of one search crop.
-    last_size : ndarray of float64, shape (2,)
-        Width and height of the last box over the crop's side.
-    settings : TrackSettings
-        What to believe.
-
-    Returns
-    -------
-    Choice
-        Always finite: where the network says nan the score counts as 0.
-    """
+    maps = maps._replace(size=maps.size / bias.size[:, None, None])
     score = np.nan_to_num(maps.score, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
-    trust = score
+    wanted = score
     if settings.penalty:
-        trust = trust * _penalties(maps.size, last_size, settings.penalty)
-    wanted = trust
+        wanted = wanted * _penalties(maps.size, last_size, settings.penalty)
     if settings.window_product:
         wanted = wanted * (1 + settings.window_product * (hann(score.shape) - 1))
-    if settings.window:
-        wanted = wanted + settings.window * (hann(score.shape) - wanted)
     row, column = divmod(int(wanted.argmax()), score.shape[1])
     centre, size = _read(maps, row, column, wanted, settings.blend)
     if not (np.isfinite(centre).all() and np.isfinite(size).all()):
         return Choice(np.full(2, 0.5), last_size, 0.0)
-    share = 1.0 - settings.size_caution * (1.0 - float(trust[row, column]))
-    share *= 1.0 - settings.size_smoothing
-    return Choice(centre, last_size + share * (size - last_size), float(score[row, column]))
+    centre = centre - bias.offset * size
+    size = last_size + (1.0 - settings.size_smoothing) * (size - last_size)
+    return Choice(centre, size, float(score[row, column]))
 
 
 def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
-    """Centre and size that the chosen cell tells, or it and its neighbours together."""
+    """Centre and size by the best cell and, with ``blend``, its neighbours.
+
+    So the box does not jump where the best cell changes.
+    """
     high, wide = wanted.shape
-    best = float(wanted[row, column])
+    best, reach = float(wanted[row, column]), 1
     if not blend or best <= 0:
-        centre = (maps.offset[:, row, column] + (column, row)) / (wide, high)
-        return centre, np.asarray(maps.size[:, row, column], dtype=np.float64)
-    rows = slice(max(row - 1, 0), row + 2)
-    columns = slice(max(column - 1, 0), column + 2)
-    near = wanted[rows, columns].clip(0) / best
-    weights = near ** (1 / blend)
-    weights /= weights.sum()
-    corner = np.mgrid[
-        rows.start : rows.start + near.shape[0], columns.start : columns.start + near.shape[1]
-    ][::-1]
+        best, reach, blend = 1.0, 0, 1.0
+    rows = slice(max(row - reach, 0), row + reach + 1)
+    columns = slice(max(column - reach, 0), column + reach + 1)
+    weights = (wanted[rows, columns].clip(0) / best) ** (1 / blend) if reach else np.ones((1, 1))
+    weights = weights / weights.sum()
+    corner = np.mgrid[rows, columns][::-1, : weights.shape[0], : weights.shape[1]]
     centres = (maps.offset[:, rows, columns] + corner) / np.array([wide, high])[:, None, None]
-    return (weights * centres).sum(axis=(1, 2)), (weights * maps.size[:, rows, columns]).sum(
-        axis=(1, 2)
-    )
+    sizes = maps.size[:, rows, columns]
+    return (weights * centres).sum(axis=(1, 2)), (weights * sizes).sum(axis=(1, 2))
 
 
 def _penalties(size: Map, last: Floats, strength: float) -> Floats:

@@ -1,47 +1,55 @@
-"""What runs the network on a CPU: OpenVINO, ONNX Runtime or torch."""
+"""Run the network on a CPU, by OpenVINO or torch."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import importlib.util
+import json
 import os
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .choose import Maps
-from .graphs import EXPORT_TOOLS, Graphs
 from .pictures import Picture
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 MAX_DEFAULT_THREADS = 4  # networks this small gain nothing from more
+FACTS = "tracker.json"
+PARTS = ("embed", "locate")
+
+
+class Exported:
+    """A network in a folder that the export command wrote; it needs no torch.
+
+    ``embed`` makes ``embedded`` of ``template``; ``locate`` makes ``score_map``, ``offset_map`` and
+    ``size_map`` of ``embedded`` and ``search``. Crops are uint8, (1, side, side, 3), RGB. Each is
+    an ``.onnx`` file or, in int8, OpenVINO's ``.xml``.
+    """
+
+    precision: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / FACTS).is_file():
+            raise FileNotFoundError(f"{folder} is no exported tracker: it has no {FACTS}")
+        self.facts = json.loads((folder / FACTS).read_text())
+        vars(self).update(self.facts)  # the sizes and factors of a `TrackerModel`
+        suffix = ".xml" if self.precision == "int8" else ".onnx"
+        self.embed, self.locate = (folder / f"{part}{suffix}" for part in PARTS)
 
 
 class Engine:
-    """Runs `embed` once per video and `locate` every frame.
-
-    Attributes
-    ----------
-    name : str
-        A key of ``ENGINES``.
-    package : str
-        What must be installed.
-    able : tuple of str
-        Precisions that it computes in.
-    precision : str
-        The one that it computes in now.
-    threads : int
-        How many it uses.
-    """
+    """Runs `embed` once per video and `locate` every frame; crops are (side, side, 3), RGB."""
 
     name: str
-    package: str
-    able: Tuple[str, ...]
+    able: Tuple[str, ...]  # precisions that it computes in
 
-    def __init__(self, precision: str, threads: int) -> None:
-        self.precision, self.threads = precision, threads
+    def __init__(self, source: Any, precision: str, threads: int) -> None:
+        self.source, self.precision, self.threads = source, precision, threads
 
     @classmethod
     def best_precision(cls) -> str:
@@ -49,51 +57,38 @@ class Engine:
         return "float32"
 
     def embed(self, template: Picture) -> Any:
-        """The template's part of the work, for `locate`; crop (side, side, 3), RGB."""
+        """The template's part of the work, for `locate`."""
         raise NotImplementedError
 
     def locate(self, embedded: Any, search: Picture) -> Maps:
-        """The maps of a search crop (side, side, 3), RGB."""
+        """The maps of a search crop."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{self.name}, {self.precision}, {self.threads} thread(s)"
 
-
-class GraphEngine(Engine):
-    """Runs exported graphs; what it compiled stays in its process, a pickle takes the files' names.
-
-    Parameters
-    ----------
-    source : Graphs
-        What to run.
-    precision : str
-        One of ``able``.
-    threads : int
-        How many to use.
-    """
-
-    def __init__(self, source: Graphs, precision: str, threads: int) -> None:
-        super().__init__(precision, threads)
-        self._source = source
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return type(self), (self._source, self.precision, self.threads)
+    def __reduce__(self) -> Tuple[Any, ...]:  # what is compiled stays in its process
+        return type(self), (self.source, self.precision, self.threads)
 
 
-class OpenVinoEngine(GraphEngine):
+class OpenVinoEngine(Engine):
     """OpenVINO. Its threads are not tied to cores, so that several trackers may run at once."""
 
-    name, package, able = "openvino", "openvino", PRECISIONS
+    name, able = "openvino", PRECISIONS
 
-    def __init__(self, source: Graphs, precision: str, threads: int) -> None:
+    def __init__(self, source: Any, precision: str, threads: int) -> None:
         from openvino import Core
 
         super().__init__(source, precision, threads)
         if precision == "bfloat16" and self.best_precision() != "bfloat16":
             raise ValueError("precision bfloat16: OpenVINO does not offer it on this processor")
-        core = Core()
-        hint = "bf16" if precision == "bfloat16" else "f32"
+        if isinstance(source, Exported):
+            parts = [str(source.embed), str(source.locate)]
+        else:
+            from .export import to_openvino
+
+            parts = to_openvino(source)
+        hints = ("f32", "bf16" if precision == "bfloat16" else "f32")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -101,10 +96,10 @@ class OpenVinoEngine(GraphEngine):
             "ENABLE_CPU_PINNING": False,
         }
         self._embed, self._locate = (
-            core.compile_model(
-                str(path), "CPU", {**settings, "INFERENCE_PRECISION_HINT": each}
-            ).create_infer_request()
-            for path, each in ((source.embed, "f32"), (source.locate, hint))
+            Core()
+            .compile_model(part, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
+            .create_infer_request()
+            for part, hint in zip(parts, hints)
         )
 
     @classmethod
@@ -122,45 +117,20 @@ class OpenVinoEngine(GraphEngine):
         return Maps(maps[0][0, 0], maps[1][0], maps[2][0])
 
 
-class OnnxRuntimeEngine(GraphEngine):
-    """ONNX Runtime, which has no bfloat16 on CPUs."""
-
-    name, package, able = "onnxruntime", "onnxruntime", ("float32", "int8")
-
-    def __init__(self, source: Graphs, precision: str, threads: int) -> None:
-        import onnxruntime
-
-        super().__init__(source, precision, threads)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        # Else idle threads would keep their cores busy between frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._embed, self._locate = (
-            onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            for path in (source.embed, source.locate)
-        )
-
-    def embed(self, template: Picture) -> NDArray[np.float32]:
-        return np.asarray(self._embed.run(None, {"template": template[None]})[0])
-
-    def locate(self, embedded: NDArray[np.float32], search: Picture) -> Maps:
-        maps = self._locate.run(None, {"embedded": embedded, "search": search[None]})
-        return Maps(maps[0][0, 0], maps[1][0], maps[2][0])
-
-
 class TorchEngine(Engine):
     """torch, layer by layer: the slowest, and what is there wherever the network was trained.
 
     The number of threads, which torch keeps for the whole process, is set during a call only.
     """
 
-    name, package, able = "torch", "torch", ("float32", "bfloat16")
+    name, able = "torch", ("float32", "bfloat16")
 
     def __init__(self, source: Any, precision: str, threads: int) -> None:
         import torch
 
-        super().__init__(precision, threads)
+        if isinstance(source, Exported):
+            raise ValueError("engine torch needs a file of weights; got an exported network")
+        super().__init__(source, precision, threads)
         model = copy.deepcopy(source).cpu().float().eval()  # the caller may go on training
         self._model = model.to(memory_format=torch.channels_last)
 
@@ -175,9 +145,8 @@ class TorchEngine(Engine):
 
         with self._settings():
             maps = self._model.locate(embedded, torch.from_numpy(search[None]).permute(0, 3, 1, 2))
-        score, offset, size = (
-            maps[name][0].float().numpy() for name in ("score_map", "offset_map", "size_map")
-        )
+        names = ("score_map", "offset_map", "size_map")
+        score, offset, size = (maps[name][0].float().numpy() for name in names)
         return Maps(score[0], offset, size)
 
     @contextlib.contextmanager
@@ -196,37 +165,16 @@ class TorchEngine(Engine):
                 torch.set_num_threads(before)
 
 
-ENGINES: Dict[str, Type[Engine]] = {
-    kind.name: kind for kind in (OpenVinoEngine, OnnxRuntimeEngine, TorchEngine)
-}
+ENGINES: Dict[str, Type[Engine]] = {kind.name: kind for kind in (OpenVinoEngine, TorchEngine)}
 
 
 def make_engine(
     source: Any, *, engine: str = "auto", precision: str = "auto", threads: Optional[int] = None
 ) -> Engine:
-    """Something that runs a network.
+    """Something that runs a network, a `TrackerModel` or `Exported`; options as `Tracker` takes.
 
-    Parameters
-    ----------
-    source : TrackerModel or Graphs
-        A network, or one that was exported.
-    engine : str
-        A key of ``ENGINES``; ``"auto"``: the first that is installed and has the precision.
-    precision : {"auto", "float32", "bfloat16", "int8"}
-        ``"auto"``: what the graphs were exported in, or the engine's best.
-    threads : int, optional
-        Default: as many as cores that this process may use, at most 4.
-
-    Returns
-    -------
-    Engine
-
-    Raises
-    ------
-    ImportError
-        If what the engine needs is not installed; says what to install.
-    ValueError
-        If an argument is unknown, or the engine cannot compute in the precision.
+    Raises ImportError if what the engine needs is not installed, and ValueError if an argument is
+    unknown or the engine cannot compute in the precision.
     """
     if engine != "auto" and engine not in ENGINES:
         raise ValueError(f"engine must be auto or one of {', '.join(ENGINES)}; got {engine!r}")
@@ -235,22 +183,15 @@ def make_engine(
             f"precision must be auto or one of {', '.join(PRECISIONS)}; got {precision!r}"
         )
     n_threads = _number_of_threads(threads)
-    if isinstance(source, Graphs):
-        precision = _of_graphs(source, precision)
-    kind = _first_able(source, precision) if engine == "auto" else ENGINES[engine]
-    missing = _missing(kind, source)
-    if missing:
-        raise ImportError(f"engine {kind.name} needs packages: pip install {' '.join(missing)}")
-    if precision == "auto":
-        precision = kind.best_precision()
+    installed = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not installed:
+        raise ImportError("engine openvino needs a package: pip install openvino")
+    if engine == "auto":
+        engine = "openvino" if installed and "openvino" in ENGINES else "torch"
+    kind = ENGINES[engine]
+    precision = _precision(source, precision, kind)
     if precision not in kind.able:
         raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
-    if kind is TorchEngine and isinstance(source, Graphs):
-        raise ValueError("engine torch needs a network or a file of weights; got exported graphs")
-    if kind is not TorchEngine and not isinstance(source, Graphs):
-        from .export import cached
-
-        source = cached(source, "int8" if precision == "int8" else "float32")
     return kind(source, precision, n_threads)
 
 
@@ -265,26 +206,15 @@ def _number_of_threads(threads: Optional[int]) -> int:
     return int(threads)
 
 
-def _of_graphs(graphs: Graphs, precision: str) -> str:
-    """The precision that exported graphs can be run in."""
-    calibrated = graphs.facts.precision == "int8"
+def _precision(source: Any, precision: str, kind: Type[Engine]) -> str:
+    calibrated = isinstance(source, Exported) and source.precision == "int8"
     if calibrated and precision not in ("auto", "int8"):
-        raise ValueError(f"these graphs were exported in int8; got precision {precision}")
-    if not calibrated and precision == "int8":
-        raise ValueError("these graphs were exported in float32; got precision int8")
-    return "int8" if calibrated else precision
-
-
-def _missing(kind: Type[Engine], source: Any) -> List[str]:
-    """Packages that an engine needs for this and that are not installed."""
-    needed = [kind.package]
-    if kind is not TorchEngine and not isinstance(source, Graphs):
-        needed += EXPORT_TOOLS
-    return [name for name in needed if importlib.util.find_spec(name) is None]
-
-
-def _first_able(source: Any, precision: str) -> Type[Engine]:
-    able = [kind for kind in ENGINES.values() if precision in ("auto", *kind.able)]
-    if isinstance(source, Graphs):
-        able = [kind for kind in able if kind is not TorchEngine]
-    return next((kind for kind in able if not _missing(kind, source)), able[0])
+        raise ValueError(f"this network was exported in int8; got precision {precision}")
+    if precision == "int8" and not calibrated and "int8" in kind.able:
+        raise ValueError(
+            "int8 needs a network that was calibrated on pictures: give the folder that python -m "
+            "examples.tracker.export --precision int8 writes"
+        )
+    if precision != "auto":
+        return precision
+    return "int8" if calibrated else kind.best_precision()

@@ -1,30 +1,34 @@
-"""Write a network as ONNX graphs, once, and find them again."""
+"""Write a network to a folder: as ONNX, or for OpenVINO in 8-bit integers."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import copy
-import hashlib
 import importlib.util
 import io
+import json
 import logging
-import os
-import shutil
-import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .. import models
+from ..data.augment import Change
+from ..data.crops import CropConfig, CropError, crop_pair
+from ..data.frames import FrameStore
+from ..data.sequences import Sequence as Video
 from ..models.base import MAPS, TrackerModel
-from .graphs import EXPORT_TOOLS, FORMAT, Facts, Graphs, cache_root, write_folder
+from .engines import FACTS, PARTS, Exported, OpenVinoEngine
 
+Crop = NDArray[np.uint8]
 OPSET = 18
+MAX_INTERVAL = 100  # frames between template and search crop that int8 is calibrated on
+SHIFT, SCALE = 1.0, 0.2  # how far a tracker's search crop is off, as in training
 
 
 class _Embed(nn.Module):
@@ -36,151 +40,180 @@ class _Embed(nn.Module):
         return self.model.embed(template.permute(0, 3, 1, 2))
 
 
-class _Locate(nn.Module):
-    def __init__(self, model: TrackerModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:
+class _Locate(_Embed):
+    def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:  # type: ignore[override]
         maps = self.model.locate(embedded, search.permute(0, 3, 1, 2))
         return tuple(maps[name] for name in MAPS)
 
 
-def export(model: TrackerModel, folder: Path) -> Graphs:
-    """Write a network as two ONNX graphs in float32.
-
-    Parameters
-    ----------
-    model : TrackerModel
-        The network.
-    folder : Path
-        Made anew; replaced if it holds an exported network.
-
-    Returns
-    -------
-    Graphs
-
-    Raises
-    ------
-    ImportError
-        If onnx or onnxscript is missing; says so.
-    ValueError
-        If the folder is there and is something else.
-    """
-    missing = [name for name in EXPORT_TOOLS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(f"exporting needs packages: pip install {' '.join(missing)}")
+def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
+    """What depends on the template alone, and the rest, each with inputs to trace it by."""
     model = copy.deepcopy(model).cpu().float().eval()
     sides = model.template_size, model.search_size
     template, search = (torch.zeros(1, side, side, 3, dtype=torch.uint8) for side in sides)
     with torch.no_grad():
         embedded = _Embed(model)(template)
-    return write_folder(
-        folder,
-        facts_of(model),
-        embed=lambda path: _write(_Embed(model), {"template": template}, path),
-        locate=lambda path: _write(_Locate(model), {"embedded": embedded, "search": search}, path),
-    )
+    return [
+        (_Embed(model).eval(), {"template": template}),
+        (_Locate(model).eval(), {"embedded": embedded, "search": search}),
+    ]
 
 
-def facts_of(model: TrackerModel) -> Facts:
-    """What is to be known of a network beside its graphs."""
-    names = ("template_size", "search_size", "template_factor", "search_factor", "context")
-    return Facts(**{name: getattr(model, name) for name in names})
+def to_openvino(model: TrackerModel) -> List[Any]:
+    """OpenVINO's models of `embed` and `locate`."""
+    import openvino
+
+    with _quiet(), torch.no_grad():
+        return [
+            openvino.convert_model(
+                # Traced here because its own tracing checks the result, which takes longer.
+                torch.jit.trace(part, tuple(inputs.values()), check_trace=False),
+                input=[list(value.shape) for value in inputs.values()],
+            )
+            for part, inputs in _parts(model)
+        ]
 
 
-def _write(module: nn.Module, inputs: Dict[str, Tensor], path: Path) -> None:
-    outputs = list(MAPS) if "search" in inputs else ["embedded"]
-    with quiet("torch.onnx"):
-        torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            str(path),
-            input_names=list(inputs),
-            output_names=outputs,
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
+def export(model: TrackerModel, folder: Path) -> Exported:
+    """Write a network as ONNX in float32. Raises ImportError if onnx or onnxscript is missing."""
+    _need("exporting", "onnx", "onnxscript")
+    with _writing(model, folder, "float32") as partial, _quiet():
+        for name, (part, inputs) in zip(PARTS, _parts(model)):
+            torch.onnx.export(
+                part,
+                tuple(inputs.values()),
+                str(partial / f"{name}.onnx"),
+                input_names=list(inputs),
+                output_names=list(MAPS) if name == "locate" else ["embedded"],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    return Exported(folder)
+
+
+def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Path) -> Exported:
+    """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`.
+
+    Only layers that see the search crop alone are rounded. The head of a Siamese tracker depends on
+    the template: it takes little time and would suffer most. A network that mixes template and
+    search from the start has no such layers; of it only the last ones stay in float32.
+    """
+    _need("int8", "openvino", "nncf")
+    import nncf
+    import openvino
+
+    engine = OpenVinoEngine(model, "float32", 1)
+    data = [(engine.embed(template), search[None]) for template, search in crops]
+    with _writing(model, folder, "int8") as partial, _quiet():
+        embed, locate = to_openvino(model)
+        mixes = any(node.get_type_name() == "Softmax" for node in locate.get_ops())
+        small = nncf.quantize(
+            locate,
+            nncf.Dataset(data),
+            subset_size=len(data),
+            fast_bias_correction=False,  # layer after layer: the boxes come nearer to float32
+            model_type=nncf.ModelType.TRANSFORMER if mixes else None,
+            ignored_scope=nncf.IgnoredScope(names=kept_in_float(locate), validate=False),
         )
+        for name, part in zip(PARTS, (embed, small)):
+            openvino.save_model(part, partial / f"{name}.xml", compress_to_fp16=False)
+    return Exported(folder)
+
+
+def kept_in_float(locate: Any) -> List[str]:
+    """Names of the nodes of OpenVINO's `locate` that are not to be rounded."""
+    heavy = ("Convolution", "GroupConvolution", "MatMul")
+    reached, after, n_heavy = {locate.inputs[0].get_node().get_friendly_name()}, [], 0
+    for node in locate.get_ordered_ops():
+        name, is_heavy = node.get_friendly_name(), node.get_type_name() in heavy
+        n_heavy += is_heavy
+        sources = {
+            port.get_source_output().get_node().get_friendly_name() for port in node.inputs()
+        }
+        if reached & sources:
+            reached.add(name)
+            after.append((name, is_heavy))
+    if 2 * sum(is_heavy for _, is_heavy in after) <= n_heavy:
+        return [name for name, _ in after]
+    return [_last(result, heavy) for result in locate.get_results()]
+
+
+def _last(node: Any, heavy: Tuple[str, ...]) -> str:
+    """Name of the last convolution or product before an output."""
+    while node.get_type_name() not in heavy:
+        node = node.input(0).get_source_output().get_node()
+    return str(node.get_friendly_name())
+
+
+def calibration_crops(
+    videos: Sequence[Video], config: CropConfig, n_pairs: int = 128, *, seed: int = 0
+) -> List[Tuple[Crop, Crop]]:
+    """At most so many template and search crops as a tracker would cut them, of all videos in turn.
+
+    Raises ValueError if no pair can be cut.
+    """
+    store, rng = FrameStore(list(videos)), np.random.default_rng(seed)
+    pairs = []
+    for i in range(n_pairs):
+        with contextlib.suppress(CropError):
+            pairs.append(_pair(store, i % len(videos), config, rng))
+    if not pairs:
+        raise ValueError(f"no pair of crops can be cut from {len(videos)} videos")
+    return pairs
+
+
+def _pair(
+    store: FrameStore, video: int, config: CropConfig, rng: np.random.Generator
+) -> Tuple[Crop, Crop]:
+    sequence = store.sequences[video]
+    usable = np.flatnonzero(sequence.visible)
+    if not len(usable):
+        raise CropError(f"sequence {sequence.name!r} has no visible frame")
+    first = rng.choice(usable)
+    second = rng.choice(usable[np.abs(usable - first) <= MAX_INTERVAL])
+    change = Change(shift=tuple(rng.uniform(-SHIFT, SHIFT, 2)), scale=np.exp(rng.normal() * SCALE))
+    sides = [(store.frame(video, i), sequence.boxes[i]) for i in (first, second)]
+    template, search, _ = crop_pair(sides[0], sides[1], config, change)
+    return template, search
+
+
+def _need(what: str, *names: str) -> None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f"{what} needs packages: pip install {' '.join(missing)}")
 
 
 @contextlib.contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """Leave out what a tool tells of its progress, and of packages that it does not need."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _writing(model: TrackerModel, folder: Path, precision: str) -> Iterator[Path]:
+    """A folder to write to that becomes ``folder`` only when all is written."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / FACTS).is_file():
+        raise ValueError(f"{folder} is not empty and no exported tracker: give another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as temporary:
+        partial = Path(temporary) / "new"
+        partial.mkdir()
+        yield partial
+        names = ("template_size", "search_size", "template_factor", "search_factor", "context")
+        facts = {"precision": precision, **{name: getattr(model, name) for name in names}}
+        (partial / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+        if folder.exists():
+            folder.rename(Path(temporary) / "old")
+        partial.rename(folder)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what tools tell of their progress, and of packages that they do not need."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "nncf")]
+    levels = [logger.level for logger in loggers]
     try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
-
-
-def fingerprint(model: TrackerModel) -> str:
-    """A name that changes with the weights, with the network's code, and with the exporter."""
-    digest = hashlib.sha256(f"{FORMAT} {OPSET} {torch.__version__} {type(model)}".encode())
-    for path in sorted(Path(models.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    digest.update(f"{facts_of(model)!r} {model!r}".encode())
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:24]
-
-
-def cached(model: TrackerModel, precision: str = "float32", root: Optional[Path] = None) -> Graphs:
-    """The network's graphs: those exported earlier, or made now.
-
-    Parameters
-    ----------
-    model : TrackerModel
-        The network.
-    precision : {"float32", "int8"}
-        Of the graphs. Those in int8 are not made here, because they need pictures.
-    root : Path, optional
-        Folder of exported networks; default: `cache_root`. Where it cannot be written to, the
-        graphs go to a temporary folder, and are made anew by the next process.
-
-    Returns
-    -------
-    Graphs
-
-    Raises
-    ------
-    ImportError
-        If they must be made and the packages for it are missing.
-    ValueError
-        If the network has not been calibrated for int8; says how.
-    """
-    folder = cache_folder(model, precision, root)
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        return Graphs(folder)
-    if precision == "int8":
-        raise ValueError(
-            "int8 needs a network that was calibrated on pictures: run python -m "
-            "examples.tracker.export --precision int8 --weights FILE --data FOLDER"
-        )
-    print("exporting the network, once ...", file=sys.stderr, flush=True)
-    return export(model, folder if _writable(folder.parent) else _temporary())
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
-
-
-def _temporary() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="sstrack-tracker-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder / "exported"
-
-
-def cache_folder(model: TrackerModel, precision: str, root: Optional[Path] = None) -> Path:
-    """Where `cached` looks."""
-    return (cache_root() if root is None else root) / f"{fingerprint(model)}-{precision}"
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

@@ -23,25 +23,7 @@ from .tracker import Tracker
 
 
 def toolkit_tracker(name: str = "sstrack", **options: Any) -> Any:
-    """A tracker as that toolkit wants it.
-
-    Parameters
-    ----------
-    name : str, default="sstrack"
-        Of the folder of results.
-    **options
-        Of `Tracker`: weights, engine, precision, threads.
-
-    Returns
-    -------
-    got10k.trackers.Tracker
-        Has ``init(image, box)`` and ``update(image) -> box``; images are PIL's.
-
-    Raises
-    ------
-    ImportError
-        If the toolkit is not installed.
-    """
+    """A tracker as that toolkit wants it; ``name`` is its folder's, options are `Tracker`'s."""
     try:
         from got10k.trackers import Tracker as ToolkitTracker
     except ImportError as error:

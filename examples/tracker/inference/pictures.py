@@ -19,20 +19,8 @@ DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras deliver in words of 16
 def check_frame(frame: Any) -> NDArray[Any]:
     """A frame as an array that OpenCV can read, its pixels unchanged.
 
-    Parameters
-    ----------
-    frame : ndarray of uint8 or uint16, shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)
-        A picture; a fourth channel is transparency, and ignored.
-
-    Returns
-    -------
-    ndarray
-        The same pixels, copied only where they lie backwards in memory or in another byte order.
-
-    Raises
-    ------
-    ValueError
-        If it is no such array, or empty.
+    It must be uint8 or uint16, (h, w), (h, w, 1), (h, w, 3) or (h, w, 4). It is copied only where
+    it lies backwards in memory or in another byte order. Raises ValueError for anything else.
     """
     if not isinstance(frame, np.ndarray):
         raise ValueError(f"frame must be an array; got {type(frame).__name__}")
@@ -49,24 +37,10 @@ def check_frame(frame: Any) -> NDArray[Any]:
 
 
 def check_box(box: Any, frame: NDArray[Any]) -> Floats:
-    """A first box that a tracker can start from.
+    """A first box (left, top, width, height) that a tracker can start from; it may reach out.
 
-    Parameters
-    ----------
-    box : array of float, shape (4,)
-        Left, top, width, height in pixels; it may reach out of the frame.
-    frame : ndarray, shape (h, w, ...)
-        What it is in.
-
-    Returns
-    -------
-    ndarray of float64, shape (4,)
-
-    Raises
-    ------
-    ValueError
-        If it is not four finite numbers, has no area, is outside the frame, or is more than twice
-        as wide or high as the frame.
+    Raises ValueError if it is not four finite numbers, has no area, is outside the frame, or is
+    more than twice as wide or high as the frame.
     """
     try:
         values = np.array(box, dtype=np.float64)
@@ -88,10 +62,7 @@ def check_box(box: Any, frame: NDArray[Any]) -> Floats:
 
 
 def bit_depth(frame: NDArray[Any]) -> int:
-    """How many bits the brightest pixel needs: 8, 10, 12, 14 or 16.
-
-    Cameras put 10, 12 or 14 bits into words of 16; a tracker asks this of the first frame.
-    """
+    """How many bits the brightest pixel needs: cameras put 10, 12 or 14 into words of 16."""
     if frame.dtype.itemsize == 1:
         return 8
     needed = int(frame.max()).bit_length()
@@ -114,28 +85,12 @@ def to_rgb(picture: Picture, colour: str) -> Picture:
         (4, "bgr"): cv2.COLOR_BGRA2RGB,
         (4, "rgb"): cv2.COLOR_RGBA2RGB,
     }
-    channels = picture.shape[2] if picture.ndim == 3 else 1
-    code = codes.get((channels, colour))
-    return picture if code is None else np.asarray(cv2.cvtColor(picture, code), dtype=np.uint8)
+    code = codes.get((picture.shape[2] if picture.ndim == 3 else 1, colour))
+    return picture if code is None else cv2.cvtColor(picture, code)
 
 
 def keep_inside(box: Floats, size: Tuple[int, int], min_side: float) -> Floats:
-    """A box no larger than the frame whose centre is in the frame.
-
-    Parameters
-    ----------
-    box : ndarray of float64, shape (4,)
-        Left, top, width, height; finite.
-    size : tuple of int
-        Height and width of the frame.
-    min_side : float
-        Least width and height, in pixels.
-
-    Returns
-    -------
-    ndarray of float64, shape (4,)
-        At least a quarter of it is in the frame.
-    """
+    """A box no larger than a frame of ``size`` (height, width), its centre in the frame."""
     limit = np.array(size[::-1], dtype=np.float64)
     side = np.clip(box[2:], min_side, np.maximum(limit, min_side))
     centre = np.clip(box[:2] + box[2:] / 2, 0.0, limit)

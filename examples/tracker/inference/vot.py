@@ -47,27 +47,17 @@ from .tracker import Tracker
 
 
 def serve(tracker: Any, server: Any) -> None:
-    """Answer the toolkit until it says quit.
-
-    Parameters
-    ----------
-    tracker : Tracker
-        Anything that has ``init(frame, box)`` and ``update(frame) -> box, score``, frames BGR.
-    server : trax.Server
-        The connection.
-
-    Raises
-    ------
-    ValueError
-        If a picture cannot be read, or there are several targets.
-    """
+    """Answer the toolkit (a ``trax.Server``) until it says quit; the tracker takes BGR frames."""
     from trax import Rectangle
 
     while True:
         request = server.wait()
         if request.type == "quit":
             return
-        frame = read(request.image["color"].path())
+        path = request.image["color"].path()
+        frame = cv2.imread(path, cv2.IMREAD_COLOR)
+        if frame is None:
+            raise ValueError(f"cannot read a picture from {path}")
         if request.type == "initialize":
             if len(request.objects) != 1:
                 raise ValueError(f"one target can be tracked; got {len(request.objects)}")
@@ -78,27 +68,8 @@ def serve(tracker: Any, server: Any) -> None:
             server.status([(Rectangle.create(*map(float, box)), {"confidence": float(score)})])
 
 
-def read(path: str) -> Any:
-    """A picture in BGR, or ValueError if it cannot be read."""
-    frame = cv2.imread(path, cv2.IMREAD_COLOR)
-    if frame is None:
-        raise ValueError(f"cannot read a picture from {path}")
-    return frame
-
-
 def main(**options: Any) -> None:
-    """Serve the toolkit that started this process.
-
-    Parameters
-    ----------
-    **options
-        Of `Tracker`: weights, engine, precision, threads.
-
-    Raises
-    ------
-    ImportError
-        If the protocol's library is not installed.
-    """
+    """Serve the toolkit that started this process; options are those of `Tracker`."""
     try:
         from trax import Server
     except ImportError as error:

@@ -17,38 +17,14 @@ MODELS: Dict[str, Type[TrackerModel]] = {
 
 
 def model_class(name: str) -> Type[TrackerModel]:
-    """Class of a network.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``MODELS``.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
+    """Class of a network, by a key of ``MODELS``."""
     if name not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; got {name!r}")
     return MODELS[name]
 
 
 def build_model(name: str, **options: Any) -> TrackerModel:
-    """A network with random weights.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``MODELS``.
-    **options
-        Of its class, such as ``width``.
-
-    Raises
-    ------
-    ValueError
-        If the name, an option or its value is unknown.
-    """
+    """A network with random weights; options of its class, such as ``width``."""
     kind = model_class(name)
     try:
         return kind(**options)

@@ -14,9 +14,7 @@ from .base import TrackerModel
 def _block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False),
-        nn.GroupNorm(
-            8, n_out
-        ),  # unlike batch norm it treats template and search alike, in training and after
+        nn.GroupNorm(8, n_out),  # unlike batch norm the same for both crops, and after training
         nn.ReLU(inplace=True),
     )
 
@@ -28,19 +26,6 @@ class ConvSmall(TrackerModel):
     every cell of the search crop (a pixel-wise correlation of unit vectors), and the maps that
     result, with the search features, go to a head that tells the target's centre: a score map, an
     offset within the cell, and a size.
-
-    Parameters
-    ----------
-    width : int, default=64
-        Channels of the features; a multiple of 16.
-    template_cells : int, default=6
-        Side of the middle part of the template's features that is searched for. The template crop
-        is twice as wide as the target, so its middle half is the target.
-
-    Raises
-    ------
-    ValueError
-        If the width is not a positive multiple of 16 or ``template_cells`` is not in [1, 8].
     """
 
     template_size, search_size = 64, 128
@@ -98,17 +83,7 @@ class ConvSmall(TrackerModel):
 def correlate(embedded: Tensor, features: Tensor) -> Tensor:
     """Cosine similarity of each template cell with each search cell.
 
-    Parameters
-    ----------
-    embedded : Tensor, shape (B, n, C)
-        Unit vectors of n template cells.
-    features : Tensor, shape (B, C, h, w)
-        Of the search crop.
-
-    Returns
-    -------
-    Tensor, shape (B, n, h, w)
-        In [-1, 1].
+    Unit vectors (B, n, C) and features (B, C, h, w) to (B, n, h, w) in [-1, 1].
     """
     unit = functional.normalize(features.flatten(2), dim=1)
     return torch.bmm(embedded, unit).unflatten(2, features.shape[-2:])

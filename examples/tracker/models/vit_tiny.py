@@ -6,18 +6,21 @@ Parameters are named as in timm and OSTrack, so that their files of weights fit.
 from __future__ import annotations
 
 import math
+import re
 from collections import OrderedDict
+from pathlib import Path
 from typing import Dict, Optional, Tuple
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ...vit_weights import Weights, encoder_of, prefix_of, read_tensors, resize_positions
 from .base import TrackerModel
-from .vit_weights import read_weights
 
 PATCH, WIDTH, DEPTH, HEADS = 16, 192, 12, 3
 ELIMINATING = (3, 6, 9)  # blocks in which search tokens may be dropped
+BRANCHES = {"ctr": "score", "offset": "offset", "size": "size"}  # of the head: OSTrack's, ours
 MARGIN = 1e-4  # maps keep this distance from 0 and 1
 
 
@@ -92,12 +95,9 @@ def wave_positions(side: int) -> Tensor:
 
 
 class VisionTransformer(nn.Module):
-    """ViT-Tiny [1]_ for two crops, each with positions of its own.
+    """ViT-Tiny (Dosovitskiy et al., ICLR 2021; DeiT-Tiny's size) for two crops.
 
-    References
-    ----------
-    .. [1] Dosovitskiy et al., An image is worth 16 x 16 words, ICLR 2021; the size is DeiT-Tiny's
-       (Touvron et al., ICML 2021).
+    Each crop has positions of its own.
     """
 
     def __init__(self, template_side: int, search_side: int) -> None:
@@ -178,28 +178,14 @@ def within_margin(values: Tensor) -> Tensor:
 
 
 class VitTiny(TrackerModel):
-    """OSTrack [1]_ with the paper's ViT-Tiny: 8 million parameters.
+    """OSTrack (Ye et al., ECCV 2022) with the paper's ViT-Tiny: 8 million parameters.
 
     Tokens of template and search crop go through one transformer together, so that only the
     template's first layer can be computed beforehand. With candidate elimination, blocks 3, 6 and 9
     each drop the search tokens that the middle of the template looks at least.
 
-    Parameters
-    ----------
-    keep_ratio : float, default=1.0
-        Share of the search tokens that each of those blocks keeps, in (0, 1]; 1: no candidate is
-        eliminated, 0.7: as in OSTrack. An attribute of the same name, so that a training program
-        may start with 1 and lower it later, as OSTrack does.
-
-    Raises
-    ------
-    ValueError
-        If ``keep_ratio`` is not in (0, 1].
-
-    References
-    ----------
-    .. [1] Ye et al., Joint feature learning and relation modeling for tracking: a one-stream
-       framework, ECCV 2022.
+    ``keep_ratio`` is the share that each of them keeps; 1: all, 0.7: as in OSTrack. A training
+    program may start with 1 and lower the attribute later, as OSTrack does.
     """
 
     template_size, search_size = 128, 256
@@ -221,21 +207,30 @@ class VitTiny(TrackerModel):
     def load_pretrained(self, source: str) -> None:
         """Start from a file of weights of a ViT-Tiny, or of OSTrack with one.
 
-        Parameters
-        ----------
-        source : str
-            File in timm's or MAE's format, plain or under ``"model"`` or ``"state_dict"``: fills
-            the backbone, position embeddings are interpolated. Or a checkpoint that OSTrack saved:
-            fills everything. ``.safetensors``, or what `torch.save` wrote; no code of it runs.
-
-        Raises
-        ------
-        ValueError
-            If it is no such file, or one of another network; nothing is changed then.
+        A plain ViT's, in timm's or MAE's format, fill the backbone, position embeddings
+        interpolated; a checkpoint that OSTrack saved fills everything. What the file has beyond
+        that, such as a classifier, is left out. Raises ValueError, and changes nothing, if it is no
+        such file or one of another network.
         """
-        state = self.state_dict()
-        state.update(read_weights(source, state))
-        self.load_state_dict(state)
+        own = self.state_dict()
+        saved = read_tensors(Path(source).expanduser())
+        prefix = prefix_of(saved)
+        if f"{prefix}pos_embed_z" in saved:
+            found, wanted = _from_ostrack(saved, prefix[: -len("backbone.")]), list(own)
+        else:
+            found = _from_encoder(encoder_of(saved), own)
+            wanted = [name for name in own if name.startswith("backbone.")]
+            if "backbone.norm.weight" not in found:  # where the classifier has a norm of its own
+                wanted = [name for name in wanted if not name.startswith("backbone.norm.")]
+        for name in wanted:
+            if name not in found:
+                raise ValueError(f"{source} must hold a ViT-Tiny; it has nothing for {name}")
+            shape, theirs = tuple(own[name].shape), tuple(found[name].shape)
+            if theirs != shape:
+                raise ValueError(
+                    f"{source} must hold a ViT-Tiny: {name} must have shape {shape}; got {theirs}"
+                )
+        self.load_state_dict({**own, **{name: found[name] for name in wanted}})
 
     def embed(self, template: Tensor) -> Tensor:
         """Tokens of the template's 8 x 8 patches, (B, 64, 192)."""
@@ -246,3 +241,23 @@ class VitTiny(TrackerModel):
         tokens = self.backbone.tokens(self.normalise(search), self.backbone.pos_embed_x)
         found = self.backbone(embedded, tokens, self.keep_ratio)
         return self.head(found.transpose(1, 2).unflatten(2, (self.side, self.side)))
+
+
+def _from_ostrack(saved: Weights, prefix: str) -> Weights:
+    """OSTrack's tensors by our names; its head numbers the layers of each branch from 1."""
+
+    def renamed(found: re.Match[str]) -> str:
+        return f"head.{BRANCHES[found[2]]}.{int(found[1]) - 1}."
+
+    pattern = re.compile(r"box_head\.conv(\d)_(ctr|offset|size)\.")
+    return {pattern.sub(renamed, name[len(prefix) :]): value for name, value in saved.items()}
+
+
+def _from_encoder(saved: Weights, own: Weights) -> Weights:
+    """A plain ViT's tensors by our names, its positions interpolated to both crops."""
+    found = {f"backbone.{name}": value for name, value in saved.items()}
+    positions = saved.get("pos_embed")
+    if positions is not None and positions.dim() == 3:
+        for name in ("backbone.pos_embed_z", "backbone.pos_embed_x"):
+            found[name] = resize_positions(positions, math.isqrt(own[name].shape[1]))
+    return found

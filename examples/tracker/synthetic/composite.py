@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Tuple, Union
 
 import numpy as np
 
@@ -22,25 +22,9 @@ DRIFT_STREAM = 0x64726966  # last word of the seed of all that drifts
 def composite_clip(
     name: str, seed: Tuple[int, ...], library: Library, n: int = 240, *, drift: Drift = USUAL
 ) -> Sequence:
-    """One clip with exact boxes, the same for the same seed.
+    """One clip with exact boxes, the same for the same seed; drift changes looks, not the way.
 
-    Parameters
-    ----------
-    name : str
-        Of the sequence.
-    seed : tuple of int
-        Words that name the clip among all.
-    library : Library
-        Pictures.
-    n : int, default=240
-        Frames.
-    drift : Drift, optional
-        How the look of things changes. What moves where is the same whatever it is.
-
-    Returns
-    -------
-    Sequence
-        ``visible`` is False where less than half of the target shows.
+    The target counts as visible where at least half of it shows.
     """
     rng = np.random.default_rng(seed)
     wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
@@ -104,34 +88,16 @@ def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
 
 
 def composite_clips(
-    folder: Path, n_clips: int, *, seed: int = 0, drift: Drift = USUAL
+    photos: Union[Path, str], n_clips: int, *, seed: int = 0, drift: Drift = USUAL
 ) -> List[Sequence]:
-    """Clips composited from the pictures of a folder.
+    """Clips composited from the pictures of a folder, or of scikit-image: "train" or "test".
 
-    Parameters
-    ----------
-    folder : Path
-        Photographs (``.jpg``) and cut-outs (``.png`` with alpha), in it and below.
-    n_clips : int
-        How many; the first ``k`` are the same for any ``n_clips >= k``.
-    seed : int, default=0
-        Another seed, other clips.
-    drift : Drift, optional
-        How the look of things changes.
-
-    Returns
-    -------
-    list of Sequence
-        Frames are painted when read, some milliseconds each.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If there are no such pictures, or ``n_clips`` is under 1.
+    The first ``k`` are the same for any ``n_clips >= k``. Frames are painted when read, some
+    milliseconds each.
     """
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
-    library = Library.of_folder(folder)
+    library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
     return [
         composite_clip(f"clip-{i:05d}", (seed, i), library, drift=drift) for i in range(n_clips)
     ]

@@ -26,24 +26,12 @@ PIVOT = 110.0  # brightness that contrast leaves alone
 
 @dataclass(frozen=True)
 class Drift:
-    """How much the look of things drifts, and how fast.
+    """How much the look of things drifts, and how fast."""
 
-    Parameters
-    ----------
-    strength : float
-        Factor on all standard deviations; 0: no drift. At 1, success of a trained tracker falls
-        with the interval about as it does on real videos (``docs/tracker.md``).
-    correlation : float
-        Frames after which a process has forgotten all but 1/e of where it was.
-
-    Raises
-    ------
-    ValueError
-        If the strength is negative or the correlation time not positive.
-    """
-
+    # Factor on all standard deviations. At 1, success of a trained tracker falls with the interval
+    # about as it does on real videos (docs/tracker.md); 0: no drift.
     strength: float = 1.0
-    correlation: float = 60.0
+    correlation: float = 60.0  # frames after which all but 1/e of where it was is forgotten
 
     def __post_init__(self) -> None:
         if not self.strength >= 0:
@@ -52,20 +40,9 @@ class Drift:
             raise ValueError(f"correlation must be positive; got {self.correlation}")
 
     def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
-        """Stationary Ornstein-Uhlenbeck processes, smoothed over a tenth of the correlation time.
+        """Stationary processes (n, k), smoothed over a tenth of the correlation time.
 
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Where chance comes from.
-        n : int
-            Frames.
-        *spreads : float
-            Standard deviation of each process at strength 1.
-
-        Returns
-        -------
-        ndarray of float, shape (n, len(spreads))
+        ``spreads`` are the standard deviation of each at strength 1.
         """
         before = int(6 * self.correlation)  # by then it has forgotten that it started at 0
         paths = rng.standard_normal((before + n, len(spreads)))
@@ -83,30 +60,14 @@ USUAL = Drift()
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """What drift does to the surface of a layer, by frame.
+    """What drift does to the surface of a layer, by frame."""
 
-    Parameters
-    ----------
-    bend : ndarray of float, shape (n, 4)
-        Shifts that vary over the shape's square: of x, a wave and an arc along y; of y along x.
-    shade : ndarray of float, shape (n, 2)
-        Logarithm of the light, from the middle of the square to its right and lower edge.
-    contrast : ndarray of float, shape (n,)
-        Factor on contrast.
-    turned : ndarray of float, shape (n,)
-        Share of the other side that shows, in [0, 1].
-    photo : str
-        Picture of the other side.
-    source : ndarray of float, shape (2, 3)
-        From the shape's square to pixels of that picture.
-    """
-
-    bend: Array
-    shade: Array
-    contrast: Array
-    turned: Array
-    photo: str
-    source: Array
+    bend: Array  # (n, 4), shifts over the square: of x, a wave and an arc along y; of y along x
+    shade: Array  # (n, 2), log of the light, from the square's middle to its right and lower edge
+    contrast: Array  # (n,), factor
+    turned: Array  # (n,), share of the other side that shows
+    photo: str  # of the other side
+    source: Array  # (2, 3), from the shape's square to pixels of that picture
 
     def at(self, index: int) -> Skin:
         """Of one frame."""
@@ -135,19 +96,7 @@ class Skin:
         return np.stack([x, y], axis=2)
 
     def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
-        """The texture of a region, (h, w, 3), before its colours are multiplied.
-
-        Parameters
-        ----------
-        front : ndarray of uint8, shape (h, w, 3)
-            Picture of the side that is seen at first.
-        source : ndarray of float, shape (2, 3)
-            From the shape's square to pixels of it.
-        x, y : ndarray of float32, shape (h, w)
-            Each pixel of the region, in the square.
-        index : int
-            Frame.
-        """
+        """The texture of a region, (h, w, 3), before its colours are multiplied."""
         texture = _sample(front, source, x, y)
         share = self.turned[index]
         if share > 0.01:

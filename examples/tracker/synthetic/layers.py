@@ -20,30 +20,14 @@ SCENE = 1.5  # the scene behind is so much wider and higher
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One part of a thing: what it shows, and where, by frame.
+    """One part of a thing: what it shows, and where, by frame."""
 
-    Parameters
-    ----------
-    photo : str
-        Picture that it is cut from.
-    shape : Shape
-        Its outline.
-    pose : ndarray of float, shape (n, 2, 3)
-        From the shape's square to pixels of the frame.
-    source : ndarray of float, shape (n, 2, 3)
-        From the shape's square to pixels of the photograph.
-    gain : ndarray of float, shape (n, 3)
-        Factor on red, green, blue.
-    skin : Skin, optional
-        How its surface drifts.
-    """
-
-    photo: str
+    photo: str  # that it is cut from
     shape: Shape
-    pose: Array
-    source: Array
-    gain: Array
-    skin: Optional[Skin] = None
+    pose: Array  # (n, 2, 3), from the shape's square to pixels of the frame
+    source: Array  # (n, 2, 3), from the shape's square to pixels of the photograph
+    gain: Array  # (n, 3), factor on red, green, blue
+    skin: Optional[Skin] = None  # how its surface drifts
 
     def corners(self) -> Array:
         """Left, top, right, bottom in pixels of the frame, (n, 4)."""
@@ -74,18 +58,10 @@ class Thing:
 class CompositeFrames(FrameSource):
     """Frames of one clip, painted when asked for.
 
-    Parameters
-    ----------
-    scene : tuple of str and tuple of Layer
-        Photograph behind everything, and what lies about in it: painted once.
-    window : ndarray of float, shape (n, 3)
-        Where in the scene the frame's corner lies, and scene pixels per frame pixel.
-    things : tuple of Thing
-        Painted in this order.
-    exposure : float
-        Share of the time between two frames for which the shutter is open: motion blurs by that.
-    grade : ndarray of float, shape (n, 4), optional
-        Factors on red, green and blue of the whole frame, and a blur's sigma in pixels.
+    ``scene`` is the photograph behind everything, and what lies about in it; ``window`` (n, 3)
+    where in the scene the frame's corner lies, and scene pixels per frame pixel. Things are painted
+    in order. ``exposure`` is the share of the time for which the shutter is open; ``grade`` (n, 4)
+    factors on the frame's colours and a blur's sigma in pixels.
     """
 
     def __init__(
@@ -160,19 +136,7 @@ def _smear(picture: NDArray, way: Array) -> NDArray:  # type: ignore[type-arg]  
 
 
 def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
-    """Paint one frame of a layer into a picture, in place.
-
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (h, w, 3)
-        Painted on.
-    layer : Layer
-        What to paint.
-    index : int
-        Its frame.
-    way : ndarray of float, shape (2,)
-        How far it moves while the shutter is open, in pixels.
-    """
+    """Paint one frame of a layer into a picture, in place."""
     corners = layer.corners_at(index)
     reach = 2.0 + np.abs(way) / 2
     left, top = np.maximum(np.floor(corners[:2] - reach), 0).astype(int)
@@ -223,17 +187,7 @@ def _to_square(pose: Array, pixel: Array) -> Array:
 
 
 def uncovered(target: Thing, others: Tuple[Thing, ...], *, n_points: int = 80) -> Array:
-    """Share of the target that nothing in front of it hides and that is in the frame, (n,).
-
-    Parameters
-    ----------
-    target : Thing
-        What may be hidden.
-    others : tuple of Thing
-        What is in front of it.
-    n_points : int, default=80
-        Points looked at, spread evenly over its first part.
-    """
+    """Share of the target that nothing in front of it hides and that is in the frame, (n,)."""
     body = target.layers[0]
     rows, columns = np.nonzero(body.shape.mask > 127)
     chosen = np.linspace(0, len(rows) - 1, n_points).astype(int)

@@ -1,4 +1,4 @@
-"""A folder of photographs to make composited clips of, and shapes to cut from them."""
+"""Photographs to make composited clips of, and shapes to cut from them."""
 
 from __future__ import annotations
 
@@ -15,43 +15,25 @@ Picture = NDArray[np.uint8]
 Array = NDArray[np.float64]
 MASK = 96  # side of a mask in pixels
 KEPT = 4096  # decoded photographs that stay in memory
+SHIPPED = "skimage:"  # before the names of photographs that come inside scikit-image's wheel
+# No photograph is in both lists, so that clips to report on show nothing that training has seen.
+SHIPPED_PHOTOS = {
+    "train": "astronaut stereo_motorcycle chelsea camera brick coins hubble_deep_field moon",
+    "test": "coffee immunohistochemistry rocket gravel grass retina",
+}
+LONG_SIDE = 480  # pixels of a shipped photograph, at most
 
 
 @dataclass(frozen=True)
 class Library:
-    """Photographs by kind.
-
-    Parameters
-    ----------
-    photos : tuple of str
-        Pictures to take pieces and backgrounds of.
-    cutouts : tuple of str
-        Pictures with an alpha channel: whole things.
-    """
+    """Pictures to take pieces and backgrounds of, and whole things with an alpha channel."""
 
     photos: Tuple[str, ...]
-    cutouts: Tuple[str, ...]
+    cutouts: Tuple[str, ...] = ()
 
     @classmethod
     def of_folder(cls, root: Path) -> Library:
-        """All photographs (``.jpg``, ``.jpeg``) and cut-outs (``.png``) in a folder and below.
-
-        Parameters
-        ----------
-        root : Path
-            Folder.
-
-        Returns
-        -------
-        Library
-
-        Raises
-        ------
-        FileNotFoundError
-            If the folder does not exist.
-        ValueError
-            If fewer than two photographs are in it.
-        """
+        """All photographs (``.jpg``, ``.jpeg``) and cut-outs (``.png``) in a folder and below."""
         if not root.is_dir():
             raise FileNotFoundError(f"no folder {root}")
         paths = sorted(path for path in root.rglob("*") if path.is_file())
@@ -61,16 +43,19 @@ class Library:
             raise ValueError(f"{root} needs at least two photographs (.jpg); got {len(photos)}")
         return cls(photos, cutouts)
 
+    @classmethod
+    def shipped(cls, split: str) -> Library:
+        """Photographs of scikit-image to train or to test on: nothing is downloaded."""
+        if split not in SHIPPED_PHOTOS:
+            raise ValueError(f"split must be 'train' or 'test'; got {split!r}")
+        return cls(tuple(SHIPPED + name for name in SHIPPED_PHOTOS[split].split()))
+
 
 @lru_cache(maxsize=KEPT)
 def load(path: str) -> Picture:
-    """A photograph (h, w, 3), or a cut-out (h, w, 4) trimmed to what shows, in RGB order.
-
-    Raises
-    ------
-    ValueError
-        If the file is no picture.
-    """
+    """A photograph (h, w, 3), or a cut-out (h, w, 4) trimmed to what shows, in RGB order."""
+    if path.startswith(SHIPPED):
+        return _load_shipped(path[len(SHIPPED) :])
     picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise ValueError(f"cannot read a picture from {path}")
@@ -83,20 +68,23 @@ def load(path: str) -> Picture:
     return np.asarray(cv2.cvtColor(trimmed, cv2.COLOR_BGRA2RGBA), dtype=np.uint8)
 
 
+def _load_shipped(name: str) -> Picture:
+    from skimage import data
+
+    loaded = getattr(data, name)()
+    picture = loaded[0] if isinstance(loaded, tuple) else loaded  # a stereo pair: its left picture
+    if picture.ndim == 2:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    scale = min(1.0, LONG_SIDE / max(picture.shape[:2]))
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """Something to cut out: its mask over the square [-1, 1] x [-1, 1].
+    """Something to cut out, over the square [-1, 1] x [-1, 1]."""
 
-    Parameters
-    ----------
-    mask : ndarray of uint8, shape (MASK, MASK)
-        255 inside.
-    outline : ndarray of float, shape (k, 2)
-        Corners of its convex hull, in units of the square: exact boxes follow from them.
-    """
-
-    mask: Picture
-    outline: Array
+    mask: Picture  # (MASK, MASK), 255 inside
+    outline: Array  # (k, 2), corners of its convex hull: exact boxes follow from them
 
 
 def shape_of_mask(mask: Picture) -> Optional[Shape]:
@@ -119,13 +107,7 @@ def shape_of_mask(mask: Picture) -> Optional[Shape]:
 
 
 def blob(rng: np.random.Generator) -> Shape:
-    """A random shape: an ellipse, a rounded box, a polygon or a wavy outline.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where chance comes from.
-    """
+    """A random shape: an ellipse, a rounded box, a polygon or a wavy outline."""
     turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
     cos, sin = np.cos(turn), np.sin(turn)
     kind = rng.random()
@@ -156,19 +138,7 @@ def _drawn(points: Array) -> Shape:
 
 @lru_cache(maxsize=KEPT)
 def silhouette(path: str) -> Optional[Tuple[Shape, Tuple[float, float, float, float]]]:
-    """The thing on a plain background, for photographs that show one.
-
-    Parameters
-    ----------
-    path : str
-        Photograph.
-
-    Returns
-    -------
-    tuple of Shape and tuple of float, or None
-        The shape and the box around it (left, top, width, height, in pixels of the photograph);
-        None where the border is not plain or nothing stands out.
-    """
+    """The thing on a plain background, for photographs that show one."""
     picture = cv2.GaussianBlur(load(path), (5, 5), 0).astype(np.float32)
     rows, columns = (
         axis.ravel()

@@ -48,17 +48,7 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
-    """Something to show: a cut-out, a thing on a plain ground, or a shaped piece of a picture.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where chance comes from.
-    library : Library
-        Pictures.
-    photo : str, optional
-        Take a piece of this one.
-    """
+    """Something to show: a cut-out, a thing on a plain ground, or a shaped piece of a picture."""
     kind = rng.random()
     if photo is None and library.cutouts and kind < 0.15:
         return _cutout(str(rng.choice(library.cutouts)))
@@ -148,23 +138,7 @@ def draw_thing(
     wildness: float,
     speed: float,
 ) -> Thing:
-    """A thing of one part or several on its way through the frame.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Where chance comes from.
-    library : Library
-        Where its other parts come from.
-    look : Look
-        Its body.
-    radius : float
-        Half the geometric mean of its sides at the start, in pixels.
-    n : int
-        Frames.
-    wildness, speed : float
-        How much it changes, 1 is usual; how far it moves in 200 frames, in pixels.
-    """
+    """A thing of one part or several on its way through the frame."""
     aspect = look.aspect * float(np.exp(rng.normal(0, 0.15)))
     if look.slides:
         aspect = float(np.exp(rng.normal(-0.15, 0.5)))
@@ -178,19 +152,7 @@ def draw_thing(
 
 
 def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
-    """The same thing on the same way, its look drifting.
-
-    Parameters
-    ----------
-    thing : Thing
-        As `draw_thing` made it; its body says about which point it turns.
-    rng : numpy.random.Generator
-        Where chance comes from.
-    library : Library
-        Where its other sides come from.
-    drift : Drift
-        How much.
-    """
+    """The same thing on the same way, its look drifting."""
     n = len(thing.layers[0].pose)
     turns = turn_in_space(rng, drift, n)
     middle = thing.layers[0].pose[:, :, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from ..data.crops import CropConfig
 from ..models import model_class
@@ -16,148 +16,71 @@ MODES = {
     "static": "what a scheduled run drew on average, kept",
 }
 
+RULES: Tuple[Tuple[str, str, Callable[[Any], bool]], ...] = (
+    (
+        "every n_videos epochs samples_per_epoch batch_size max_interval spacing",
+        "be at least 1",
+        lambda value: value >= 1,
+    ),
+    ("learning_rate backbone_rate clip_norm order", "be positive", lambda value: value > 0),
+    ("average held_out", "be in [0, 1)", lambda value: 0 <= value < 1),
+    (
+        "drift weight_decay frozen_stages warmup_steps num_workers memory seed",
+        "not be negative",
+        lambda value: value >= 0,
+    ),
+)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of a training run; the defaults are the demo's.
+    """Settings of a training run; the defaults are the demo's."""
 
-    Parameters
-    ----------
-    mode : {"random", "scheduled", "weighted", "uniform", "static"}
-        Keep the random sampler's distribution; schedule it; schedule it and weight the losses; draw
-        all bins alike; draw them by ``distribution``.
-    distribution : tuple of float
-        Of mode "static": the share of each bin, kept to the end.
-    data : tuple of str
-        Places to read from, each ``[photos:]PATH[=WEIGHT]``, see `read_sources`; a single str is
-        one place. None: rendered videos.
-    held_out : float
-        Share of the videos of a place that are not trained on; see `read_split`.
-    n_videos : int
-        Videos to render when there is no place to read from, and clips to composite for each
-        ``photos:`` place.
-    drift : float
-        How much the look of composited things drifts: the strength of `Drift`.
-    every : int
-        Of each video, only every so many-th frame is used.
-    keep_features : bool
-        Make the crops of each frame once, and keep what a frozen backbone makes of them; see
-        `KeptFeatures`. Only the study does.
-    epochs, samples_per_epoch, batch_size : int
-        Budget.
-    learning_rate, weight_decay, clip_norm : float
-        Of AdamW, and the largest norm of a gradient.
-    pretrained : str
-        Where the first weights come from: a file of weights, of the whole network, or what the
-        model's ``load_pretrained`` takes for its backbone;
-        empty: random.
-    backbone_rate : float
-        Factor on the learning rate of the model's ``backbone``, for one that is trained already.
-    frozen_stages : int
-        Of `Lite`: so many stages of its backbone, and the stem, stay as they are.
-    average : float
-        Decay of the running average of the weights, a step; the average is what is tested and
-        shipped. 0: no average.
-    warmup_steps : int
-        Steps over which the learning rate rises; it then falls as a cosine.
-    max_interval, spacing : int
-        M and m of the interval bins, in frames.
-    order : float
-        Of the re-detection schedule; larger is faster.
-    seed : int
-        Of weights, pairs and crops.
-    num_workers : int
-        DataLoader processes; 0 reads in the main process. Changes speed, never the result.
-    memory : float
-        Most GiB of decoded pictures to keep, in each process. Changes speed, never the result.
-    cache : str
-        Folder that video files are decoded to; empty: the user's folder of caches.
-    device : str
-        Where the model is trained.
-    amp : bool
-        Mixed precision: bfloat16 where the device has it, else float16 with scaled losses.
-    model : str
-        Name of the network: a key of ``models.MODELS``.
-    model_options : dict
-        What its class takes, such as ``{"width": 64}``.
-    crops : CropConfig
-        Crops and their changes.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
-    """
-
-    mode: str = "weighted"
-    distribution: Tuple[float, ...] = ()
-    data: Tuple[str, ...] = ()
-    held_out: float = 0.25
-    n_videos: int = 32
-    drift: float = 1.0
-    every: int = 1
-    keep_features: bool = False
+    mode: str = "weighted"  # a key of ``MODES``
+    distribution: Tuple[float, ...] = ()  # of mode static: the share of each bin
+    data: Tuple[str, ...] = ()  # places, [photos:]PATH[=WEIGHT], see `read_sources`; none: clips
+    held_out: float = 0.25  # share of a place's videos that are not trained on
+    n_videos: int = 16  # clips to composite, of the photographs of each place
+    drift: float = 1.0  # how much the look of composited things drifts
+    every: int = 1  # of each video, only every so many-th frame is used
+    keep_features: bool = False  # make each frame's crops once, see `KeptFeatures`; the study's
     epochs: int = 14
     samples_per_epoch: int = 640
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # of AdamW; rises over warmup_steps, then falls as a cosine
     weight_decay: float = 1e-4
-    clip_norm: float = 5.0
-    pretrained: str = ""
-    backbone_rate: float = 1.0
-    frozen_stages: int = 0
-    average: float = 0.0
+    clip_norm: float = 5.0  # largest norm of a gradient
+    pretrained: str = ""  # first weights: a whole network's, or what ``load_pretrained`` takes
+    backbone_rate: float = 1.0  # factor on the learning rate of the backbone
+    frozen_stages: int = 0  # of `Lite`: so many stages, and the stem, stay as they are
+    average: float = 0.0  # decay per step of the running average of the weights that is shipped
     warmup_steps: int = 30
-    max_interval: int = 200
-    spacing: int = 30
-    order: float = 2.0
-    seed: int = 0
-    num_workers: int = 0
-    memory: float = 1.0
-    cache: str = ""
+    max_interval: int = 200  # M, in frames
+    spacing: int = 30  # m, in frames
+    order: float = 2.0  # of the re-detection schedule; larger is faster
+    seed: int = 0  # of weights, pairs and crops
+    num_workers: int = 0  # processes that read frames; speed only
+    memory: float = 1.0  # most GiB of decoded pictures in each process; speed only
+    cache: str = ""  # where video files are decoded to; default: the user's caches
     device: str = "cpu"
-    amp: bool = False
-    model: str = "conv_small"
-    model_options: Dict[str, Any] = field(default_factory=dict)
+    amp: bool = False  # mixed precision, see `Precision`
+    model: str = "conv_small"  # a key of ``MODELS``
+    model_options: Dict[str, Any] = field(default_factory=dict)  # that its class takes
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:
         places = (self.data,) if isinstance(self.data, str) and self.data else tuple(self.data)
         object.__setattr__(self, "data", places)
+        object.__setattr__(self, "distribution", tuple(self.distribution))
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
-        object.__setattr__(self, "distribution", tuple(self.distribution))
         if bool(self.distribution) != (self.mode == "static"):
             raise ValueError(f"mode static, and no other, takes a distribution; got {self.mode!r}")
         model_class(self.model)
-        for name in (
-            "every",
-            "n_videos",
-            "epochs",
-            "samples_per_epoch",
-            "batch_size",
-            "max_interval",
-            "spacing",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("learning_rate", "backbone_rate", "clip_norm", "order"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("average", "held_out"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1); got {getattr(self, name)}")
-        for name in (
-            "drift",
-            "weight_decay",
-            "frozen_stages",
-            "warmup_steps",
-            "num_workers",
-            "memory",
-            "seed",
-        ):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
+        for names, rule, holds in RULES:
+            for name in names.split():
+                if not holds(getattr(self, name)):
+                    raise ValueError(f"{name} must {rule}; got {getattr(self, name)}")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -170,22 +93,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> TrainConfig:
-        """Settings from what `to_dict` returned.
-
-        Parameters
-        ----------
-        values : dict
-            Settings; one that an earlier version did not have is at its default.
-
-        Returns
-        -------
-        TrainConfig
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown.
-        """
+        """Settings from what `to_dict` returned."""
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"settings unknown to this version: {sorted(unknown)}")
@@ -199,13 +107,7 @@ class TrainConfig:
 
 
 def crops_of(values: Dict[str, Any]) -> CropConfig:
-    """Settings of crops by name, the others at their defaults.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or a value out of range.
-    """
+    """Settings of crops by name, the others at their defaults."""
     unknown = set(values) - {item.name for item in fields(CropConfig)}
     if unknown:
         raise ValueError(f"crops has no settings {sorted(unknown)}")

@@ -32,26 +32,7 @@ OF_VIDEO = 2**32  # in place of a frame's number: what is changed alike in a who
 
 
 class KeptFeatures:
-    """What a frozen backbone makes of the crops of all visible frames, in float16.
-
-    Parameters
-    ----------
-    folder : Path
-        For the files. Those of the same frames, crops and weights are used again.
-    store : FrameStore
-        Videos to train on.
-    config : CropConfig
-        Crops and their changes: mirroring and greying are drawn per video, the rest per frame.
-    model : TrackerModel
-        Has the backbone.
-    progress : bool, default=True
-        Show a progress bar.
-
-    Raises
-    ------
-    ValueError
-        If the network has no such features.
-    """
+    """What a frozen backbone makes of the crops of all visible frames, in float16."""
 
     def __init__(
         self,
@@ -75,13 +56,7 @@ class KeptFeatures:
         self._open = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
 
     def pair(self, video: int, template: int, search: int) -> Dict[str, torch.Tensor]:
-        """Features of a template and of a search crop, and where the target is in the latter.
-
-        Raises
-        ------
-        CropError
-            If one of them could not be made.
-        """
+        """Features of a template and of a search crop, and where the target is in the latter."""
         first, second = self.row[video, template], self.row[video, search]
         if not (self._open["usable"][first] and self._open["usable"][second]):
             raise CropError("no crop could be made")
@@ -113,10 +88,12 @@ class KeptFeatures:
 
     def _write(self, folder: Path, model: TrackerModel, progress: bool) -> None:
         files: Dict[str, Any] = {}
+        device = next(model.parameters()).device
         for start, batch in enumerate(self._batches(progress)):
             crops = {name: torch.from_numpy(batch.pop(name)) for name in ("template", "search")}
             with torch.no_grad():
-                found = {name: model.see(crop).half().numpy() for name, crop in crops.items()}
+                seen = {name: model.see(crop.to(device)) for name, crop in crops.items()}
+            found = {name: values.half().cpu().numpy() for name, values in seen.items()}
             for name, values in {**found, **batch}.items():
                 if not start:
                     shape = (len(self.frames), *values.shape[1:])

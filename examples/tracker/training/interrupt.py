@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from types import FrameType, TracebackType
-from typing import Any, Optional, Type
+from typing import Any
 
 
 class Interrupt:
@@ -24,16 +23,11 @@ class Interrupt:
             self._previous = signal.signal(signal.SIGINT, self._ask)
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: Any) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
-    def _ask(self, _number: int, _frame: Optional[FrameType]) -> None:
+    def _ask(self, *_: Any) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

@@ -1,4 +1,4 @@
-"""What a run tells while it runs: a progress bar, lines, TensorBoard."""
+"""Progress of a run: a bar and a line per epoch on stderr, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,37 +16,8 @@ from .config import TrainConfig
 EVENTS = "tensorboard"
 
 
-def tensorboard_writer(folder: Path, step: int) -> Any:
-    """A writer of TensorBoard's files that goes on at a step.
-
-    Raises
-    ------
-    ImportError
-        If TensorBoard is missing; says what to install.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ImportError("--tensorboard needs the package: pip install tensorboard") from error
-    return SummaryWriter(str(folder), purge_step=step)
-
-
 class Journal:
-    """Tells of a run; a context manager.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings of the run.
-    labels : list of str
-        Name of each interval bin.
-    step : int
-        Steps that were done before.
-    progress : bool
-        Show a progress bar and a line an epoch, on stderr.
-    events : Path, optional
-        Folder for TensorBoard's files.
-    """
+    """Reports a run that goes on at ``step``; a context manager."""
 
     def __init__(
         self,
@@ -57,15 +28,18 @@ class Journal:
         progress: bool,
         events: Optional[Path] = None,
     ) -> None:
-        self.config, self.labels = config, labels
-        self.progress = progress
-        self.writer = None if events is None else tensorboard_writer(events, step)
+        self.config, self.labels, self.progress = config, labels, progress
+        self.writer: Any = None
+        if events is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                words = "--tensorboard needs the package: pip install tensorboard"
+                raise ImportError(words) from error
+            self.writer = SummaryWriter(str(events), purge_step=step)
+        total = config.epochs * config.steps_per_epoch
         self.bar = tqdm(
-            total=config.epochs * config.steps_per_epoch,
-            initial=step,
-            disable=not progress,
-            desc=config.mode,
-            unit="step",
+            total=total, initial=step, disable=not progress, desc=config.mode, unit="step"
         )
         self._losses: List[float] = []
 
@@ -78,19 +52,7 @@ class Journal:
             self.writer.close()
 
     def step(self, number: int, loss: float, iou: Tensor, rate: float) -> None:
-        """Tell of a step.
-
-        Parameters
-        ----------
-        number : int
-            Of the step, from 0.
-        loss : float
-            Mean of the batch, before weighting.
-        iou : Tensor, shape (B,)
-            Overlaps.
-        rate : float
-            Learning rate.
-        """
+        """Report step ``number``: its mean loss before weighting, overlaps, learning rate."""
         self._losses.append(loss)
         self.bar.update()
         if self.writer is not None:
@@ -99,7 +61,7 @@ class Journal:
             self.writer.add_scalar("step/learning_rate", rate, number)
 
     def epoch(self, record: EpochRecord) -> None:
-        """Tell of the epoch that has ended."""
+        """Report the epoch that has ended."""
         loss = f"{sum(self._losses) / len(self._losses):.3f}" if self._losses else "-"
         self._losses = []
         if self.writer is not None:

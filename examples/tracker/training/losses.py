@@ -27,54 +27,25 @@ def _areas(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     area = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1)
     low, high = torch.max(first[:, :2], second[:, :2]), torch.min(first[:, 2:], second[:, 2:])
     intersection = (high - low).clamp(min=0).prod(dim=1)
-    hull = (torch.max(first[:, 2:], second[:, 2:]) - torch.min(first[:, :2], second[:, :2])).prod(
-        dim=1
-    )
+    low, high = torch.min(first[:, :2], second[:, :2]), torch.max(first[:, 2:], second[:, 2:])
+    hull = (high - low).prod(dim=1)
     return intersection, area - intersection, hull
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
     """part / whole, and 0 where the whole is nothing; gradients stay finite there too."""
-    empty = whole <= 0
-    return torch.where(
-        empty, torch.zeros_like(part), part / torch.where(empty, torch.ones_like(whole), whole)
-    )
+    some = torch.where(whole > 0, whole, torch.ones_like(whole))
+    return torch.where(whole > 0, part / some, torch.zeros_like(part))
 
 
 def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
-    """Overlap of boxes, one by one.
-
-    Parameters
-    ----------
-    predicted, target : Tensor, shape (B, 4)
-        Centre x, centre y, width, height.
-
-    Returns
-    -------
-    Tensor, shape (B,)
-        In [0, 1]; 0 where both boxes are empty.
-    """
+    """Overlap of boxes, one by one."""
     intersection, union, _ = _areas(corners(predicted), corners(target))
     return _ratio(intersection, union).clamp(0, 1)
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """1 - generalised IoU [1]_, one number per sample.
-
-    Parameters
-    ----------
-    predicted, target : Tensor, shape (B, 4)
-        Centre x, centre y, width, height.
-
-    Returns
-    -------
-    Tensor, shape (B,)
-        In [0, 2].
-
-    References
-    ----------
-    .. [1] Rezatofighi et al., Generalized intersection over union, CVPR 2019.
-    """
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019), one number per sample."""
     intersection, union, hull = _areas(corners(predicted), corners(target))
     return 1 - _ratio(intersection, union) + _ratio(hull - union, hull)
 
@@ -91,18 +62,6 @@ def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
 
     The Gaussian's radius is a third of how far a box can shift along both axes and still overlap
     the target by 0.7, at least one third of a cell.
-
-    Parameters
-    ----------
-    boxes : Tensor, shape (B, 4)
-        Centre x, centre y, width, height.
-    height, width : int
-        Of the map, in cells.
-
-    Returns
-    -------
-    Tensor, shape (B, height, width)
-        In [0, 1].
     """
     cells = target_cells(boxes, height, width)
     column, row = cells % width, torch.div(cells, width, rounding_mode="floor")
@@ -124,24 +83,7 @@ def shift_radius(wide: Tensor, high: Tensor) -> Tensor:
 
 
 def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
-    """Focal loss of a score map against a heat map [1]_, one number per sample.
-
-    Parameters
-    ----------
-    score_map : Tensor, shape (B, 1, h, w)
-        Scores in (0, 1).
-    heat : Tensor, shape (B, h, w)
-        In [0, 1]; exactly one cell a sample is 1.
-
-    Returns
-    -------
-    Tensor, shape (B,)
-        Summed over cells. (There is one target a sample, so its mean over targets is this.)
-
-    References
-    ----------
-    .. [1] Law and Deng, CornerNet, ECCV 2018, equation 1, with alpha 2 and beta 4.
-    """
+    """Focal loss against a heat map (CornerNet, ECCV 2018, eq. 1, alpha 2, beta 4), per sample."""
     score = score_map.squeeze(1).clamp(1e-4, 1 - 1e-4)
     at_centre = torch.log(score) * (1 - score) ** 2
     elsewhere = torch.log(1 - score) * score**2 * (1 - heat) ** 4
@@ -154,20 +96,6 @@ def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, T
     2 GIoU + 5 L1 + focal. Size and offset are learned in the cell where the target is, wherever the
     score is highest, so that they get a useful gradient from the first step; the overlap is that
     of the box which the tracker would answer.
-
-    Parameters
-    ----------
-    outputs : dict of str to Tensor
-        What a `TrackerModel` returns.
-    target : Tensor, shape (B, 4)
-        Centre x, centre y, width, height over the search crop's side.
-
-    Returns
-    -------
-    loss : Tensor, shape (B,)
-        With gradient.
-    iou : Tensor, shape (B,)
-        In [0, 1], without gradient.
     """
     height, width = outputs["score_map"].shape[-2:]
     cells = target_cells(target, height, width)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
@@ -22,14 +26,13 @@ from ..data.frames import FrameStore
 from ..data.sequences import video_index
 from ..models import TrackerModel, build_model
 from ..models.weights import save_weights, start_from
-from .checkpoint import Interrupt, load_checkpoint, save_checkpoint, start_worker
+from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
+from .devices import Precision, Processes, checked_device
 from .features import FeatureDataset, KeptFeatures
+from .interrupt import Interrupt
 from .journal import EVENTS, Journal
 from .losses import tracking_loss
-from .optimisation import parameter_groups, warm_cosine
-from .precision import Precision
-from .processes import Processes, checked_device
 
 CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
 
@@ -37,20 +40,8 @@ CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
 class Trainer:
     """A training run that can stop after any step and go on later.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings.
-    store : FrameStore
-        Videos to train on. Runs on the same videos may share one, and what it has decoded.
-    kept : KeptFeatures, optional
-        Features of these videos, where ``config.keep_features``.
-
-    Raises
-    ------
-    ValueError
-        If the videos have no pair of any bin, there is no such device, or the pairs of a step or an
-        epoch cannot be split evenly among the processes of torch.distributed.
+    Runs on the same videos may share a store, and what it has decoded. ``kept`` are features of
+    these videos, where ``config.keep_features``.
     """
 
     def __init__(
@@ -63,20 +54,17 @@ class Trainer:
         self.processes = Processes.here()
         self.batch_size = self.processes.share("batch_size", config.batch_size)
         self.processes.share("samples_per_epoch", config.samples_per_epoch)
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-            torch.manual_seed(config.seed)
-            self.model = build_model(config.model, **config.model_options).to(self.device)
-        if config.pretrained:
-            start_from(self.model, config.pretrained)
+        self.model = new_model(config).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config), weight_decay=config.weight_decay
         )
-        self.network = self.processes.wrap(self.model)
+        alone = self.processes.size == 1
+        self.network = self.model if alone else DistributedDataParallel(self.model)
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True
         )
-        self.rates = torch.optim.lr_scheduler.LambdaLR(self.optimiser, warm_cosine(config))
+        self.rates = LambdaLR(self.optimiser, warm_cosine(config))
         self.precision = Precision(self.device, config.amp)
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
@@ -88,15 +76,11 @@ class Trainer:
             order=config.order,
             **schedule_options(config, source.feasible),
         )
+        crops = config.crops.for_model(self.model)
         self.dataset = (
             FeatureDataset(kept, source)
             if kept
-            else PairDataset(
-                store,
-                source,
-                config.crops.for_model(self.model),
-                seed=config.seed,
-            )
+            else PairDataset(store, source, crops, seed=config.seed)
         )
 
     @property
@@ -106,7 +90,7 @@ class Trainer:
 
     @property
     def history(self) -> List[EpochRecord]:
-        """One record an epoch."""
+        """One record per epoch."""
         return list(self.curriculum.scheduler.history)
 
     @property
@@ -123,34 +107,26 @@ class Trainer:
         max_steps: Optional[int] = None,
         tensorboard: bool = False,
     ) -> bool:
-        """Train until all epochs are done, or Ctrl-C.
+        """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end.
 
-        Parameters
-        ----------
-        out : Path, optional
-            Folder for ``checkpoint.pt`` (after each epoch and on Ctrl-C), ``history.json``, and
-            ``weights.pt`` (after each epoch), a file for `load_weights`.
-        progress : bool, default=True
-            Show a progress bar and a line an epoch, on stderr.
-        max_steps : int, optional
-            Stop after so many steps, as on Ctrl-C.
-        tensorboard : bool, default=False
-            Log into ``tensorboard`` in the folder.
-
-        Returns
-        -------
-        bool
-            False if it stopped before the end.
-
-        Raises
-        ------
-        FloatingPointError
-            If the loss is not finite.
+        The folder gets ``checkpoint.pt`` (after each epoch and when stopped), ``history.json`` and
+        ``weights.pt``, a file for `load_weights`. Raises FloatingPointError if the loss is not
+        finite.
         """
+        if tensorboard and out is None:
+            raise ValueError("tensorboard needs a folder, out")
         self.model.train()
         loader = self._loader()  # as a local it ends its workers when this returns, at once
         last = math.inf if max_steps is None else self.rates.last_epoch + max_steps
-        with Interrupt() as interrupt, self._journal(out, progress, tensorboard) as journal:
+        first = self.processes.first
+        journal = Journal(
+            self.config,
+            self.bins.labels,
+            self.rates.last_epoch,
+            progress=progress and first,
+            events=out / EVENTS if out and tensorboard and first else None,
+        )
+        with Interrupt() as interrupt, journal:
             while not self.finished:
                 for batch in loader:
                     step, rate = self.rates.last_epoch, self.rates.get_last_lr()[0]
@@ -164,18 +140,6 @@ class Trainer:
                 self._save_weights(out)
                 journal.epoch(self.history[-1])
         return True
-
-    def _journal(self, out: Optional[Path], progress: bool, tensorboard: bool) -> Journal:
-        if tensorboard and out is None:
-            raise ValueError("tensorboard needs a folder, out")
-        first = self.processes.first
-        return Journal(
-            self.config,
-            self.bins.labels,
-            self.rates.last_epoch,
-            progress=progress and first,
-            events=out / EVENTS if out and tensorboard and first else None,
-        )
 
     def _loader(self) -> DataLoader[Item]:
         return DataLoader(
@@ -223,29 +187,14 @@ class Trainer:
 
     def state_dict(self) -> Dict[str, Any]:
         """All that the rest of the run depends on: tensors and plain values."""
-        return {
-            "config": self.config.to_dict(),
-            "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "rates": self.rates.state_dict(),
-            "precision": self.precision.state_dict(),
-            "curriculum": self.curriculum.state_dict(),
-        }
+        names = ("model", "averaged", "optimiser", "rates", "precision", "curriculum")
+        states = {name: getattr(self, name).state_dict() for name in names}
+        return {"config": self.config.to_dict(), **states}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on from a state.
+        """Go on from a state of a run with these settings and videos.
 
-        Parameters
-        ----------
-        state : dict
-            From `state_dict`, of a run with these settings and videos.
-
-        Raises
-        ------
-        ValueError
-            If the settings differ in what the result depends on; names them. If the weights do not
-            fit the network.
+        Raises ValueError if the settings differ in what the result depends on, and names them.
         """
         differences = self.config.differences(TrainConfig.from_dict(state["config"]))
         if differences:
@@ -258,27 +207,46 @@ class Trainer:
             self.averaged.load_state_dict(state["averaged"])
         except RuntimeError as error:
             raise ValueError(f"the checkpoint does not fit {self.config.model}: {error}") from None
-        self.curriculum.load_state_dict(state["curriculum"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.rates.load_state_dict(state["rates"])
+        for name in ("curriculum", "optimiser", "rates"):
+            getattr(self, name).load_state_dict(state[name])
         self.precision.load_state_dict(state.get("precision", {}))
 
 
+def new_model(config: TrainConfig) -> TrackerModel:
+    """The network with its first weights; the caller's random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build_model(config.model, **config.model_options)
+    if config.pretrained:
+        start_from(model, config.pretrained)
+    return model
+
+
+def parameter_groups(model: TrackerModel, config: TrainConfig) -> List[Dict[str, Any]]:
+    """Parameters that are trained, the backbone's with a learning rate of their own."""
+    model.freeze(config.frozen_stages)
+    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    backbone = [value for name, value in trained if name.startswith("backbone.")]
+    rest = [value for name, value in trained if not name.startswith("backbone.")]
+    return [
+        {"params": rest, "lr": config.learning_rate},
+        {"params": backbone, "lr": config.learning_rate * config.backbone_rate},
+    ]
+
+
+def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
+    """Factor on the learning rate by step: a linear warm-up, then a cosine down to 2 %."""
+    total = config.epochs * config.steps_per_epoch
+
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
+        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
+
+    return factor
+
+
 def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[str, Any]:
-    """What a mode changes about the schedule.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Its ``mode`` and ``distribution`` count.
-    feasible : ndarray of bool, shape (n_bins,)
-        Bins that the videos can fill.
-
-    Returns
-    -------
-    dict
-        Options of `Curriculum`.
-    """
+    """What a mode changes about the schedule: options of `Curriculum`."""
     if config.mode in ("scheduled", "weighted"):
         return {}
     kept: Dict[str, Any] = {"update_epochs": ()}
@@ -287,6 +255,16 @@ def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[s
     if config.mode == "static":
         kept["random_distribution"] = np.array(config.distribution)
     return kept
+
+
+def start_worker(_worker: int) -> None:
+    """Set up a DataLoader worker.
+
+    Ctrl-C reaches every process of the terminal: a worker ignores it, for the main process ends it.
+    A worker is one of several, so OpenCV's own threads would only be in the way.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
 
 
 def train(
@@ -299,34 +277,9 @@ def train(
     progress: bool = True,
     tensorboard: bool = False,
 ) -> Trainer:
-    """Train a tracker.
+    """Train a tracker, or with ``resume`` go on from the checkpoint in ``out``.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings.
-    store : FrameStore
-        Videos to train on.
-    kept : KeptFeatures, optional
-        As `Trainer` takes them.
-    out : Path, optional
-        Folder of the run.
-    resume : bool, default=False
-        Go on from the checkpoint in ``out``.
-    progress : bool, default=True
-        Show a progress bar.
-    tensorboard : bool, default=False
-        Log into ``tensorboard`` in the folder.
-
-    Returns
-    -------
-    Trainer
-        Its ``finished`` is False if Ctrl-C stopped it.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If there is no checkpoint to go on from, or it is of another run.
+    The result's ``finished`` is False if Ctrl-C stopped it.
     """
     trainer = Trainer(config, store, kept)
     if resume:
