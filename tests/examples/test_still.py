@@ -28,7 +28,7 @@ def pictures(request):
     if request.param == "real" and not SEQUENCES.is_dir():
         pytest.skip("no shared data beside the repository")
     real = request.param == "real"
-    videos = read_sequences(SEQUENCES) if real else composite_clips("test", 8)
+    videos = read_sequences(SEQUENCES)[::2] if real else composite_clips("test", 6)
     store = FrameStore(videos, limit=0)
     first = [int(np.flatnonzero(video.visible)[0]) for video in videos]
     return [(store.frame(i, k), videos[i].boxes[k]) for i, k in enumerate(first)]
