@@ -171,8 +171,8 @@ def difference(found):
 
 def with_table(text, stages):
     """A page with the table between its markers."""
-    pattern = r"(<!-- table gpu -->\n).*?(\n<!-- end of table -->)"
-    return re.sub(pattern, lambda m: m[1] + table(stages) + m[2], text, flags=re.DOTALL)
+    pattern = r"(<!-- table gpu -->\n).*?(<!-- end of table -->)"
+    return re.sub(pattern, lambda m: f"{m[1]}{table(stages)}\n{m[2]}", text, flags=re.DOTALL)
 
 
 def pack(file, photos):

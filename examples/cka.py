@@ -113,7 +113,7 @@ def sum_hsic(
         kernels = gram(np.where(there[..., None], rows, 0).swapaxes(0, 1))
         for i, j in zip(*np.triu_indices(n_times)):
             w = weights * (there[:, i] & there[:, j])
-            for which, (k, l) in enumerate(((i, j), (i, i), (j, j))):  # noqa: E741
+            for which, (k, l) in enumerate(((i, j), (i, i), (j, j))):  # noqa: E741 (K and L of the formula)
                 one = hsic(kernels[k], kernels[l], w, debiased=debiased)
                 sums[which, :, i, j] += np.nan_to_num(one)
     return np.asarray(sums + np.triu(sums, 1).swapaxes(2, 3)[[0, 2, 1]])

@@ -75,7 +75,7 @@ def instance(name: str, value: Any, kind: type) -> None:
 
 
 def array(name: str, value: ArrayLike) -> Array:
-    """Return `value` as an array; ragged lists, and masked values here only, are refused."""
+    """Return `value` as an array; only here are ragged lists and masked values refused."""
     require(not _is_masked(value), name, "have no masked values", value)
     try:
         return np.asarray(value)
@@ -222,7 +222,7 @@ def shown(value: Any) -> str:
 
 
 def _is_masked(value: Any) -> bool:
-    """Whether an array, or one in nested lists, has a masked entry."""
+    """Tell if an array, or one in nested lists, has a masked entry."""
     if isinstance(value, (list, tuple)):
         return any(map(_is_masked, value))
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))

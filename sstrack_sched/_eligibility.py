@@ -1,4 +1,4 @@
-"""Which videos and which templates can serve a bin: the tables behind `IntervalSampler`."""
+"""Tables of the videos and templates that can serve each bin, for `IntervalSampler`."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def usable_images(videos: VideoIndex) -> Ints:
 
 
 def _serving(videos: VideoIndex, drawn: Mask, table: Templates) -> Tuple[WeightedDraw, int]:
-    """How to draw from the drawn videos that have templates, and how many templates these are."""
+    """A draw from the drawn videos that have templates, and the number of these templates."""
     ids, n_templates = [], 0
     for start in range(0, len(videos), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -165,7 +165,7 @@ def _templates(videos: VideoIndex, lower: int, upper: int, both: bool) -> Templa
 
 
 def _eligible(videos: VideoIndex, start: int, lower: int, upper: int, both: bool) -> Mask:
-    """Which of the block of frames from `start`, of all videos, are among `_templates`."""
+    """Mask of the block of frames from `start`, of all videos: those among `_templates`."""
     stop, offsets = min(start + _BLOCK, videos.n_frames), videos.offsets
     first, last = np.searchsorted(offsets, [start, stop - 1], side="right") - 1
     inside = np.clip(offsets[first : last + 2], start, stop)

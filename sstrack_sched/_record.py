@@ -1,4 +1,4 @@
-"""What one step of the scheduler measured and set."""
+"""The record of one step of the scheduler."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCALARS = ("threshold", "redetection", "expected_success", "mean_iou", "n_inval
 
 @dataclass(frozen=True, eq=False)
 class EpochRecord:
-    """What one `SuccessAwareScheduler.step` measured and set.
+    """Measurements and settings of one `SuccessAwareScheduler.step`.
 
     Raises
     ------
@@ -107,11 +107,11 @@ class EpochRecord:
         return isinstance(other, EpochRecord) and self.to_dict() == other.to_dict()
 
 
-def _bin_names(n_bins: int, labels: Optional[Sequence[str]]) -> List[str]:
+def _bin_names(n_bins: int, labels: Any) -> List[str]:
     """Letters, digits and ``_.-`` of each label; numbers without labels."""
     if labels is None:
         return [str(i) for i in range(n_bins)]
-    good = not isinstance(labels, (str, bytes)) and hasattr(labels, "index")
+    good = isinstance(labels, Sequence) and not isinstance(labels, (str, bytes))
     _checks.require(good, "labels", "be a sequence of str, one per bin", labels, TypeError)
     _checks.require(len(labels) == n_bins, "labels", f"be {n_bins}, one per bin", len(labels))
     names = [re.sub(r"[^\w.-]+", "-", str(label)).strip("-") for label in labels]

@@ -46,7 +46,7 @@ class BinnedSampler(Sampler[Items]):
     n_bins : int, optional
         Number of bins, above the largest of `bins`. Default: one more than the largest.
     weight : array_like of float, shape (n_items,), optional
-        Relative probability of each item in the random sampler, not negative. Default: uniform.
+        Relative probability in the random sampler, not negative; 0: never drawn. Default: uniform.
     seed : int, default=0
         In [0, 2**64).
 
@@ -147,7 +147,7 @@ class BinnedSampler(Sampler[Items]):
         }
 
     def _draws_by_bin(self, weight: Optional[Floats]) -> Tuple[List[WeightedDraw], Floats]:
-        """How to draw from each bin, and the weight of each bin up to a common factor."""
+        """Draws of each bin, and the weight of each bin up to a common factor."""
         draws, share = [], np.zeros(self.n_bins)
         largest = 1.0 if weight is None else weight.max()
         for i, items in enumerate(rows_by_group(self.bins, self.n_bins)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 try:
     from lightning.pytorch import Callback
-except ImportError:  # the other name of the same package
+except ImportError:  # the other name of the same package: pip install lightning
     from pytorch_lightning import Callback
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ class Pairs(Draws):
 
 
 class Coverage(NamedTuple):
-    """How many videos and template frames can serve each bin: int64 arrays, shape (n_bins,)."""
+    """Number of videos and template frames that can serve each bin: int64, shape (n_bins,)."""
 
     videos: Ints
     templates: Ints
@@ -179,7 +179,7 @@ class IntervalSampler(Sampler[Pairs]):
         self._tables.save(*self._tables_file())
 
     def coverage(self) -> Coverage:
-        """How many videos of positive weight, and template frames in them, can serve each bin."""
+        """Number of videos of positive weight, and of template frames in them, for each bin."""
         n_videos = np.array([len(draw.videos) for draw in self._tables.draws], dtype=np.int64)
         return Coverage(n_videos, self._tables.n_templates.copy())
 

@@ -167,7 +167,7 @@ class SuccessAwareScheduler:
         return self.distribution
 
     def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
-        """What to measure: the recorded samples, with the arguments of `step` added to a copy."""
+        """The statistics to measure: a copy of the recorded ones, with the arguments of `step`."""
         good = ious is not None or bins is None
         _checks.require(good, "ious", "be given where bins is", None, TypeError)
         if hasattr(ious, "success_rate"):

@@ -1,4 +1,4 @@
-"""What a curriculum draws from: the protocol that every source follows."""
+"""The protocol of sources, from which a curriculum draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._types import Floats, Mask
 
 
 class Source(Protocol):
-    """What can be drawn, by bin: `IntervalSampler`, `BinnedSampler`, or a class of your own."""
+    """Samples that can be drawn by bin: `IntervalSampler`, `BinnedSampler` or your own class."""
 
     @property
     def n_bins(self) -> int:

@@ -1,4 +1,4 @@
-"""What can be sampled, with no pixels: lengths, visibility, weights."""
+"""Index of the videos, without pixels: lengths, visibility, weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class VideoIndex:
     is_image : array_like of bool, shape (n_videos,), optional
         Still images; only their frame 0 is used. Default: none.
     weight : array_like of float, shape (n_videos,), optional
-        Relative probability of drawing each video, not negative. Default: uniform.
+        Relative probability of each video, not negative; 0: never drawn. Default: uniform.
 
     Attributes
     ----------

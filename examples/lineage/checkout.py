@@ -137,6 +137,7 @@ def install_environment(args: argparse.Namespace) -> Dict[str, Tuple[str, str]]:
     )
     paths.setdefault("pretrained_networks", str(args.save_dir / "pretrained_networks"))
     module = ModuleType(name)
+    # A made-up module has no such attribute to mypy.
     module.EnvironmentSettings = lambda: SimpleNamespace(**paths)  # type: ignore[attr-defined]
     sys.modules[name] = module
     return folders

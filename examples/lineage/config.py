@@ -62,7 +62,7 @@ def install_config(
         check(module.cfg, args)
         check_folders(module.cfg, args, folders)
 
-    module.update_config_from_file = update_config_from_file  # type: ignore[attr-defined]
+    module.update_config_from_file = update_config_from_file  # type: ignore[attr-defined]  # theirs
 
 
 def overrides(args: argparse.Namespace) -> Dict[str, Any]:

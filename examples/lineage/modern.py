@@ -70,7 +70,7 @@ def numpy_aliases() -> bool:
         warnings.simplefilter("ignore")  # deprecated from NumPy 1.20 on
         if hasattr(np, "float"):
             return False
-    np.float = float  # type: ignore[attr-defined]  # noqa: NPY001
+    np.float = float  # type: ignore[attr-defined]  # noqa: NPY001 (HiT asks for the old name)
     return True
 
 
@@ -118,6 +118,7 @@ def no_cuda() -> bool:
     def stay(self: Any, *_args: Any, **_options: Any) -> Any:
         return self
 
+    # Methods of torch are replaced on purpose, which mypy does not allow.
     torch.Tensor.cuda = stay  # type: ignore[method-assign]
     torch.nn.Module.cuda = stay  # type: ignore[method-assign]
     torch.cuda.synchronize = lambda *_device: None  # type: ignore[assignment]

@@ -19,7 +19,7 @@ STATE = "sstrack_sched"
 def scheduled_trainer(base: Any, generalized_box_iou: Callable[..., Any]) -> Any:
     """Subclass of the checkout's LTRTrainer. The curriculum is an attribute of its loader."""
 
-    class ScheduledTrainer(base):  # type: ignore[misc, valid-type]
+    class ScheduledTrainer(base):  # type: ignore[misc, valid-type]  # known at run time
         def __init__(self, actor: Any, loaders: Any, *args: Any, **options: Any) -> None:
             super().__init__(actor, loaders, *args, **options)
             found = [loader.curriculum for loader in loaders if hasattr(loader, "curriculum")]

@@ -44,34 +44,11 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 def success(
-    model: TrackerModel, photos: Path, drift: Drift, n_clips: int, pairs_per_bin: int
+    model: TrackerModel, store: FrameStore, bins: IntervalBins, pairs_per_bin: int
 ) -> List[float]:
-    """Success by interval bin of a trained network on clips that drift.
-
-    Parameters
-    ----------
-    model : TrackerModel
-        The network.
-    photos : Path
-        Folder of photographs.
-    drift : Drift
-        Of the clips.
-    n_clips, pairs_per_bin : int
-        How many.
-
-    Returns
-    -------
-    list of float
-        One share per bin.
-    """
-    store = FrameStore(composite_clips(photos, n_clips, seed=SEED, drift=drift), limit=0)
-    pairs = HeldOutPairs(
-        store,
-        IntervalBins(200, 30),
-        CropConfig().for_model(model),
-        EvalConfig(pairs_per_bin=pairs_per_bin),
-    )
-    found = pairs.evaluate(model)
+    """Success of a trained network by the interval bins that the videos can fill."""
+    crops, config = CropConfig().for_model(model), EvalConfig(pairs_per_bin=pairs_per_bin)
+    found = HeldOutPairs(store, bins, crops, config).evaluate(model)
     return [float(value) for value in found.by_bin(found.success)]
 
 
@@ -110,8 +87,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         model = load_weights(options.weights)
         for strength in options.strengths:
+            drift = Drift(strength)
+            clips = composite_clips(options.photos, options.clips, seed=SEED, drift=drift)
             found["drift"][f"{strength:g}"] = success(
-                model, options.photos, Drift(strength), options.clips, options.pairs_per_bin
+                model, FrameStore(clips, limit=0), IntervalBins(200, 30), options.pairs_per_bin
             )
             print(f"drift {strength:g} done", file=sys.stderr)
     except (OSError, ValueError) as error:

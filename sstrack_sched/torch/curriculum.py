@@ -107,7 +107,7 @@ class Curriculum:
 
     def redraw(self, pair: Any, attempt: int) -> Any:
         """Another pair of the same bin, see `IntervalSampler.redraw`."""
-        return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]
+        return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]  # not of Source
 
     def record(self, ious: Any, bins: Any) -> None:
         """Take in a batch, without waiting for the device.
@@ -225,7 +225,7 @@ class Curriculum:
             )
 
     def _about(self) -> Dict[str, Any]:
-        """What all processes must agree on."""
+        """Values on which all processes must agree."""
         about = {**self._config(), **self.scheduler._config}
         if self._default_random:  # machines may differ in the last bits; the identity fixes it
             del about["random_distribution"]

@@ -1,4 +1,4 @@
-"""What an epoch has recorded: pending tensors of this process, and the tally of all processes."""
+"""Records of an epoch: pending tensors of this process, and the tally of all processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Tally:
 
 
 class Ledger:
-    """How far an epoch has come: the one place that knows.
+    """Progress of an epoch, which is known in this place only.
 
     Tensors stay on their device until the epoch is gathered, so a training step never waits.
     """
@@ -105,7 +105,7 @@ class Ledger:
         self.fresh = True
 
     def fetch(self, prefix: str = "") -> Tally:
-        """What is pending, on the host, without changing anything but the warning of the epoch."""
+        """The pending samples, on the host. Nothing changes but the warning of the epoch."""
         part = Tally(SuccessStatistics(self.n_bins), [], len(self._pending), self._largest_batch)
         if not self.n_pending:
             return part

@@ -30,13 +30,13 @@ def tables_of(seed, n=12):
     return rng.standard_normal((n, 9)) + 5, rng.standard_normal((n, 7)) @ np.diag(range(1, 8)) - 3
 
 
-def defined_hsic(k, l, debiased):  # noqa: E741
+def defined_hsic(k, l, debiased):  # noqa: E741 (of the formula)
     """Centred Gram matrices (Kornblith et al., eq. 3); the estimator of Song et al., eq. 5."""
     n = len(k)
     if not debiased:
         centre = np.eye(n) - np.ones((n, n)) / n
         return np.trace(k @ centre @ l @ centre)
-    k, l = (matrix - np.diag(np.diag(matrix)) for matrix in (k, l))  # noqa: E741
+    k, l = (matrix - np.diag(np.diag(matrix)) for matrix in (k, l))  # noqa: E741 (of the formula)
     sums = k.sum() * l.sum() / ((n - 1) * (n - 2))
     return (np.trace(k @ l) + sums - 2 / (n - 2) * (k @ l).sum()) / (n * (n - 3))
 
@@ -45,7 +45,7 @@ def defined_hsic(k, l, debiased):  # noqa: E741
 @pytest.mark.parametrize("seed", range(3))
 def test_cka_equals_its_definition(seed, debiased):
     x, y = tables_of(seed)
-    k, l = x @ x.T, y @ y.T  # noqa: E741
+    k, l = x @ x.T, y @ y.T  # noqa: E741 (of the formula)
     expected = defined_hsic(k, l, debiased) / np.sqrt(
         defined_hsic(k, k, debiased) * defined_hsic(l, l, debiased)
     )
@@ -54,7 +54,7 @@ def test_cka_equals_its_definition(seed, debiased):
 
 def test_weighted_debiased_hsic_is_a_mean_over_different_videos():
     x, y = tables_of(0, n=6)
-    k, l, w = gram(x), gram(y), np.array([2.0, 1, 0, 3, 1, 1])  # noqa: E741
+    k, l, w = gram(x), gram(y), np.array([2.0, 1, 0, 3, 1, 1])  # noqa: E741 (of the formula)
 
     def mean(function, n_indices):
         chosen = list(itertools.permutations(range(6), n_indices))

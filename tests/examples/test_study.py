@@ -43,6 +43,7 @@ def run(out, *arguments):
 def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
     assert run(tmp_path, "--modes", "random", "weighted", "--seeds", "2") == 0
     printed = capsys.readouterr().out
+    assert printed.index("success of the shipped tracker") < printed.index("random-0: ")
     assert printed.index("success while training") < printed.index("held-out pairs")
     assert "seeds 0, 1; tables" in printed
     names = {path.name for path in tmp_path.iterdir()}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path.cwd()))
 
-import matplotlib.pyplot as plt  # noqa: F401
+import matplotlib.pyplot as plt  # noqa: F401 (loaded before forks)
 import torch
 
 import examples.lineage.launcher  # noqa: F401 (with all that it imports)

@@ -41,6 +41,7 @@ class _Embed(nn.Module):
 
 
 class _Locate(_Embed):
+    # Modules take what they need, whatever their base class takes.
     def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:  # type: ignore[override]
         maps = self.model.locate(embedded, search.permute(0, 3, 1, 2))
         return tuple(maps[name] for name in MAPS)

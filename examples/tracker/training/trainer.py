@@ -55,7 +55,7 @@ class Trainer:
         self.batch_size = self.processes.share("batch_size", config.batch_size)
         self.processes.share("samples_per_epoch", config.samples_per_epoch)
         self.model = new_model(config).to(self.device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config), weight_decay=config.weight_decay
         )
@@ -96,7 +96,7 @@ class Trainer:
     @property
     def trained(self) -> TrackerModel:
         """What to test and ship: the running average of the weights, if there is one."""
-        averaged: TrackerModel = self.averaged.module  # type: ignore[assignment]
+        averaged: TrackerModel = self.averaged.module  # type: ignore[assignment]  # a Module to torch
         return averaged if self.config.average > 0 else self.model
 
     def run(

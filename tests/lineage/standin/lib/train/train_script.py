@@ -9,7 +9,7 @@ from lib.train.trainers import LTRTrainer
 from lib.utils.box_ops import giou_loss
 from lib.utils.focal_loss import FocalLoss
 from torch.nn.functional import l1_loss
-from torch.nn.parallel import DistributedDataParallel as DDP  # noqa: N817
+from torch.nn.parallel import DistributedDataParallel as DDP  # noqa: N817 (as theirs)
 from torch.utils.data.distributed import DistributedSampler
 
 

@@ -10,7 +10,7 @@ def opencv_loader(path):
     """Trap: prints an error, and returns None."""
     try:
         return cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 (Trap: whatever is wrong)
         print(f"ERROR: Could not read image {path}")
         return None
 
