@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import runs
+import simulated_runs
 
 from sstrack_sched import redetection_probability, sampling_distribution
 
@@ -60,5 +60,5 @@ def setup(app):
     folder = Path(app.srcdir) / "_static" / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
     draw_distributions().savefig(folder / "distributions.svg", metadata={"Date": None})
-    runs.draw(folder)
+    simulated_runs.draw(folder)
     return {"parallel_read_safe": True}
