@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import shutil
 import sys
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import cv2
+import numpy as np
 
 from .data.frames import FrameError, FrameStore
 from .data.readers import Problems, add_on_error, left_out, read_sequences, read_split
@@ -21,8 +23,8 @@ from .data.sequences import Sequence
 from .evaluation import by_time, plots, summary
 from .evaluation.by_time import TimeConfig
 from .evaluation.contestants import Contestant, Settings, find_contestants
-from .evaluation.measures import score
-from .evaluation.one_pass import AnyTracker, Track, track_and_keep
+from .evaluation.measures import Scores, mean_scores, score
+from .evaluation.one_pass import AnyTracker, Track, start_of_run, track_and_keep
 from .evaluation.peers import NAMES
 from .evaluation.results import LAYOUTS, write_results
 from .evaluation.summary import Outcome
@@ -53,6 +55,14 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         "folders of exported networks; differences are the first less each other",
     )
     add("--nano", type=Path, metavar="FOLDER", help="where NanoTrack's two ONNX files are")
+    add("--vit", type=Path, metavar="FILE", help="ONNX file of OpenCV's TrackerVit")
+    add(
+        "--runs",
+        type=int,
+        default=1,
+        help="runs over each sequence, from later frames and from boxes moved by up to a pixel; "
+        "the tables then hold the mean over runs; default: %(default)s",
+    )
     add("--threads", type=int, help="CPU threads of each tracker")
     add("--engine", default="auto", help="of our tracker: auto, openvino, torch")
     add("--precision", default="auto", help="of our tracker: auto, float32, bfloat16, int8")
@@ -103,7 +113,12 @@ class Evaluation:
         sequences: List[Sequence],
         out: Path,
         problems: Optional[Problems] = None,
+        *,
+        n_runs: int = 1,
     ) -> None:
+        if n_runs < 1:
+            raise ValueError(f"runs must be at least 1; got {n_runs}")
+        self.n_runs = n_runs
         self.contestants, self.sequences, self.out = contestants, list(sequences), out
         self.problems = problems
         self._made: Dict[str, AnyTracker] = {}
@@ -115,9 +130,9 @@ class Evaluation:
                 shutil.rmtree(self.out / part / contestant.name, ignore_errors=True)
 
     def one_pass(self, *, absent_fail: bool = False) -> Dict[str, Outcome]:
-        """Run each tracker once over each sequence; write raw results. Options: see `score`."""
-        tracks: Dict[str, Dict[str, Track]] = {c.name: {} for c in self.contestants}
-        scores: Dict[str, Dict[str, Any]] = {c.name: {} for c in self.contestants}
+        """Run each tracker over each sequence; write raw results of run 0. Options: see `score`."""
+        tracks: Dict[str, Dict[str, List[Track]]] = {c.name: {} for c in self.contestants}
+        scores: Dict[str, Dict[str, List[Scores]]] = {c.name: {} for c in self.contestants}
         for sequence in list(self.sequences):
             try:
                 self._pass(sequence, tracks, scores, absent_fail)
@@ -132,37 +147,41 @@ class Evaluation:
             raise ValueError("no sequence is left")
         for layout in LAYOUTS:
             for name, runs in tracks.items():
-                write_results(self.out / RAW, layout, name, runs)
-        return {
-            name: Outcome(scores[name], {n: t.frames_per_second for n, t in runs.items()})
-            for name, runs in tracks.items()
-        }
+                write_results(self.out / RAW, layout, name, {n: r[0] for n, r in runs.items()})
+        return {name: _outcome(scores[name], runs) for name, runs in tracks.items()}
 
     def _pass(
         self,
         sequence: Sequence,
-        tracks: Dict[str, Dict[str, Track]],
-        scores: Dict[str, Dict[str, Any]],
+        tracks: Dict[str, Dict[str, List[Track]]],
+        scores: Dict[str, Dict[str, List[Scores]]],
         absent_fail: bool,
     ) -> None:
-        """Run each tracker once over one sequence."""
+        """Run each tracker over one sequence, as often as asked."""
         height, width = FrameStore([sequence], limit=0).frame(0, 0).shape[:2]
         # Tracker by tracker within a sequence, so that what else the machine does hits all.
+        judged = sequence.visible if sequence.visible.sum() > 1 else np.zeros(len(sequence), bool)
         for contestant in self.contestants:
-            path = self.out / TRACKS / contestant.name / f"{sequence.name}.npz"
-            track, was_there = track_and_keep(
-                lambda c=contestant: self._make(c), sequence, path, contestant.identity
-            )
-            found = score(
-                track.boxes,
-                sequence.boxes,
-                sequence.visible,
-                size=(width, height),
-                absent_fail=absent_fail,
-            )
-            tracks[contestant.name][sequence.name] = track
-            scores[contestant.name][sequence.name] = found
-            _say(sequence, contestant, found.auc, track.frames_per_second, was_there)
+            for run in range(self.n_runs):
+                name = f"{sequence.name}.{run}" if run else sequence.name
+                track, was_there = track_and_keep(
+                    lambda c=contestant: self._make(c),
+                    sequence,
+                    self.out / TRACKS / contestant.name / f"{name}.npz",
+                    contestant.identity,
+                    run=run,
+                )
+                part = slice(start_of_run(sequence, run)[0] if run else 0, None)
+                found = score(
+                    track.boxes[part],
+                    sequence.boxes[part],
+                    judged[part],
+                    size=(width, height),
+                    absent_fail=absent_fail,
+                )
+                tracks[contestant.name].setdefault(sequence.name, []).append(track)
+                scores[contestant.name].setdefault(sequence.name, []).append(found)
+                _say(name, contestant, found.auc, track.frames_per_second, was_there)
 
     def from_many_starts(self, config: TimeConfig) -> Dict[str, Dict[str, by_time.Runs]]:
         """Run each tracker from many starts of each sequence."""
@@ -184,13 +203,21 @@ class Evaluation:
         return self._made[contestant.name]
 
 
-def _say(
-    sequence: Sequence, contestant: Contestant, auc: float, speed: float, was_there: bool
-) -> None:
-    note = " (kept)" if was_there else ""
-    print(
-        f"{sequence.name}: {contestant.name} AUC {auc:.3f}, {speed:.0f} frames/s{note}", flush=True
+def _outcome(scores: Dict[str, List[Scores]], tracks: Dict[str, List[Track]]) -> Outcome:
+    """Means over the runs of one tracker."""
+    speeds = {n: float(np.mean([t.frames_per_second for t in runs])) for n, runs in tracks.items()}
+    aucs = np.array([[run.auc for run in runs] for runs in scores.values()])
+    aucs = aucs[np.isfinite(aucs).all(axis=1)]
+    return Outcome(
+        {name: mean_scores(runs) for name, runs in scores.items()},
+        speeds,
+        tuple(aucs.mean(axis=0).tolist()) if len(aucs) else (),
     )
+
+
+def _say(name: str, contestant: Contestant, auc: float, speed: float, was_there: bool) -> None:
+    note = " (kept)" if was_there else ""
+    print(f"{name}: {contestant.name} AUC {auc:.3f}, {speed:.0f} frames/s{note}", flush=True)
 
 
 def write_pictures(outcomes: Dict[str, Outcome], out: Path, threads: Optional[int]) -> None:
@@ -227,25 +254,31 @@ def report_by_time(
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate as the command line says, print tables, write everything."""
-    settings = Settings(options.nano, options.threads, options.engine, options.precision)
+    settings = Settings(
+        options.nano, options.vit, options.threads, options.engine, options.precision
+    )
     config = TimeConfig(every=options.every, n_frames=options.run_frames)
     contestants = find_contestants(options.tracker, settings)
     if options.threads is not None:
         cv2.setNumThreads(options.threads)
     sequences = choose_sequences(options.data, options.split, options.problems)
-    evaluation = Evaluation(contestants, sequences, options.out, options.problems)
+    evaluation = Evaluation(
+        contestants, sequences, options.out, options.problems, n_runs=options.runs
+    )
     if options.fresh:
         evaluation.forget()
     options.out.mkdir(parents=True, exist_ok=True)
     outcomes = evaluation.one_pass(absent_fail=options.absent_fail)
     print("\n" + summary.sequence_table(outcomes))
     print("\nmean and 95 % interval over sequences\n" + summary.mean_table(outcomes))
-    for line in summary.difference_lines(outcomes):
+    for line in (*summary.run_lines(outcomes), *summary.difference_lines(outcomes)):
         print(line)
     write_pictures(outcomes, options.out, options.threads)
     results = {
         "trackers": {c.name: c.identity for c in contestants},
         "absent_fail": options.absent_fail,
+        "opencv": cv2.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
         "one_pass": summary.numbers(outcomes),
     }
     if options.by_time:
@@ -257,13 +290,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when done, 1 where data, trackers or options cannot be used, 130 when interrupted.
-    """
+    """Run the command line."""
     options = parse(arguments)
     try:
         run(options)

@@ -252,6 +252,35 @@ class TestCommand:
         assert found["--absent-fail",]["precision"]["mean"] == 0.75
         assert found["--absent-fail",]["ao"] == found[()]["ao"]
 
+    def test_runs_are_averaged_and_their_spread_is_printed(self, folder, capsys):
+        assert evaluate.main(self.arguments(folder, "--runs", "3")) == 0
+
+        out = folder.parent / "out"
+        printed = capsys.readouterr().out
+        assert "AUC of b over 3 runs: mean 0." in printed
+        found = json.loads((out / "results.json").read_text())["one_pass"]["b"]
+        assert len(found["auc_of_runs"]) == 3
+        assert np.mean(found["auc_of_runs"]) == pytest.approx(found["mean"]["auc"]["mean"])
+        kept = sorted(path.name for path in (out / "tracks" / "b").iterdir())
+        assert kept[:3] == ["video-0.1.npz", "video-0.2.npz", "video-0.npz"]
+        again = evaluate.main(self.arguments(folder))
+        one = json.loads((out / "results.json").read_text())["one_pass"]["b"]
+        assert again == 0 and one["auc_of_runs"] == found["auc_of_runs"][:1]
+        assert evaluate.main(self.arguments(folder, "--runs", "0")) == 1
+        assert "runs must be at least 1; got 0" in capsys.readouterr().err
+
+    def test_a_set_with_only_the_first_box_is_tracked_but_not_scored(self, folder, capsys):
+        for place in folder.iterdir():
+            first = (place / "groundtruth.txt").read_text().splitlines()[0]
+            (place / "groundtruth.txt").write_text("\n".join([first] + ["nan,nan,nan,nan"] * 11))
+        assert evaluate.main(self.arguments(folder)) == 0
+
+        out = folder.parent / "out"
+        found = json.loads((out / "results.json").read_text())["one_pass"]["a"]
+        assert found["mean"]["auc"]["mean"] is None
+        assert (out / "raw" / "GOT-10k" / "b" / "video-0" / "video-0_001.txt").is_file()
+        assert "nan" not in capsys.readouterr().out.split("sequence  ")[-1]
+
     def test_bad_folders_end_with_one_line(self, folder, tmp_path, capsys):
         assert evaluate.main(["--data", str(tmp_path / "none")]) == 1
         assert capsys.readouterr().err.startswith("error: no folder")

@@ -9,7 +9,7 @@ from examples.tracker.data.sequences import Sequence
 from examples.tracker.evaluation import by_time
 from examples.tracker.evaluation.by_time import Runs, TimeConfig
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.one_pass import Track, track_and_keep, track_sequence
+from examples.tracker.evaluation.one_pass import Track, start_of_run, track_and_keep, track_sequence
 
 from .conftest import moving_square
 
@@ -69,6 +69,23 @@ class TestOnePass:
         track = track_sequence(Follower(), sequence, start=5, n_frames=10)
 
         assert np.flatnonzero(np.isfinite(track.scores)).tolist() == list(range(5, 15))
+
+    def test_runs_start_from_later_frames_and_moved_boxes_alike_for_all(self, sequence):
+        frame, box = start_of_run(sequence, 0)
+        assert frame == 0 and box.tolist() == sequence.boxes[0].tolist()
+        starts = [start_of_run(sequence, run) for run in range(1, 5)]
+        assert [frame for frame, _ in starts] == [10, 19, 19, 19]  # halfway at most
+        for run, (frame, box) in enumerate(starts, start=1):
+            ends, exact = (np.append(b[:2], b[:2] + b[2:]) for b in (box, sequence.boxes[frame]))
+            assert 0 < np.abs(ends - exact).max() <= 1
+            assert start_of_run(sequence, run)[1].tolist() == box.tolist()
+        assert len({tuple(box) for _, box in starts}) == 4
+
+    def test_a_run_never_starts_without_the_target_nor_from_an_empty_box(self, sequence):
+        frame, _ = start_of_run(hidden(sequence, slice(5, 15)), 1)
+        assert frame == 4
+        tiny = Sequence("t", sequence.frames, sequence.boxes * [1, 1, 0.05, 0.05], sequence.visible)
+        assert all((start_of_run(tiny, run)[1][2:] > 0).all() for run in range(1, 30))
 
     def test_a_start_without_target_or_beyond_the_end_is_refused(self, sequence):
         with pytest.raises(ValueError, match="not visible in frame 2"):

@@ -32,12 +32,30 @@ class TestPeers:
             peers.make_peer("csrt")
 
     def test_unknown_peers_and_missing_weights_are_refused(self, tmp_path):
-        with pytest.raises(ValueError, match="one of csrt, kcf, mil, nano; got 'dlib'"):
+        with pytest.raises(ValueError, match="one of csrt, kcf, mil, nano, vit; got 'dlib'"):
             peers.make_peer("dlib")
         with pytest.raises(ValueError, match="nano needs the folder"):
             peers.make_peer("nano")
         with pytest.raises(FileNotFoundError, match=r"nanotrack_backbone_sim\.onnx"):
             peers.make_peer("nano", nano_folder=tmp_path)
+        with pytest.raises(ValueError, match="vit needs the file of its weights"):
+            peers.make_peer("vit")
+        with pytest.raises(FileNotFoundError, match=r"no .*vit\.onnx"):
+            peers.make_peer("vit", vit_file=tmp_path / "vit.onnx")
+
+    def test_opencvs_vit_gets_the_file_that_is_given(self, tmp_path, monkeypatch):
+        class Parameters:
+            net = ""
+
+        class Vit:
+            create = staticmethod(lambda parameters: parameters.net)
+
+        monkeypatch.setattr(cv2, "TrackerVit", Vit, raising=False)
+        monkeypatch.setattr(cv2, "TrackerVit_Params", Parameters, raising=False)
+        file = tmp_path / "vit.onnx"
+        file.write_bytes(b"")
+
+        assert peers.make_peer("vit", vit_file=file)._create() == str(file)
 
     @pytest.mark.parametrize("name", ["csrt", "kcf", "mil"])
     def test_it_follows_a_square_and_can_be_started_again(self, name, sequence):

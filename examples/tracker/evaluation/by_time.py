@@ -95,19 +95,7 @@ class Runs:
     iou: Floats
 
     def by_group(self, edges: NDArray[np.int64], threshold: Optional[float] = None) -> Floats:
-        """Mean overlap in each group, or share above a threshold; NaN where there is no frame.
-
-        Parameters
-        ----------
-        edges : ndarray of int, shape (n_groups,)
-            First interval of each group.
-        threshold : float, optional
-            Of success.
-
-        Returns
-        -------
-        ndarray of float, shape (n_groups,)
-        """
+        """Mean overlap in each group, or share above a threshold; NaN where there is no frame."""
         ends = [*edges[1:], self.iou.shape[1] + 1]
         parts = [self.iou[:, a - 1 : b - 1] for a, b in zip(edges, ends)]
         parts = [part[np.isfinite(part)] for part in parts]
@@ -124,25 +112,7 @@ def run_sequence(
     done: Optional[Runs] = None,
     keep: Optional[Callable[[Runs], None]] = None,
 ) -> Runs:
-    """Run a tracker from every start of a sequence.
-
-    Parameters
-    ----------
-    tracker : object
-        With ``init`` and ``update``.
-    sequence : Sequence
-        Video and annotation.
-    config : TimeConfig
-        Starts and length.
-    done : Runs, optional
-        Of an earlier call: its starts are not run again.
-    keep : callable, optional
-        Called after each run with all so far.
-
-    Returns
-    -------
-    Runs
-    """
+    """Run a tracker from every start of a sequence."""
     runs = done or Runs(np.empty(0, dtype=np.int64), np.empty((0, config.n_frames)))
     store = FrameStore([sequence])  # pictures are decoded once for neighbouring starts
     for start in np.setdiff1d(config.starts(sequence), runs.starts):
@@ -163,30 +133,7 @@ def run_and_keep(
     path: Path,
     identity: str,
 ) -> Runs:
-    """The same, with a file that holds every run as soon as it is done.
-
-    Parameters
-    ----------
-    make_tracker : callable
-        Makes the tracker.
-    sequence : Sequence
-        Video and annotation.
-    config : TimeConfig
-        Starts and length.
-    path : Path
-        The file; runs that it holds are not done again.
-    identity : str
-        What the runs depend on beside the sequence.
-
-    Returns
-    -------
-    Runs
-
-    Raises
-    ------
-    ValueError
-        If the file holds runs of something else.
-    """
+    """The same, with a file that holds every run as soon as it is done."""
     done = None
     if path.is_file():
         with np.load(path) as stored:
@@ -213,25 +160,7 @@ def run_and_keep(
 def summarise(
     runs: Dict[str, Runs], config: TimeConfig, *, threshold: float = 0.5
 ) -> Tuple[List[Interval], List[Interval], List[int]]:
-    """Success rate and mean overlap in each group, over sequences.
-
-    Parameters
-    ----------
-    runs : dict of str to Runs
-        By sequence.
-    config : TimeConfig
-        Groups.
-    threshold : float, default=0.5
-        Success is an overlap above this.
-
-    Returns
-    -------
-    success, iou : list of Interval
-        Mean over the sequences that reach a group, each once, with a 95 % interval. Later groups
-        hold fewer and other sequences than early ones: compare trackers within a group.
-    n_sequences : list of int
-        How many reach it.
-    """
+    """Success rate and mean overlap in each group, over sequences."""
     success = np.array([part.by_group(config.edges, threshold) for part in runs.values()])
     iou = np.array([part.by_group(config.edges) for part in runs.values()])
     counts = [int(count) for count in np.isfinite(iou).sum(axis=0)]

@@ -40,30 +40,7 @@ def run_row(
     resume: bool = False,
     progress: bool = True,
 ) -> Optional[Evaluation]:
-    """Train once and test.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings.
-    train_store : FrameStore
-        Videos to train on.
-    held_out : HeldOutPairs
-        What to test on.
-    folder : Path
-        Of this run.
-    kept : KeptFeatures, optional
-        As `train` takes them.
-    resume : bool, default=False
-        Go on from the checkpoint there.
-    progress : bool, default=True
-        Show a progress bar.
-
-    Returns
-    -------
-    Evaluation or None
-        None if Ctrl-C stopped it.
-    """
+    """Train once and test."""
     trainer = train(config, train_store, kept=kept, out=folder, resume=resume, progress=progress)
     if not trainer.finished:
         return None
@@ -81,26 +58,7 @@ def compare(
     *,
     progress: bool = True,
 ) -> Optional[Dict[str, Evaluation]]:
-    """Train in the demo's three modes from the same initial weights; write a folder for each.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings; its mode is replaced.
-    train_store : FrameStore
-        Videos to train on.
-    held_out : HeldOutPairs
-        What to test on.
-    out : Path
-        Run folder.
-    progress : bool, default=True
-        Show progress bars.
-
-    Returns
-    -------
-    dict of str to Evaluation, or None
-        By mode; None if Ctrl-C stopped it.
-    """
+    """Train in the demo's three modes from the same initial weights; write a folder for each."""
     evaluations: Dict[str, Evaluation] = {}
     for mode in ("random", "scheduled", "weighted"):
         print(f"{mode}: {MODES[mode]}", flush=True)
@@ -123,21 +81,7 @@ def write_results(
     chance: Evaluation,
     out: Path,
 ) -> None:
-    """Write ``results.json`` and the overview ``schedule.png`` of a comparison.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation
-        By mode.
-    config : TrainConfig
-        Settings of the runs.
-    labels : sequence of str
-        Name of each bin.
-    chance : Evaluation
-        Of always answering the middle.
-    out : Path
-        Run folder.
-    """
+    """Write ``results.json`` and the overview ``schedule.png`` of a comparison."""
     results = {
         "settings": config.to_dict(),
         "bins": list(labels),

@@ -30,32 +30,7 @@ def bootstrap_mean(
     n_resamples: int = 10_000,
     seed: int = 2025,
 ) -> Interval:
-    """Mean over sequences with a percentile interval.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n_sequences,)
-        One measure; NaN where a sequence has none, which leaves it out.
-    weights : ndarray of float, shape (n_sequences,), optional
-        Frames of each sequence, where the mean is one over frames; default: all alike. Resampling
-        draws a sequence with its weight.
-    level : float, default=0.95
-        Confidence, in (0, 1).
-    n_resamples : int, default=10000
-        Draws of as many sequences as there are, with replacement.
-    seed : int, default=2025
-        Same seed and same number of sequences: same draws, so that trackers can be compared.
-
-    Returns
-    -------
-    Interval
-        Ends are NaN with fewer than two sequences.
-
-    Raises
-    ------
-    ValueError
-        If level or the number of draws is out of range, or the shapes differ.
-    """
+    """Mean over sequences with a percentile interval."""
     values = np.asarray(values, dtype=np.float64)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.ndim != 1 or weights.shape != values.shape:
@@ -82,20 +57,7 @@ def bootstrap_mean(
 def paired_difference(
     values: Floats, baseline: Floats, weights: Optional[Floats] = None, **options: float
 ) -> Interval:
-    """Mean difference of two trackers on the same sequences, with a percentile interval.
-
-    Parameters
-    ----------
-    values, baseline : ndarray of float, shape (n_sequences,)
-        One measure of either; sequences that lack one of the two are left out.
-    weights, **options
-        As `bootstrap_mean`.
-
-    Returns
-    -------
-    Interval
-        Of ``values - baseline``.
-    """
+    """Mean difference of two trackers on the same sequences, with a percentile interval."""
     return bootstrap_mean(np.asarray(values) - np.asarray(baseline), weights, **options)
 
 
@@ -119,21 +81,6 @@ def bootstrap_crossed(
     Every run is asked about every sequence, so a draw is a set of runs crossed with a set of
     sequences. Give differences between two rows of runs with the same seeds, and the pairs cancel
     what they have in common.
-
-    Parameters
-    ----------
-    sums : ndarray of float, shape (n_runs, n_sequences)
-        Sum of a measure over the samples of each sequence.
-    counts : ndarray of float, shape (n_sequences,)
-        Samples of each; sequences without any are left out.
-    level, n_resamples, seed
-        As `bootstrap_mean`.
-
-    Returns
-    -------
-    Interval
-        Of the mean over samples. One run: over sequences only. Ends are NaN with fewer than two
-        sequences.
     """
     counted = counts > 0
     sums, counts = np.asarray(sums, dtype=np.float64)[:, counted], np.asarray(counts)[counted]

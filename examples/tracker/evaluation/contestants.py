@@ -19,8 +19,8 @@ class Settings:
 
     Parameters
     ----------
-    nano : Path, optional
-        Folder of NanoTrack's weights.
+    nano, vit : Path, optional
+        Folder of NanoTrack's weights, file of TrackerVit's.
     threads : int, optional
         CPU threads; default: what each tracker takes. OpenCV has one number for all of a process,
         which the caller sets.
@@ -29,6 +29,7 @@ class Settings:
     """
 
     nano: Optional[Path] = None
+    vit: Optional[Path] = None
     threads: Optional[int] = None
     engine: str = "auto"
     precision: str = "auto"
@@ -54,29 +55,7 @@ class Contestant:
 
 
 def find_contestants(names: Sequence[str], settings: Settings) -> List[Contestant]:
-    """Trackers by name.
-
-    Parameters
-    ----------
-    names : sequence of str
-        ``"lite"`` (the shipped weights), a peer's name, or a file of weights or folder of an
-        exported network, called by its stem.
-    settings : Settings
-        How to run them.
-
-    Returns
-    -------
-    list of Contestant
-
-    Raises
-    ------
-    ValueError
-        If two have one name, or threads is not positive.
-    FileNotFoundError
-        If there is no such file of weights.
-    ImportError
-        If the installed OpenCV lacks a peer.
-    """
+    """Trackers by name."""
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads must be at least 1; got {settings.threads}")
     found = [_peer(n, settings) if n in peers.NAMES else _own(n, settings) for n in names]
@@ -90,10 +69,12 @@ def find_contestants(names: Sequence[str], settings: Settings) -> List[Contestan
 def _peer(name: str, settings: Settings) -> Contestant:
     import cv2
 
-    tracker = peers.make_peer(name, nano_folder=settings.nano)
+    tracker = peers.make_peer(name, nano_folder=settings.nano, vit_file=settings.vit)
     identity = f"{name}, OpenCV {cv2.__version__}, {_threads(settings)}"
     if name == "nano" and settings.nano is not None:
         identity += f", weights {_digest(*(settings.nano / file for file in peers.NANO_FILES))}"
+    if name == "vit" and settings.vit is not None:
+        identity += f", weights {_digest(settings.vit)}"
     return Contestant(name, identity, lambda: tracker)
 
 

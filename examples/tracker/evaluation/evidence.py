@@ -56,23 +56,7 @@ def made_with(rows: List[Row], command: str) -> Dict[str, Any]:
 
 
 def training(out: Path, mode: str, seeds: List[int]) -> Dict[str, Any]:
-    """What the runs of a mode recorded while they trained: means over seeds.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the study.
-    mode : str
-        Row of the study.
-    seeds : list of int
-        Its runs.
-
-    Returns
-    -------
-    dict
-        ``success``: share of samples above the epoch's threshold in the last epoch, by bin;
-        ``threshold``; ``drawn``: share of each bin's samples in the whole training.
-    """
+    """What the runs of a mode recorded while they trained: means over seeds."""
     histories = [json.loads((out / f"{mode}-{seed}" / HISTORY).read_text()) for seed in seeds]
     last = [history[-1] for history in histories]
     counts = np.array([[record["count"] for record in history] for history in histories])
@@ -87,26 +71,7 @@ def training(out: Path, mode: str, seeds: List[int]) -> Dict[str, Any]:
 def results(
     rows: List[Row], evaluations: Dict[str, Evaluation], seeds: List[int], out: Path, command: str
 ) -> Dict[str, Any]:
-    """Everything that a study found.
-
-    Parameters
-    ----------
-    rows : list of Row
-        All rows.
-    evaluations : dict of str to Evaluation
-        By mode, of ``seeds``.
-    seeds : list of int
-        Runs of each mode.
-    out : Path
-        Folder of the study.
-    command : str
-        What was run.
-
-    Returns
-    -------
-    dict
-        Plain values for JSON.
-    """
+    """Everything that a study found."""
     names = np.array(rows[0].names)
     evaluations = {mode: evaluations[mode] for mode in MODES if mode in evaluations}
     found: Dict[str, Any] = {
@@ -216,17 +181,7 @@ def tables(found: Dict[str, Any]) -> Dict[str, str]:
 
 
 def picture(found: Dict[str, Any]) -> Any:
-    """Success by interval of each mode with its intervals, a panel for each group of sequences.
-
-    Parameters
-    ----------
-    found : dict
-        What `results` returned.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Success by interval of each mode with its intervals, a panel for each group of sequences."""
     from matplotlib.figure import Figure
 
     groups = found["held_out"]

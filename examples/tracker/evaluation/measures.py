@@ -18,8 +18,8 @@ Boxes may be 0-based or 1-based as long as both are the same: every measure is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, fields
+from typing import List, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,32 +84,7 @@ def score(
     size: Optional[Tuple[int, int]] = None,
     absent_fail: bool = False,
 ) -> Scores:
-    """All measures of one run over one sequence.
-
-    Parameters
-    ----------
-    boxes, truth : ndarray of float, shape (n, 4)
-        Answers and annotation: left, top, width, height in pixels. An answer that is not finite or
-        empty counts as the one before it, as in the toolkits of OTB and LaSOT.
-    visible : ndarray of bool, shape (n,)
-        Frames that count. The first of them is where the tracker was started.
-    size : tuple of int, optional
-        Width and height of the pictures. If given, AO and SR are of boxes cut to the picture, as in
-        GOT-10k's toolkit; see `cut_to_picture`.
-    absent_fail : bool, default=False
-        Count the frames without a visible target as failures of success and precision instead of
-        leaving them out. So do LaSOT's toolkit and PyTracking, in effect: they leave such frames
-        out of the count of successes, and divide by the count of all frames.
-
-    Returns
-    -------
-    Scores
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-    """
+    """All measures of one run over one sequence."""
     boxes, truth, visible = _checked(boxes, truth, visible)
     started = np.flatnonzero(visible)[:1]
     answers = carried_forward(np.where(_rows(started, visible)[:, None], truth, boxes))
@@ -138,37 +113,25 @@ def score(
     )
 
 
+def mean_scores(runs: List[Scores]) -> Scores:
+    """Measure by measure, the mean over the runs of a tracker on one sequence."""
+    values = {
+        item.name: np.mean([getattr(run, item.name) for run in runs], axis=0)
+        for item in fields(Scores)
+    }
+    numbers = {name: float(v) if v.ndim == 0 else v for name, v in values.items()}
+    return Scores(**{**numbers, "n_frames": round(values["n_frames"])})
+
+
 def success_auc(boxes: Floats, truth: Floats, visible: Optional[Flags] = None) -> float:
-    """Area under the success curve of one sequence; `score` says how. NaN if nothing is visible.
-
-    Parameters
-    ----------
-    boxes, truth : ndarray of float, shape (n, 4)
-        Answers and annotation.
-    visible : ndarray of bool, shape (n,), optional
-        Frames that count; default: those with a usable annotation.
-
-    Returns
-    -------
-    float
-    """
+    """Area under the success curve of one sequence; `score` says how. NaN if nothing is visible."""
     if visible is None:
         visible = usable_boxes(np.asarray(truth, dtype=np.float64))
     return score(boxes, truth, visible).auc
 
 
 def overlap(boxes: Floats, truth: Floats) -> Floats:
-    """Intersection over union of boxes, one by one; 0 where one is empty or not finite.
-
-    Parameters
-    ----------
-    boxes, truth : ndarray of float, shape (n, 4)
-        Left, top, width, height.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-    """
+    """Intersection over union of boxes, one by one; 0 where one is empty or not finite."""
     usable = usable_boxes(boxes) & usable_boxes(truth)
     a, b = np.where(usable[:, None], boxes, 1.0), np.where(usable[:, None], truth, 1.0)
     corner = np.maximum(a[:, :2], b[:, :2])
@@ -208,21 +171,7 @@ def carried_forward(boxes: Floats) -> Floats:
 
 
 def cut_to_picture(boxes: Floats, size: Tuple[int, int]) -> Floats:
-    """Boxes cut to the picture in the way of GOT-10k's toolkit.
-
-    Parameters
-    ----------
-    boxes : ndarray of float, shape (n, 4)
-        Left, top, width, height.
-    size : tuple of int
-        Width and height of the picture.
-
-    Returns
-    -------
-    ndarray of float, shape (n, 4)
-        A left or top edge outside is moved to the border and the width and height are kept, up to
-        the other border.
-    """
+    """Boxes cut to the picture in the way of GOT-10k's toolkit."""
     corner = np.clip(boxes[:, :2], 0.0, size)
     return np.concatenate([corner, np.clip(boxes[:, 2:], 0.0, size - corner)], axis=1)
 

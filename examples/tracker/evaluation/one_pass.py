@@ -16,6 +16,7 @@ from ..data.frames import FrameStore
 from ..data.sequences import Sequence
 
 Floats = NDArray[np.float64]
+RUN_SPACING = 10  # frames from the start of one run to that of the next
 
 
 class AnyTracker(Protocol):
@@ -59,32 +60,9 @@ def track_sequence(
     start: Optional[int] = None,
     n_frames: Optional[int] = None,
     store: Optional[FrameStore] = None,
+    box: Optional[Floats] = None,
 ) -> Track:
-    """Run a tracker over a sequence.
-
-    Parameters
-    ----------
-    tracker : object
-        With ``init`` and ``update``.
-    sequence : Sequence
-        Video and annotation.
-    start : int, optional
-        Frame to start in; default: the first in which the target is visible.
-    n_frames : int, optional
-        How many frames to ask for, the first of them the start; default: all that are left.
-    store : FrameStore, optional
-        Of this one sequence, where pictures are to be kept for another run.
-
-    Returns
-    -------
-    Track
-        Of all frames of the sequence; NaN in those that were not asked for.
-
-    Raises
-    ------
-    ValueError
-        If the target is not visible in the frame of the start, or the tracker's answer is no box.
-    """
+    """Run a tracker over a sequence."""
     start = first_visible(sequence) if start is None else start
     if not (0 <= start < len(sequence) and sequence.visible[start]):
         raise ValueError(f"{sequence.name}: the target is not visible in frame {start}")
@@ -95,71 +73,62 @@ def track_sequence(
         frame = store.frame(0, index)
         begin = time.perf_counter()
         if index == start:
-            tracker.init(frame, sequence.boxes[start].copy())
-            box, score = sequence.boxes[start], 1.0
+            given = (sequence.boxes[start] if box is None else box).copy()
+            tracker.init(frame, given.copy())
+            answer, score = given, 1.0
         else:
-            box, score = tracker.update(frame)
+            answer, score = tracker.update(frame)
         track.seconds[index] = time.perf_counter() - begin
-        track.boxes[index], track.scores[index] = _checked_box(box, sequence, index), score
+        track.boxes[index], track.scores[index] = _checked_box(answer, sequence, index), score
     return track
 
 
 def first_visible(sequence: Sequence) -> int:
-    """Frame in which a one-pass run starts.
-
-    Raises
-    ------
-    ValueError
-        If the target is never visible.
-    """
+    """Frame in which a one-pass run starts."""
     visible = np.flatnonzero(sequence.visible)
     if not len(visible):
         raise ValueError(f"{sequence.name}: the target is visible in no frame")
     return int(visible[0])
 
 
-def track_and_keep(
-    make_tracker: Callable[[], AnyTracker], sequence: Sequence, path: Path, identity: str
-) -> Tuple[Track, bool]:
-    """The run that a file holds, or a new one, which the file then holds.
+def start_of_run(sequence: Sequence, run: int) -> Tuple[int, Floats]:
+    """Frame and box from which a run starts, the same for every tracker.
 
-    Parameters
-    ----------
-    make_tracker : callable
-        Makes the tracker, where there is something to track.
-    sequence : Sequence
-        Video and annotation.
-    path : Path
-        The file. It is written whole or not at all.
-    identity : str
-        What the run depends on beside the sequence: weights, engine and so on.
-
-    Returns
-    -------
-    track : Track
-    was_there : bool
-        Whether it came from the file.
-
-    Raises
-    ------
-    ValueError
-        If the file holds a run of something else.
+    Run 0 starts from the first visible frame and the annotated box. Run k starts up to 10 k frames
+    later, at most halfway through the video, and each edge of its box is moved by up to a pixel.
     """
+    visible = np.flatnonzero(sequence.visible)
+    first = first_visible(sequence)
+    if run == 0:
+        return first, sequence.boxes[first].copy()
+    latest = min(first + RUN_SPACING * run, (first + int(visible[-1])) // 2)
+    start = int(visible[visible <= latest][-1])
+    left, top, width, height = sequence.boxes[start]
+    corners = np.array([left, top, left + width, top + height])
+    rng = np.random.default_rng((run, *sequence.name.encode()))
+    moved = corners + rng.uniform(-1, 1, 4) * np.minimum(1, np.tile([width, height], 2) / 4)
+    return start, np.concatenate([moved[:2], moved[2:] - moved[:2]])
+
+
+def track_and_keep(
+    make_tracker: Callable[[], AnyTracker],
+    sequence: Sequence,
+    path: Path,
+    identity: str,
+    *,
+    run: int = 0,
+) -> Tuple[Track, bool]:
+    """The run that a file holds, or a new one, which the file then holds."""
     if path.is_file():
         return load_track(path, sequence, identity), True
-    track = track_sequence(make_tracker(), sequence)
+    start, box = start_of_run(sequence, run)
+    track = track_sequence(make_tracker(), sequence, start=start, box=box)
     save_arrays(path, identity=identity, truth=annotation(sequence), **track._asdict())
     return track, False
 
 
 def load_track(path: Path, sequence: Sequence, identity: str) -> Track:
-    """A run that was kept.
-
-    Raises
-    ------
-    ValueError
-        If it is a run over another annotation or of another tracker.
-    """
+    """A run that was kept."""
     with np.load(path) as stored:
         check_same(path, stored, sequence, identity)
         return Track(*(stored[name] for name in Track._fields))

@@ -130,18 +130,6 @@ def clustered_error(values: Floats, clusters: NDArray[np.int64]) -> float:
 
     Deviations are summed over each video before they are squared, so that many pairs of one video
     do not count as many independent ones.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n,)
-        What is averaged.
-    clusters : ndarray of int, shape (n,)
-        Video of each.
-
-    Returns
-    -------
-    float
-        NaN with fewer than two videos.
     """
     names = np.unique(clusters)
     if len(names) < 2:
@@ -211,19 +199,7 @@ class HeldOutPairs:
             )
 
     def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Evaluation:
-        """Ask a tracker for all pairs.
-
-        Parameters
-        ----------
-        model : nn.Module
-            A `TrackerModel`; left in the mode that it is in.
-        batch_size : int, default=64
-            Pairs at a time.
-
-        Returns
-        -------
-        Evaluation
-        """
+        """Ask a tracker for all pairs."""
         device = next(model.parameters()).device
         training = model.training
         model.eval()

@@ -37,38 +37,13 @@ class OpenCVTracker:
         self._box = np.zeros(4)
 
     def init(self, frame: Picture, box: Floats) -> None:
-        """Start on a frame.
-
-        Parameters
-        ----------
-        frame : ndarray of uint8, shape (h, w, 3)
-            RGB.
-        box : array of float, shape (4,)
-            Left, top, width, height in pixels.
-        """
+        """Start on a frame."""
         self._tracker = self._create()
         self._box = np.array(box, dtype=np.float64)
         self._tracker.init(_bgr(frame), whole_pixels(self._box, frame.shape[1], frame.shape[0]))
 
     def update(self, frame: Picture) -> Tuple[Floats, float]:
-        """Box and score in the next frame.
-
-        Parameters
-        ----------
-        frame : ndarray of uint8, shape (h, w, 3)
-            RGB.
-
-        Returns
-        -------
-        box : ndarray of float, shape (4,)
-        score : float
-            What the tracker gives, if it gives one; else 1 where found and 0 where lost.
-
-        Raises
-        ------
-        RuntimeError
-            Before `init`.
-        """
+        """Box and score in the next frame."""
         if self._tracker is None:
             raise RuntimeError("update needs a tracker that was started: call init first")
         found, box = self._tracker.update(_bgr(frame))
@@ -109,23 +84,7 @@ def mil() -> Any:
 
 
 def nano(folder: Path) -> Callable[[], Any]:
-    """NanoTrack; the folder holds its two ONNX files.
-
-    Parameters
-    ----------
-    folder : Path
-        With ``nanotrack_backbone_sim.onnx`` and ``nanotrack_head_sim.onnx``.
-
-    Returns
-    -------
-    callable
-        Makes a tracker.
-
-    Raises
-    ------
-    FileNotFoundError
-        If one of the files is not there.
-    """
+    """NanoTrack; the folder holds its two ONNX files."""
     for name in NANO_FILES:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"NanoTrack needs {name} in {folder}")
@@ -134,41 +93,35 @@ def nano(folder: Path) -> Callable[[], Any]:
     return lambda: _class("TrackerNano").create(parameters)
 
 
+def vit(file: Path) -> Callable[[], Any]:
+    """OpenCV's TrackerVit; ``file`` is its ONNX file. Raises FileNotFoundError without it."""
+    if not file.is_file():
+        raise FileNotFoundError(f"TrackerVit needs its ONNX file; there is no {file}")
+    parameters = _parameters("TrackerVit")
+    parameters.net = str(file)
+    return lambda: _class("TrackerVit").create(parameters)
+
+
 PEERS: Dict[str, Callable[[], Any]] = {"csrt": csrt, "kcf": kcf, "mil": mil}
-NAMES = (*PEERS, "nano")
+NAMES = (*PEERS, "nano", "vit")
 
 
-def make_peer(name: str, *, nano_folder: Optional[Path] = None) -> OpenCVTracker:
-    """One of OpenCV's trackers.
-
-    Parameters
-    ----------
-    name : str
-        ``"csrt"``, ``"kcf"``, ``"mil"`` or ``"nano"``.
-    nano_folder : Path, optional
-        Where NanoTrack's weights are; only it needs them.
-
-    Returns
-    -------
-    OpenCVTracker
-
-    Raises
-    ------
-    ValueError
-        If there is no such peer, or NanoTrack is asked for without its folder.
-    FileNotFoundError
-        If NanoTrack's weights are not there.
-    ImportError
-        If the installed OpenCV lacks the tracker.
-    """
+def make_peer(
+    name: str, *, nano_folder: Optional[Path] = None, vit_file: Optional[Path] = None
+) -> OpenCVTracker:
+    """One of OpenCV's trackers."""
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}; got {name!r}")
-    if name != "nano":
+    if name in PEERS:
         create = PEERS[name]
-    elif nano_folder is None:
-        raise ValueError("nano needs the folder of its weights (--nano FOLDER); got none")
-    else:
+    elif name == "nano":
+        if nano_folder is None:
+            raise ValueError("nano needs the folder of its weights (--nano FOLDER); got none")
         create = nano(Path(nano_folder))
+    else:
+        if vit_file is None:
+            raise ValueError("vit needs the file of its weights (--vit FILE); got none")
+        create = vit(Path(vit_file))
     create()  # so that a missing tracker is told before a run, not in the middle of it
     return OpenCVTracker(create)
 

@@ -32,21 +32,7 @@ STYLES = ("-", "--", "-.", ":")  # a second way to tell lines apart
 
 
 def curves(outcomes: Dict[str, Outcome], kind: str) -> Any:
-    """Success, precision or normalised precision over its threshold.
-
-    Parameters
-    ----------
-    outcomes : dict of str to Outcome
-        By tracker.
-    kind : str
-        One of `CURVES`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The legend gives each tracker's AUC (success), or its precision at 20 pixels or at a fifth
-        of the target's size, best first.
-    """
+    """Success, precision or normalised precision over its threshold."""
     name, measure, thresholds, x_words, y_words = CURVES[kind]
     ranks = {tracker: outcome.mean(measure).mean for tracker, outcome in outcomes.items()}
     figure, axes = _figure()
@@ -70,19 +56,7 @@ def curves(outcomes: Dict[str, Outcome], kind: str) -> Any:
 
 
 def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
-    """Success AUC over speed, with 95 % intervals of the AUC.
-
-    Parameters
-    ----------
-    outcomes : dict of str to Outcome
-        By tracker.
-    words : str, optional
-        What the speed was measured on, for the axis.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Success AUC over speed, with 95 % intervals of the AUC."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     figure, axes = _figure()
@@ -114,21 +88,7 @@ def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
 def by_time(
     groups: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
 ) -> Any:
-    """Success rate by frames since the template, with 95 % intervals.
-
-    Parameters
-    ----------
-    groups : dict of str to list of Interval
-        By tracker, one interval a group.
-    labels : sequence of str
-        Names of the groups.
-    n_sequences : sequence of int
-        Sequences that reach each group.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Success rate by frames since the template, with 95 % intervals."""
     figure, axes = _figure(width=8.5)
     x = np.arange(len(labels))
     for place, (tracker, values) in enumerate(groups.items()):

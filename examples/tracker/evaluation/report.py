@@ -10,20 +10,7 @@ from .pairs import Evaluation
 
 
 def table(evaluations: Dict[str, Evaluation], labels: Sequence[str]) -> str:
-    """Success by interval bin, one column a tracker, with standard errors.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation
-        By name of the tracker; all on the same pairs.
-    labels : sequence of str
-        Name of each bin.
-
-    Returns
-    -------
-    str
-        Rows of ``label | pairs | mean +- standard error ...``, in percent.
-    """
+    """Success by interval bin, one column a tracker, with standard errors."""
     names = list(evaluations)
     first = evaluations[names[0]]
     rows = [["interval", "pairs", *names]]
@@ -55,20 +42,7 @@ def _layout(rows: List[List[str]]) -> str:
 
 
 def differences(evaluations: Dict[str, Evaluation], baseline: str) -> Dict[str, Dict[str, float]]:
-    """Mean success less the baseline's, pair by pair.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation
-        On the same pairs; as many runs of each, in the same order of seeds.
-    baseline : str
-        Name of one of them.
-
-    Returns
-    -------
-    dict of str to dict
-        ``difference`` and its ``standard_error`` (over videos, and over runs) by name.
-    """
+    """Mean success less the baseline's, pair by pair."""
     base = evaluations[baseline]
     found = {}
     for name, evaluation in evaluations.items():
@@ -102,23 +76,7 @@ def _plain(values: Any) -> List[Any]:
 def overview(
     evaluations: Dict[str, Evaluation], labels: Sequence[str], chance: float, title: str
 ) -> Any:
-    """Success by interval bin as lines with error bars.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation
-        By name of the tracker.
-    labels : sequence of str
-        Name of each bin.
-    chance : float
-        Success of always answering the middle.
-    title : str
-        Heading.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Success by interval bin as lines with error bars."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
@@ -141,22 +99,7 @@ def overview(
 
 
 def summary(evaluations: Dict[str, Evaluation], labels: Sequence[str], middle: Evaluation) -> str:
-    """What a comparison found, in words that claim no more than it shows.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation
-        By name of the tracker; all on the same pairs, and of as many runs.
-    labels : sequence of str
-        Name of each bin.
-    middle : Evaluation
-        Of always answering the middle.
-
-    Returns
-    -------
-    str
-        The table, and the differences to ``"random"`` where it is among them.
-    """
+    """What a comparison found, in words that claim no more than it shows."""
     n_runs = next(iter(evaluations.values())).n_runs
     over = "videos" if n_runs == 1 else "videos and seeds"
     title = (

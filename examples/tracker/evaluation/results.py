@@ -69,29 +69,7 @@ LAYOUTS: Dict[str, Layout] = {
 def write_results(
     root: Path, layout: str, tracker: str, tracks: Dict[str, Track]
 ) -> Tuple[Path, ...]:
-    """Write all runs of one tracker.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of results; got10k's toolkit calls it ``result_dir``.
-    layout : str
-        One of `LAYOUTS`.
-    tracker : str
-        Name in the folder's name.
-    tracks : dict of str to Track
-        By sequence.
-
-    Returns
-    -------
-    tuple of Path
-        The tracker's folder and, where a server takes one, the zip beside it.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layout.
-    """
+    """Write all runs of one tracker."""
     plan = _plan(layout)
     folder = root / plan.folder.format(tracker=tracker)
     for name, track in tracks.items():
@@ -110,24 +88,7 @@ def write_results(
 
 
 def read_result(root: Path, layout: str, tracker: str, name: str) -> Floats:
-    """Boxes of one run, 0-based, as `write_results` or another program wrote them.
-
-    Parameters
-    ----------
-    root, layout, tracker
-        As `write_results`.
-    name : str
-        Sequence.
-
-    Returns
-    -------
-    ndarray of float, shape (n, 4)
-
-    Raises
-    ------
-    ValueError
-        If there is no such layout, or the file does not hold four numbers per line.
-    """
+    """Boxes of one run, 0-based, as `write_results` or another program wrote them."""
     plan = _plan(layout)
     path = root / plan.folder.format(tracker=tracker) / plan.boxes.format(name=name)
     return read_boxes(path) - _shift(plan)

@@ -65,13 +65,7 @@ class Row:
 
     @classmethod
     def load(cls, folder: Path) -> Optional[Row]:
-        """The row of a folder; None if it is not done.
-
-        Raises
-        ------
-        ValueError
-            If the file is not what `save` writes.
-        """
+        """The row of a folder; None if it is not done."""
         path = folder / ROW
         if not path.is_file():
             return None
@@ -94,13 +88,7 @@ class Row:
         return cls(config, about["labels"], evaluation, middle, about["names"])
 
     def check(self, config: TrainConfig) -> None:
-        """Refuse to be compared with a run of other settings than mode and seed.
-
-        Raises
-        ------
-        ValueError
-            If they differ; names the settings.
-        """
+        """Refuse to be compared with a run of other settings than mode and seed."""
         differences = self.config.differences(
             replace(
                 config,
@@ -115,27 +103,7 @@ class Row:
 
 
 def collect(out: Path) -> Tuple[List[Row], Dict[str, Evaluation], List[int]]:
-    """All rows of a study that can be compared.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the study.
-
-    Returns
-    -------
-    rows : list of Row
-        Those that are done, by mode and seed.
-    evaluations : dict of str to Evaluation
-        By mode, one run a seed, of the seeds that are done in all modes which are there.
-    seeds : list of int
-        These seeds.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, no seed is done in all modes, or settings or held-out pairs differ.
-    """
+    """All rows of a study that can be compared."""
     found = [Row.load(path.parent) for path in sorted(out.glob(f"*/{ROW}"))]
     rows = [row for row in found if row is not None]
     if not rows:

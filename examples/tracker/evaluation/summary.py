@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Outcome:
 
     scores: Dict[str, Scores]
     frames_per_second: Dict[str, float]
+    runs: Tuple[float, ...] = ()  # AUC of each run, the mean over sequences
 
     def values(self, measure: str) -> Floats:
         """One measure of every sequence, shape (n_sequences,)."""
@@ -112,6 +113,17 @@ def difference_lines(outcomes: Dict[str, Outcome], measure: str = "auc") -> List
     return lines
 
 
+def run_lines(outcomes: Dict[str, Outcome]) -> List[str]:
+    """Spread of the AUC over runs, a line per tracker with two runs or more."""
+    return [
+        f"AUC of {name} over {len(outcome.runs)} runs: mean {np.mean(outcome.runs):.3f}, "
+        f"standard deviation {np.std(outcome.runs, ddof=1):.3f}, "
+        f"lowest {min(outcome.runs):.3f}, highest {max(outcome.runs):.3f}"
+        for name, outcome in outcomes.items()
+        if len(outcome.runs) > 1
+    ]
+
+
 def by_auc(outcomes: Dict[str, Outcome]) -> List[str]:
     """Names of trackers, best AUC first."""
     return sorted(outcomes, key=lambda name: -np.nan_to_num(outcomes[name].mean("auc").mean))
@@ -131,6 +143,7 @@ def numbers(outcomes: Dict[str, Outcome]) -> Dict[str, Any]:
                 }
                 for name, scores in outcome.scores.items()
             },
+            "auc_of_runs": [plain(value) for value in outcome.runs],
             "curves": {name: plain(outcome.curve(name)) for name in CURVES},
             "first_less_this": {
                 m: plain(first.difference(outcome, m)) for m in TITLES if outcome is not first
