@@ -23,6 +23,8 @@ extensions = [
     "figures",
 ]
 default_role = "py:obj"  # `name` in a docstring is a link where there is something to link to
+nitpicky = True  # a reference that leads nowhere is an error
+nitpick_ignore_regex = [("py:obj", "[a-z_]+")]  # parameters, which numpydoc writes the same way
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
@@ -51,3 +53,16 @@ pygments_dark_style = "github-dark"
 html_title = f"sstrack-sched {release}"
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
+
+
+def resolve_from_top(app, env, node, contnode):
+    """Find `IntervalSampler` in docstrings of the adapters, too: names there are top-level ones."""
+    if node.get("reftype") != "obj":
+        return None
+    name = f"sstrack_sched.{node['reftarget']}"
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, contnode)
+
+
+def setup(app):
+    app.connect("missing-reference", resolve_from_top)

@@ -108,11 +108,10 @@ class SuccessAwareScheduler:
         self.epoch, self.redetection, self.expected_success = 0, 0.0, math.nan
         self.distribution = self.random_distribution
         self.loss_weights = _checks.frozen(np.ones(self.n_bins))
-        self.success_rate = _checks.frozen(np.full(self.n_bins, np.nan))
+        self._measured = self.success_rate = _checks.frozen(np.full(self.n_bins, np.nan))
         rule = self._config["threshold"]
         self.threshold: float = math.nan if rule == "mean" else rule
         self._history: List[EpochRecord] = []
-        self._measured = self.success_rate  # of the last epoch that had samples of the bin
         self._recorded = SuccessStatistics(self.n_bins)
 
     @property
@@ -121,8 +120,10 @@ class SuccessAwareScheduler:
         return list(self._history)
 
     def __repr__(self) -> str:
-        epoch = f"epoch {self.epoch} of {self.total_epochs}, d = {self.redetection:.3g}"
-        return f"<SuccessAwareScheduler: {self.n_bins} bins, {epoch}>"
+        q, d, epoch = self.distribution, self.redetection, f"{self.epoch} of {self.total_epochs}"
+        bar = "".join("▁▂▃▄▅▆▇█"[i] for i in (7.99 * q / q.max()).astype(int))
+        tau = f"tau = {self.threshold:.3g}, Q = {bar}"
+        return f"<SuccessAwareScheduler: epoch {epoch}, d = {d:.3g}, {tau}>"
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Take in samples of the current epoch; as often as you like.

@@ -138,7 +138,11 @@ def test_source_has_a_repr_everywhere(new):
     curriculum = new()
     assert repr(curriculum).startswith("<Curriculum: epoch 0 of 3, 0 of 96 samples recorded, ")
     assert repr(curriculum.sampler).startswith("<CurriculumSampler: 96 samples of ")
-    assert repr(curriculum.scheduler) == "<SuccessAwareScheduler: 4 bins, epoch 0 of 3, d = 0>"
+    shown = repr(curriculum.scheduler)
+    assert shown.startswith("<SuccessAwareScheduler: epoch 0 of 3, d = 0, tau = nan, Q = ")
+    bar, q = shown.rpartition("= ")[2][:-1], curriculum.distribution
+    levels = np.array(["▁▂▃▄▅▆▇█".index(one) for one in bar])
+    assert (np.abs(levels / 7 - q / q.max()) < 1 / 7).all() and levels.max() == 7
 
 
 def test_sampler_has_the_attributes_of_a_distributed_sampler(new):
