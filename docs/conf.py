@@ -49,6 +49,7 @@ numpydoc_validation_checks = {  # what is documented is there, in order, with ty
 add_module_names = False
 
 html_theme = "furo"
+pygments_style = "friendly"  # lines that a diff adds are green
 pygments_dark_style = "github-dark"
 html_title = f"sstrack-sched {release}"
 html_static_path = ["_static"]

@@ -24,7 +24,8 @@ def diff_lines():
 def test_the_loop_runs_before_and_after_the_diff(side):
     from torch.utils.data import DataLoader, Dataset
 
-    from sstrack_sched import IntervalBins
+    import sstrack_sched
+    from sstrack_sched.torch import Curriculum
 
     class RandomPairs(Dataset):
         def __len__(self):
@@ -44,9 +45,12 @@ def test_the_loop_runs_before_and_after_the_diff(side):
         return losses, torch.exp(-losses.detach())
 
     names = {
-        **locals(),
-        "IntervalBins": IntervalBins,
+        **vars(sstrack_sched),
+        "Curriculum": Curriculum,
         "DataLoader": DataLoader,
+        "RandomPairs": RandomPairs,
+        "Pairs": Pairs,
+        "model": model,
         "optimizer": torch.optim.SGD(layer.parameters(), lr=0.1),
         "lengths": [300, 450, 1200],
         "epochs": 2,

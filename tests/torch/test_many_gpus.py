@@ -1,0 +1,62 @@
+"""The script of the page "From one GPU to many", run under torchrun with one and two processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "tutorials" / "many-gpus.md"
+
+pytest.importorskip("torch.distributed.run")
+
+
+def run(folder, n_processes, stop_after=4):
+    """History that the page's script saves in a folder."""
+    (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    folder.mkdir(exist_ok=True)
+    (folder / "train.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        [*command, f"--nproc_per_node={n_processes}", "train.py"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "STOP_AFTER": str(stop_after),
+            "PYTHONPATH": path,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        },
+        check=True,
+        timeout=240,
+    )
+    return torch.load(folder / "checkpoint.pt")["curriculum"]["scheduler"]["history"]
+
+
+def test_schedule_is_the_same_for_one_and_two_processes_and_after_a_change(tmp_path):
+    one = run(tmp_path / "one", 1)
+    run(tmp_path / "changed", 2, stop_after=2)
+    changed = run(tmp_path / "changed", 1)
+
+    assert [sum(record["count"]) for record in one] == [640] * 4
+    for mine, other in zip(one, changed):
+        assert mine["count"] == other["count"]
+        np.testing.assert_allclose(mine["distribution"], other["distribution"], atol=0.02)
+    assert len(changed) == 4
+
+
+def test_the_diff_of_the_page_is_in_its_script():
+    text = PAGE.read_text(encoding="utf-8")
+    (diff,) = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    added = [line[1:].replace("Tracker())", "Tracker()") for line in diff.splitlines()]
+    kept = [line for line, whole in zip(added, diff.splitlines()) if whole[0] in "+ "]
+    assert kept and all(line in script for line in kept)
