@@ -96,7 +96,7 @@ class Run:
 
 
 def run_tests(run):
-    """How many tests passed, failed and were skipped."""
+    """Numbers of tests that passed, failed and were skipped."""
     report = run.options.out / "tests.xml"
     report.unlink(missing_ok=True)
     run.call(["-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"])

@@ -1,4 +1,4 @@
-"""What the gradient of the expected success costs, and how exact it is, from 8 bins to 10^6.
+"""Cost and exactness of the gradient of the expected success, from 8 bins to 10^6.
 
 Two peers in the same run: torch autograd over the chain recurrence, a Python loop over the bins as
 one would write it (unbound once, for indexing bin by bin costs O(r^2) in its backward pass), and

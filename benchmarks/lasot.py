@@ -1,4 +1,4 @@
-"""How long the set-up and an epoch of pairs take at the size of LaSOT's training set.
+"""Time of the set-up and of an epoch of pairs at the size of LaSOT's training set.
 
 Index, q^R of the three schemes and eligibility tables once per run, then 60,000 pairs (one epoch of
 OSTrack). The peer, in the same run, is the selection that the lineage of PyTracking, STARK and

@@ -1,4 +1,4 @@
-"""How large ViT-Tiny is as a tracker: parameters and MACs, counted as OSTrack counts.
+"""Size of ViT-Tiny as a tracker: parameters and MACs, counted as OSTrack counts.
 
 Counted is ``vit_tiny`` of ``examples/tracker``; and, given a checkout of OSTrack, the network that
 it builds where ``examples/ostrack/train.py --backbone vit_tiny`` trains it. Both at the sizes of

@@ -1,4 +1,4 @@
-"""What the library costs in a real training step: the tracker of ``examples/tracker``, demo's size.
+"""Cost of the library in a real training step: the tracker of ``examples/tracker``, demo's size.
 
 Each part is timed in every step: drawing the pairs (all that the sampler's iterator does), the loss
 weights (and, measured apart, what they add to the backward pass), the recorder, and the
@@ -136,7 +136,7 @@ def plain_steps(config, store):
 
 
 def backward_seconds(batch_size):
-    """What weighing adds to the backward pass: medians with and without, taking turns."""
+    """Cost of the loss weights in the backward pass: medians with and without, taking turns."""
     weigh = LossWeight([1.0, 2.0])
     bins = torch.arange(batch_size) % 2
     losses = torch.rand(batch_size, requires_grad=True)

@@ -1,4 +1,4 @@
-"""What an index of 10^7 videos costs, and one of 10^9 frames with visibility masks.
+"""Cost of an index of 10^7 videos, and of one of 10^9 frames with visibility masks.
 
 Every stage runs in a process of its own, so that its peak memory is its own: building and saving
 the index, computing and saving the eligibility tables (one process, in chunks), opening both from
@@ -151,7 +151,7 @@ STAGES = {  # function, title of its row
 
 
 def in_new_process(stage, folder, options):
-    """What a stage returns, with its peak memory."""
+    """Result of a stage, with its peak memory."""
     sizes = ["--videos", str(options.videos), "--frames", str(options.frames)]
     command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder), *sizes]
     done = subprocess.run(

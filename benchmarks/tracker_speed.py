@@ -1,4 +1,4 @@
-"""How long a tracker takes for a frame: ours by engine and precision, and OpenCV's trackers.
+"""Time of a tracker per frame: ours by engine and precision, and OpenCV's trackers.
 
 What is timed is the whole ``update`` call, from the frame in memory to the box. The trackers take
 turns, some frames each, on the same videos; medians over all frames. Beside each of ours stands the
@@ -181,7 +181,7 @@ def show(rows):
 
 
 def parts(network, videos):
-    """Where the default tracker's time goes, and what a crop of a large frame costs, in ms."""
+    """Parts of the default tracker's time, and the cost of a crop of a large frame, in ms."""
     cv2.setNumThreads(1)
     tracker, spent = Tracker(network, threads=1), []
     locate = tracker.engine.locate

@@ -132,7 +132,7 @@ MISTAKES = [
 
 
 def message_of(mistake):
-    """What the library says: the error, or a warning."""
+    """The library's message: an error or a warning."""
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -126,7 +126,7 @@ def by_interval(sums: Floats) -> Floats:
 
 
 def resample(n_videos: int, n_resamples: int, seed: int = 0) -> Floats:
-    """How often each bootstrap resample draws each video, (n_resamples, n_videos)."""
+    """Counts of each video in each bootstrap resample, (n_resamples, n_videos)."""
     shares = np.full(n_videos, 1 / n_videos)
     draws = np.random.default_rng(seed).multinomial(n_videos, shares, size=n_resamples)
     return np.asarray(draws, dtype=np.float64)

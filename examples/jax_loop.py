@@ -37,7 +37,7 @@ SHAPES = {"w1": (N_SEEN, 64), "b1": 64, "w2": (64, 4), "b2": 4}
 
 
 def crops(pairs):
-    """What the network sees of each pair, and the box that it should answer."""
+    """Input of the network for each pair, and the target box."""
     change = BOXES[pairs.video, pairs.search] - BOXES[pairs.video, pairs.template]
     return np.tanh(change @ DISTORTION) + NOISE[pairs.video, pairs.search], change
 

@@ -180,7 +180,7 @@ def bias_of_few_videos(n_features: int, n_draws: int = 50) -> List[List[float]]:
 
 
 def tables(stored: Dict[str, Any]) -> str:
-    """What is stored as the Markdown tables of docs/similarity.md."""
+    """The stored results as the Markdown tables of docs/similarity.md."""
     of = stored["similarity"]
     shown = [label for label in of if not label.endswith(MEAN)]
     head, steps = " | ".join(shown), range(1, len(stored["times"]))

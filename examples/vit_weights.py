@@ -45,7 +45,7 @@ def read_tensors(file: Path) -> Weights:
 
 
 def prefix_of(tensors: Weights) -> str:
-    """What the encoder's names start with; the shortest, not that of a part beside it."""
+    """Prefix of the encoder's names: the shortest one, not that of a part beside it."""
     return min((name[: -len(MARK)] for name in tensors if name.endswith(MARK)), key=len)
 
 
@@ -89,7 +89,7 @@ class _Unread:
 
 
 def _load(file: Path) -> Any:
-    """What torch saved; no code of the file runs, whatever classes it names."""
+    """Content of a file that torch saved; no code of the file runs."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except TypeError:  # torch before 1.13, on which OSTrack's own environment may be

@@ -222,7 +222,7 @@ def shown(value: Any) -> str:
 
 
 def _is_masked(value: Any) -> bool:
-    """Tell if an array, or one in nested lists, has a masked entry."""
+    """True if an array, or one in nested lists, has a masked entry."""
     if isinstance(value, (list, tuple)):
         return any(map(_is_masked, value))
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))

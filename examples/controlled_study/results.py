@@ -1,4 +1,4 @@
-"""What the stored files say: differences between rows, and the cells of the map."""
+"""Results from the stored files: differences between rows, and the cells of the map."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def mean_gain(cells: Sequence[Cell], pair: Pair) -> Estimate:
 
 
 def standing(cells: Sequence[Cell]) -> Dict[Tuple[str, Pair], bool]:
-    """Which gains stand after Holm's correction among all of the map, by setting and pair."""
+    """Gains that stand after Holm's correction over the whole map, by setting and pair."""
     keys = [(cell.setting.name, pair) for cell in cells for pair in MAP_PAIRS]
     stands = significant([cell.gain[pair] for cell in cells for pair in MAP_PAIRS])
     return dict(zip(keys, stands.tolist()))

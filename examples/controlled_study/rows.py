@@ -1,4 +1,4 @@
-"""What each row of the tables changes: how often each bin is drawn, and what it weighs."""
+"""Rows of the tables: how often each bin is drawn, and its loss weight."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def significant(estimates: Sequence[Estimate]) -> np.ndarray:
-    """Which of these exclude 0, by their intervals and, corrected for their number, by p < 0.05."""
+    """True where 0 is excluded, by the interval and, corrected for their number, by p < 0.05."""
     excludes = np.array([e.excludes_zero for e in estimates])
     return excludes & (holm([e.p for e in estimates]) < 0.05)
 

@@ -88,7 +88,7 @@ def percent(values: np.ndarray) -> str:
 
 
 def premise(store: Store) -> str:
-    """How success falls with the interval for `random`, before anything else."""
+    """Table of the fall of success with the interval for `random`."""
     lines = []
     for setting in store.made_by["settings"]:
         name = setting["name"]

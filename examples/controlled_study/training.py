@@ -87,7 +87,7 @@ def train(
 
 
 def frames_of_pairs(setting: Setting, world: World, pairs: Pairs) -> np.ndarray:
-    """Where the frames of each step are: its templates, then its search frames."""
+    """Rows of the frames of each step: its templates, then its search frames."""
     offset = world.videos.offsets[pairs.video]
     columns = offset + pairs.template, offset + pairs.search + world.videos.n_frames
     return np.concatenate([c.reshape(setting.steps, setting.batch) for c in columns], axis=1)

@@ -1,1 +1,1 @@
-"""What the plug-ins for OSTrack, AVTrack and HiT share; the three descend from STARK's code."""
+"""Code that the plug-ins for OSTrack, AVTrack and HiT share; all three descend from STARK's."""

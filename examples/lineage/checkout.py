@@ -23,7 +23,7 @@ def nothing(*_args: Any) -> None:
 
 @dataclass(frozen=True)
 class Tracker:
-    """What sets one tracker of the lineage apart from the others.
+    """Differences of one tracker of the lineage from the others.
 
     `files` tell its checkout from its relatives'. `add_arguments(parser)` adds options,
     `prepare(args)` applies them once the checkout can be imported, `check_config(cfg, args)`

@@ -74,7 +74,7 @@ def parse(dataset: Any) -> VideoIndex:
 
 
 def name_of(dataset: Any, i: int) -> str:
-    """What a user knows a video by."""
+    """Name by which a user knows a video."""
     names = getattr(dataset, "sequence_list", None)
     return str(i if names is None else names[i])
 

@@ -158,7 +158,7 @@ def scheduled_loader(loader: Any, cfg: Any, args: argparse.Namespace, make_sampl
 
 
 def explain_download(error: Exception) -> None:
-    """Say what to do where pretrained weights cannot be downloaded, which torch.hub or timm do."""
+    """Explain what to do where torch.hub or timm cannot download pretrained weights."""
     if type(error).__module__.split(".")[0] in ("urllib", "requests", "httpx", "huggingface_hub"):
         raise SetupError(
             f"the backbone's pretrained weights cannot be downloaded ({error}); --from-scratch "

@@ -1,4 +1,4 @@
-"""What the checkouts need on a newer stack than the one they pin (Python 3.8, torch 1.9, CUDA).
+"""Changes for a newer stack than the one that the checkouts pin (Python 3.8, torch 1.9, CUDA).
 
 Each function is one patch of a library in this process, with its reason; it looks whether the patch
 is needed and returns whether it was applied. In the pinned environment none is. No file changes.

@@ -1,4 +1,4 @@
-"""What a run tells of its schedule: a line of log, TensorBoard, a picture."""
+"""Reports of a run on its schedule: a line of log, TensorBoard, an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How success falls with the interval on composited clips: ``python -m examples.tracker.fall``.
+"""Fall of success with the interval on composited clips: ``python -m examples.tracker.fall``.
 
 The shipped tracker answers pairs of clips that it has not seen, by strength of the drift. This
 table alone set strength 1: its fall is about that of a real tracker on real videos, the

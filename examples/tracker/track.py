@@ -90,7 +90,7 @@ class Outputs:
         return show(picture) if self.window else True
 
     def summary(self) -> str:
-        """What came of it, in a line."""
+        """Summary of the run, in one line."""
         words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
         if self.n_frames < 2:
             return words

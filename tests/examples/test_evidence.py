@@ -94,7 +94,7 @@ def effects():
 
 
 def test_readme_has_the_effects_of_the_stored_results():
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     number = r"(\S+) \((\S+) to ([^)]+)\)"
     named = re.findall(rf"<!-- effect (\w+) (\w+) -->{number}", readme)
     assert len(named) == 3

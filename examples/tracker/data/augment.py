@@ -52,7 +52,7 @@ KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {
 
 @dataclass(frozen=True)
 class Degradation:
-    """One thing that happens to a crop: a key of ``KINDS`` or nothing, its strength in [0, 1]."""
+    """One degradation of a crop: a key of ``KINDS`` or nothing, its strength in [0, 1]."""
 
     kind: str = ""
     strength: float = 0.0
@@ -65,7 +65,7 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Change:
-    """What training does to one pair, drawn beforehand; of two values, the template's is first."""
+    """Changes to one pair in training, drawn beforehand; of two values, the template's is first."""
 
     shift: Tuple[float, float] = (0.0, 0.0)  # of the search crop's centre, in roots of the area
     scale: float = 1.0  # of the search crop's side

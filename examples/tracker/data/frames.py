@@ -99,7 +99,7 @@ def _natural(name: str) -> List[Union[int, str]]:
 
 
 def default_cache() -> Path:
-    """Where decoded frames go: ``sstrack-tracker`` in the user's folder of caches."""
+    """Folder of decoded frames: ``sstrack-tracker`` in the user's folder of caches."""
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "sstrack-tracker"
 

@@ -1,4 +1,4 @@
-"""How each benchmark lays out its files, in one table, and how a video is read by it.
+"""Layouts of the benchmarks' files, in one table, and the reader of a video by it.
 
 Boxes come out 0-based: the pixel in the corner covers (0, 0) to (1, 1). In every layout a frame
 counts as without the target where its box is missing, nan or empty, or less than half in the
@@ -51,7 +51,7 @@ class Video(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one benchmark has its files.
+    """Layout of one benchmark's files.
 
     ``boxes`` and ``pictures`` are paths from the folder of a video, or of the benchmark where ``*``
     in both stands for the video's name. ``{}`` stands for the folder's own name.
@@ -163,7 +163,7 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
 
 
 def _place(layout: Layout, video: Video) -> Tuple[Path, int]:
-    """Where a video's pictures are, and the number of the first."""
+    """Paths of a video's images, and the number of the first."""
     if layout.name == "otb":
         return video.pictures, OTB_STARTS.get(video.name, 1)
     if video.pictures.exists() or video.name not in UAV_STARTS:

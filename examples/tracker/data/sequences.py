@@ -63,14 +63,14 @@ class Sequence:
 
 
 def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which boxes (n, 4) have four finite numbers and a positive width and height."""
+    """True for boxes (n, 4) with four finite numbers and a positive width and height."""
     finite = np.isfinite(boxes).all(axis=1)
     with np.errstate(invalid="ignore"):
         return finite & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
 
 
 def video_index(sequences: List[Sequence]) -> VideoIndex:
-    """What can be sampled from these sequences, in their order."""
+    """Index of what can be sampled from these sequences, in their order."""
     if not sequences:
         raise ValueError("video_index needs at least one sequence; got none")
     weight = np.array([sequence.weight for sequence in sequences])

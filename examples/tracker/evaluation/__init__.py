@@ -1,1 +1,1 @@
-"""How good a tracker is."""
+"""Evaluation of trackers."""

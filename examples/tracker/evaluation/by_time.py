@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TimeConfig:
-    """Where runs start, how long they are, and how their frames are grouped.
+    """Starts and length of runs, and groups of their frames.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How sure a mean over sequences is: percentile bootstrap over whole sequences.
+"""Confidence interval of a mean over sequences: percentile bootstrap over whole sequences.
 
 Frames of one video are alike, so sequences are drawn, not frames. Where only a few sequences are
 averaged (ten, say) such intervals are too narrow: they know of no video unlike those.

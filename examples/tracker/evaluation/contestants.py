@@ -15,7 +15,7 @@ SHIPPED = "lite"
 
 @dataclass(frozen=True)
 class Settings:
-    """How trackers are run.
+    """Settings that trackers run with.
 
     Parameters
     ----------

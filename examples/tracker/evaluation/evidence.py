@@ -1,4 +1,4 @@
-"""What a study found: one JSON file with all that made it, and tables drawn from that file alone.
+"""Results of a study: one JSON file with its settings, and tables drawn from that file alone.
 
 Intervals are over runs and sequences together (`bootstrap_crossed`). Differences are between runs
 of the same seed on the same pairs.
@@ -56,7 +56,7 @@ def made_with(rows: List[Row], command: str) -> Dict[str, Any]:
 
 
 def training(out: Path, mode: str, seeds: List[int]) -> Dict[str, Any]:
-    """What the runs of a mode recorded while they trained: means over seeds."""
+    """Values that the runs of a mode recorded in training: means over seeds."""
     histories = [json.loads((out / f"{mode}-{seed}" / HISTORY).read_text()) for seed in seeds]
     last = [history[-1] for history in histories]
     counts = np.array([[record["count"] for record in history] for history in histories])

@@ -37,7 +37,7 @@ PRECISE = 20  # index of 20 pixels, and of a share of 0.2
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What one run of a tracker over one sequence is worth. NaN where no frame counts.
+    """Measures of one run of a tracker over one sequence. NaN where no frame counts.
 
     Parameters
     ----------

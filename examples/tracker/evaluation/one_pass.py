@@ -20,7 +20,7 @@ RUN_SPACING = 10  # frames from the start of one run to that of the next
 
 
 class AnyTracker(Protocol):
-    """What can be evaluated."""
+    """Interface of a tracker that can be evaluated."""
 
     def init(self, frame: NDArray[np.uint8], box: Floats) -> None:
         """Start on an RGB frame with the target in ``box``."""
@@ -149,7 +149,7 @@ def check_same(path: Path, stored: np.lib.npyio.NpzFile, sequence: Sequence, ide
 
 
 def annotation(sequence: Sequence) -> Floats:
-    """What a run is judged by: boxes, NaN where the target is not visible; shape (n, 4)."""
+    """Annotated boxes, NaN where the target is not visible; shape (n, 4)."""
     return np.where(sequence.visible[:, None], sequence.boxes, np.nan)
 
 

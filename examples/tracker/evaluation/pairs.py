@@ -1,4 +1,4 @@
-"""How well a tracker finds the target again, by interval, on videos that it was not trained on.
+"""Success by interval on pairs of held-out videos.
 
 This measures pairs: one template, one search crop around the target. Tracking through whole videos
 is another matter.
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What is asked of a tracker.
+    """Settings of an evaluation on pairs.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class HeldOutPairs:
         return self._judge(torch.cat(boxes))
 
     def middle(self) -> Evaluation:
-        """What no tracker should be below: always answer a square in the middle, target-sized."""
+        """Lower bound for any tracker: a square of the target's size in the middle."""
         side = 1.0 / 4.0  # the search crop is four times as wide as the target
         return self._judge(torch.tensor([[0.5, 0.5, side, side]]).expand(len(self), 4))
 

@@ -99,7 +99,7 @@ def overview(
 
 
 def summary(evaluations: Dict[str, Evaluation], labels: Sequence[str], middle: Evaluation) -> str:
-    """What a comparison found, in words that claim no more than it shows."""
+    """Result of a comparison, in words that claim no more than it shows."""
     n_runs = next(iter(evaluations.values())).n_runs
     over = "videos" if n_runs == 1 else "videos and seeds"
     title = (

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a benchmark's toolkit looks for a run.
+    """Files in which a benchmark's toolkit looks for a run.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Outcome:
         return np.array([getattr(scores, measure) for scores in self.scores.values()])
 
     def weights(self, measure: str) -> Floats:
-        """What each sequence counts in the mean: frames for AO and SR, else 1."""
+        """Weight of each sequence in the mean: frames for AO and SR, else 1."""
         if measure in BY_FRAME:
             return self.values("n_frames").astype(np.float64)
         return np.ones(len(self.scores))

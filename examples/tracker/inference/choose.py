@@ -14,7 +14,7 @@ Map = NDArray[np.float32]
 
 
 class Maps(NamedTuple):
-    """What a network says about one search crop, all in [0, 1]."""
+    """Maps of the network for one search crop, all in [0, 1]."""
 
     score: Map  # (h, w)
     offset: Map  # (2, h, w): x and y within the cell
@@ -23,7 +23,7 @@ class Maps(NamedTuple):
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """What a tracker believes beyond the network. 0 switches each of them off."""
+    """Assumptions of a tracker beside the network. 0 switches each of them off."""
 
     window_product: float = 0.0  # share of a Hann window that scores are multiplied by, as OSTrack
     penalty: float = 0.0  # of changes of size and aspect: a factor exp(-penalty * (change - 1))
@@ -49,7 +49,7 @@ class TrackSettings:
 
 
 class Bias(NamedTuple):
-    """How the network's box of a target differs from the box that the user drew around it.
+    """Difference between the network's box of a target and the box that the user drew.
 
     People disagree about where a target ends (its shadow, a rider and the bicycle), so that no
     network can say it from two crops alone. But it says the same thing each time.

@@ -48,7 +48,7 @@ class _Locate(_Embed):
 
 
 def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
-    """What depends on the template alone, and the rest, each with inputs to trace it by."""
+    """The part that depends on the template alone, and the rest, each with inputs for tracing."""
     model = copy.deepcopy(model).cpu().float().eval()
     sides = model.template_size, model.search_size
     template, search = (torch.zeros(1, side, side, 3, dtype=torch.uint8) for side in sides)

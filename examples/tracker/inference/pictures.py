@@ -62,7 +62,7 @@ def check_box(box: Any, frame: NDArray[Any]) -> Floats:
 
 
 def bit_depth(frame: NDArray[Any]) -> int:
-    """How many bits the brightest pixel needs: cameras put 10, 12 or 14 into words of 16."""
+    """Bits that the brightest pixel needs: cameras put 10, 12 or 14 into words of 16."""
     if frame.dtype.itemsize == 1:
         return 8
     needed = int(frame.max()).bit_length()

@@ -45,7 +45,7 @@ MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothin
 
 
 class Tracker:
-    """Follow one thing through a video.
+    """Follow one target through a video.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Tracker:
     colour : {"bgr", "rgb"}
         Order of the frames' channels: OpenCV's, or that of PIL and of the sequences here.
     settings : TrackSettings
-        What the tracker believes beyond the network.
+        Assumptions of the tracker beside the network.
 
     Notes
     -----
@@ -108,7 +108,7 @@ class Tracker:
         self._n_lost = 0
 
     def init(self, frame: Picture, box: Any) -> None:
-        """Say what to follow: ``box`` is left, top, width, height in pixels of the first frame.
+        """Set the target: ``box`` is left, top, width, height in pixels of the first frame.
 
         Pixel (0, 0) covers the square to (1, 1). May be called again for another video. Raises
         ValueError, and leaves the tracker as it was, if the frame is no picture, or the box is not
@@ -166,7 +166,7 @@ class Tracker:
         return square_around(box, self._crops.search_factor, scale=max(scale, least))
 
     def _aim(self, last: Floats) -> Square:
-        """Where to look for the target: the last square, moved and resized no more than it must be.
+        """Search square of this frame: the last one, moved and resized no more than it must be.
 
         A crop that follows every hundredth of a pixel of the box samples the picture anew each
         time, and hands the network's own noise back to it: the box wanders on a still picture. So

@@ -12,7 +12,7 @@ MAPS = ("score_map", "offset_map", "size_map")
 
 
 class TrackerModel(nn.Module):
-    """Where in the search crop is the thing in the template crop?
+    """Network that finds the target of a template crop in a search crop.
 
     A subclass sets the class attributes and defines `embed` and `locate`. What `embed` returns
     depends on the template alone, so that a tracker computes it once per video. Crops are uint8,
@@ -53,7 +53,7 @@ class TrackerModel(nn.Module):
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 
     def see(self, crops: Tensor) -> Tensor:
-        """What a backbone makes of crops; `embed` and `locate` take it in the crops' place."""
+        """Features of crops; `embed` and `locate` take them in place of the crops."""
         raise ValueError(
             f"{type(self).__name__} has no features of {tuple(crops.shape)} crops to keep"
         )

@@ -180,7 +180,7 @@ class Lite(TrackerModel):
             stages[:n_stages].requires_grad_(False)
 
     def see(self, crops: Tensor) -> Tensor:
-        """What the backbone makes of crops (B, 3, h, w): (B, 272, h / 16, w / 16)."""
+        """Features of crops (B, 3, h, w): (B, 272, h / 16, w / 16)."""
         learns = any(value.requires_grad for value in self.backbone.parameters())
         few = self.at_once if crops.device.type == "cpu" else len(crops)
         if len(crops) > few and not (learns and torch.is_grad_enabled()):

@@ -41,7 +41,7 @@ class Attention(nn.Module):
 
 
 def attention_of(token: int, query: Tensor, key: Tensor) -> Tensor:
-    """How much one token looks at each of the tokens, (B, n): the mean over the heads."""
+    """Attention of one token to each of the tokens, (B, n): the mean over the heads."""
     products = query[:, :, token : token + 1] @ key.transpose(2, 3)
     return (products * query.shape[-1] ** -0.5).softmax(dim=3).mean(dim=(1, 2))
 

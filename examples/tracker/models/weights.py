@@ -50,7 +50,7 @@ def start_from(model: TrackerModel, source: str) -> None:
 
 
 def _content(path: Path) -> Optional[Dict[str, Any]]:
-    """What a file of weights holds; None if it is something else."""
+    """Content of a file of weights; None if it is something else."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its

@@ -1,4 +1,4 @@
-"""How the look of things drifts: slow processes that come back, as real appearance does.
+"""Drift of an object's look: slow processes that come back, as real appearance does.
 
 Each of them is an Ornstein-Uhlenbeck process. It forgets where it was over a correlation time in
 frames, so that two frames are less alike the further apart they are, up to a limit. Everything is
@@ -26,7 +26,7 @@ PIVOT = 110.0  # brightness that contrast leaves alone
 
 @dataclass(frozen=True)
 class Drift:
-    """How much the look of things drifts, and how fast."""
+    """Strength and speed of the drift."""
 
     # Factor on all standard deviations. At 1, success of a trained tracker falls with the interval
     # about as it does on real videos (docs/tracker.md); 0: no drift.
@@ -60,7 +60,7 @@ USUAL = Drift()
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """What drift does to the surface of a layer, by frame."""
+    """Changes that drift makes to the surface of a layer, by frame."""
 
     bend: Array  # (n, 4), shifts over the square: of x, a wave and an arc along y; of y along x
     shade: Array  # (n, 2), log of the light, from the square's middle to its right and lower edge
@@ -81,7 +81,7 @@ class Skin:
         )
 
     def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
-        """Where in the shape's square a point of the bent square comes from."""
+        """Source, in the shape's square, of a point of the bent square."""
         right, down = _shift(self.bend[index].astype(np.float32), x, y)
         return x + right, y + down
 
@@ -134,7 +134,7 @@ def square_points(unit: Array, size: Tuple[int, int]) -> Tuple[Pixels, Pixels]:
 
 
 def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
-    """How much of each pixel a shape's mask covers, in [0, 1]."""
+    """Share of each pixel that a shape's mask covers, in [0, 1]."""
     half = np.float32(MASK / 2)
     found = cv2.remap(
         mask,

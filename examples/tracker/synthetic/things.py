@@ -1,4 +1,4 @@
-"""What moves through composited clips: how it looks, and how that and its place change."""
+"""Objects that move through composited clips: their look, their place, and how both change."""
 
 from __future__ import annotations
 

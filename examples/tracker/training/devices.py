@@ -1,4 +1,4 @@
-"""Where a run computes: its device, its precision, and the processes that share it."""
+"""Device, precision and processes of a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=mixed and half)
 
     def forward(self, network: nn.Module, template: Tensor, search: Tensor) -> Maps:
-        """What a `TrackerModel` returns, in float32."""
+        """Output of a `TrackerModel`, in float32."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.mixed):
             outputs: Maps = network(template, search)
         if not self.mixed:
@@ -83,7 +83,7 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """Whether this one writes the files and talks."""
+        """True in the process that writes files and prints."""
         return self.rank == 0
 
     def share(self, name: str, total: int) -> int:
@@ -93,7 +93,7 @@ class Processes(NamedTuple):
         return total // self.size
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process. Collective."""
+        """True if the flag is set in any process. Collective."""
         if self.size == 1:
             return flag
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"

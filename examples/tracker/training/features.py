@@ -32,7 +32,7 @@ OF_VIDEO = 2**32  # in place of a frame's number: what is changed alike in a who
 
 
 class KeptFeatures:
-    """What a frozen backbone makes of the crops of all visible frames, in float16."""
+    """Features of a frozen backbone for the crops of all visible frames, in float16."""
 
     def __init__(
         self,

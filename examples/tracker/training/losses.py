@@ -1,4 +1,4 @@
-"""Losses and overlap, one number per sample, so that each sample can be weighted.
+"""Losses and overlap per sample, so that each sample can be weighted.
 
 Boxes here are centre x, centre y, width, height, in units of the search crop's side.
 """
@@ -45,7 +45,7 @@ def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """1 - generalised IoU (Rezatofighi et al., CVPR 2019), one number per sample."""
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019), per sample."""
     intersection, union, hull = _areas(corners(predicted), corners(target))
     return 1 - _ratio(intersection, union) + _ratio(hull - union, hull)
 
@@ -58,7 +58,7 @@ def target_cells(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
-    """What the score map should be: 1 in the centre's cell, a Gaussian around it.
+    """Target of the score map: 1 in the centre's cell, a Gaussian around it.
 
     The Gaussian's radius is a third of how far a box can shift along both axes and still overlap
     the target by 0.7, at least one third of a cell.

@@ -85,7 +85,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
+        """True once all epochs are done."""
         return self.curriculum.scheduler.epoch >= self.config.epochs
 
     @property
@@ -95,7 +95,7 @@ class Trainer:
 
     @property
     def trained(self) -> TrackerModel:
-        """What to test and ship: the running average of the weights, if there is one."""
+        """Network to test and ship: the running average of the weights, if there is one."""
         averaged: TrackerModel = self.averaged.module  # type: ignore[assignment]  # a Module to torch
         return averaged if self.config.average > 0 else self.model
 
@@ -246,7 +246,7 @@ def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
 
 
 def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[str, Any]:
-    """What a mode changes about the schedule: options of `Curriculum`."""
+    """Options of `Curriculum` that a mode sets."""
     if config.mode in ("scheduled", "weighted"):
         return {}
     kept: Dict[str, Any] = {"update_epochs": ()}
