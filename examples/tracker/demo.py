@@ -59,24 +59,7 @@ def configure(options: argparse.Namespace) -> Tuple[TrainConfig, EvalConfig, int
 
 
 def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> bool:
-    """Train, test, print and write everything.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings of the runs.
-    questions : EvalConfig
-        Settings of the evaluation.
-    n_test : int
-        Rendered held-out videos, where there is no folder of real ones.
-    out : Path
-        Run folder.
-
-    Returns
-    -------
-    bool
-        False if Ctrl-C stopped it.
-    """
+    """Train, test, print and write everything."""
     train_videos, test_videos = load_videos(config, n_test=n_test)
     source = (
         f"sequences in {', '.join(config.data)}"
@@ -98,13 +81,7 @@ def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> b
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when done, 1 where the data cannot be used, 130 when interrupted.
-    """
+    """Run the command line."""
     start = time.monotonic()
     options = parse(arguments)
     try:

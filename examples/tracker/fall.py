@@ -69,13 +69,7 @@ def table(found: Dict[str, Any]) -> str:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when done, 1 where the photographs or weights cannot be used.
-    """
+    """Run the command line."""
     options = parse(arguments)
     found: Dict[str, Any] = {
         "clips": options.clips,

@@ -105,13 +105,7 @@ class Study:
             self.held_out.keep_features(model)
 
     def row(self, mode: str, seed: int) -> TrainConfig:
-        """Settings of a row.
-
-        Raises
-        ------
-        ValueError
-            If it is static and the scheduled row of its seed is not done.
-        """
+        """Settings of a row."""
         distribution: Tuple[float, ...] = ()
         if mode == "static":
             distribution = drawn_on_average(self.out / f"scheduled-{seed}")
@@ -147,13 +141,7 @@ class Study:
 
 
 def first_model(config: TrainConfig) -> TrackerModel:
-    """A network with the backbone that training starts from; refuses to keep what is trained.
-
-    Raises
-    ------
-    ValueError
-        If features are to be kept of a backbone that is not frozen.
-    """
+    """A network with the backbone that training starts from; refuses to keep what is trained."""
     model = build_model(config.model, **config.model_options)
     if config.pretrained:
         start_from(model, config.pretrained)
@@ -166,13 +154,7 @@ def first_model(config: TrainConfig) -> TrackerModel:
 
 
 def drawn_on_average(folder: Path) -> Tuple[float, ...]:
-    """Mean of the distributions that the epochs of a run drew from.
-
-    Raises
-    ------
-    ValueError
-        If the run is not done.
-    """
+    """Mean of the distributions that the epochs of a run drew from."""
     if Row.load(folder) is None:
         raise ValueError(f"a static row needs {folder.name}, which is not done: train it first")
     schedule = load_checkpoint(folder / CHECKPOINT)["curriculum"]["scheduler"]
@@ -215,13 +197,7 @@ def show(out: Path, command: str) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when done, 1 where settings or data cannot be used, 130 when interrupted.
-    """
+    """Run the command line."""
     options = parse(arguments)
     try:
         if not options.compare and not train_rows(options):

@@ -57,21 +57,7 @@ def one_thread() -> Iterator[None]:
 
 
 def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
-    """Time steps of training in each way.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings.
-    steps, rounds : int
-        Steps at a time, and times.
-
-    Returns
-    -------
-    dict
-        Pairs per minute of processor time and of the clock by way, medians over rounds; and how
-        many milliseconds of processor time the features took per frame.
-    """
+    """Time steps of training in each way."""
     store = FrameStore(load_videos(config)[0], int(config.memory * GIB))
     plain, keeping = (replace(config, keep_features=keeps) for keeps in (False, True))
     model = first_model(keeping)
@@ -108,13 +94,7 @@ def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        0 when done, 1 where settings or data cannot be used.
-    """
+    """Run the command line."""
     options = parse(arguments)
     try:
         found = measure(TrainConfig(**given_settings(options)), options.steps, options.rounds)
