@@ -273,6 +273,11 @@ def run(options: argparse.Namespace) -> None:
     print("\nmean and 95 % interval over sequences\n" + summary.mean_table(outcomes))
     for line in (*summary.run_lines(outcomes), *summary.difference_lines(outcomes)):
         print(line)
+    benchmarks = {sequence.layout for sequence in evaluation.sequences}
+    if len(benchmarks) == 1:
+        print("\nas papers print it\n" + summary.benchmark_table(outcomes, *benchmarks))
+        if "lasot" in benchmarks and not options.absent_fail:
+            print("LaSOT's toolkit counts frames without the target as failures: --absent-fail")
     write_pictures(outcomes, options.out, options.threads)
     results = {
         "trackers": {c.name: c.identity for c in contestants},

@@ -129,6 +129,22 @@ class TestSummary:
         assert means[2].split()[1] == "0.952" and means[2].split()[-1] == "200"
         assert means[3].split()[0] == "0.952-0.952" and means[3].split()[-1] == "100-300"
 
+    @pytest.mark.parametrize(
+        "benchmark, measures",
+        [
+            ("lasot", ("auc", "normalised_precision", "precision")),
+            ("trackingnet", ("auc", "normalised_precision_auc", "precision")),
+            ("uav123", ("auc", "precision")),
+        ],
+    )
+    def test_a_benchmark_has_the_columns_of_its_papers(self, benchmark, measures, outcomes):
+        lines = summary.benchmark_table(outcomes, benchmark).splitlines()
+
+        assert lines[0].split()[0] == benchmark
+        assert [line.split()[0] for line in lines[2:]] == ["right", "slow"]
+        slow = [f"{100 * outcomes['slow'].mean(measure).mean:.1f}" for measure in measures]
+        assert lines[3].split()[1:] == slow
+
     def test_differences_are_the_first_less_the_others(self, outcomes):
         (line,) = summary.difference_lines(outcomes)
 
@@ -212,6 +228,9 @@ class TestCommand:
         out = folder.parent / "out"
         printed = capsys.readouterr().out
         assert "AUC of a less b: +0." in printed and "video-1" in printed
+        title, _, best = printed.partition("as papers print it\n")[2].splitlines()[:3]
+        assert title.split() == ["got10k", "AO", "SR", "0.5", "SR", "0.75"]
+        assert best.split() == ["a", "100.0", "100.0", "100.0"]
         names = {path.name for path in out.iterdir()}
         assert names == {"tracks", "raw", "results.json"} | {
             f"{kind}.png" for kind in (*plots.CURVES, "speed", "by_time")

@@ -23,6 +23,14 @@ TITLES = {
     "sr75": "SR 0.75",
     "frames_per_second": "frames/s",
 }
+# Columns of the benchmarks' own tables; of all others: success and precision.
+COLUMNS = {
+    "got10k": ("ao", "sr50", "sr75"),
+    "lasot": ("auc", "normalised_precision", "precision"),
+    "lasot_extension": ("auc", "normalised_precision", "precision"),
+    "trackingnet": ("auc", "normalised_precision_auc", "precision"),
+}
+USUAL_COLUMNS = ("auc", "precision")
 CURVES = ("success_curve", "precision_curve", "normalised_precision_curve")
 
 
@@ -122,6 +130,16 @@ def run_lines(outcomes: Dict[str, Outcome]) -> List[str]:
         for name, outcome in outcomes.items()
         if len(outcome.runs) > 1
     ]
+
+
+def benchmark_table(outcomes: Dict[str, Outcome], benchmark: str) -> str:
+    """The columns that papers print for a benchmark, in percent, best AUC first."""
+    measures = COLUMNS.get(benchmark, USUAL_COLUMNS)
+    rows = [[benchmark, *(TITLES[measure] for measure in measures)]]
+    for tracker in by_auc(outcomes):
+        means = [100 * outcomes[tracker].mean(measure).mean for measure in measures]
+        rows.append([tracker, *("-" if np.isnan(mean) else f"{mean:.1f}" for mean in means)])
+    return layout(rows)
 
 
 def by_auc(outcomes: Dict[str, Outcome]) -> List[str]:
