@@ -1,88 +1,90 @@
-"""The first screen of the README: its diff runs, its picture is that of the stored run."""
+"""The first screen of README and documentation: its diff runs, its picture is there."""
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
-INDEX = (ROOT / "docs" / "index.md").read_text("utf-8")
-EPOCHS = 3
+
+torch = pytest.importorskip("torch")
 
 
-def sides(diff):
-    """The program before a diff, and the one after it."""
-    lines = [line for line in diff.splitlines() if line]
-    return ["\n".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +")]
+def diff_lines():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- diff -->\n```diff\n(.*?)```", text, flags=re.DOTALL)
+    return block.splitlines()
 
 
-def run(program):
-    """The names that a program leaves behind, given what the README says the user has."""
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(0)
-    network = torch.nn.Conv2d(3, 1, 3)
+@pytest.mark.parametrize("side", ["-", "+"])
+def test_the_loop_runs_before_and_after_the_diff(side):
+    from torch.utils.data import DataLoader, Dataset
 
-    def model(template, search):
-        losses = (network(template) - network(search)).square().mean(dim=(1, 2, 3))
+    import sstrack_sched
+    from sstrack_sched.torch import Curriculum
+
+    class RandomPairs(Dataset):
+        def __len__(self):
+            return 640
+
+        def __getitem__(self, _):
+            return {"change": torch.rand(1)}
+
+    class Pairs(Dataset):
+        def __getitem__(self, pair):
+            return {"change": torch.tensor([pair.interval / 200]), "bin": pair.bin}
+
+    layer = torch.nn.Linear(1, 1)
+
+    def model(batch):
+        losses = (layer(batch["change"]) - batch["change"]).square().mean(dim=1)
         return losses, torch.exp(-losses.detach())
 
-    def read_pair(video, template, search):
-        assert 0 <= template < 300 and abs(search - template) < 200
-        template, search = torch.rand(2, 3, 8, 8)
-        return {"template": template, "search": search}
-
     names = {
-        "LENGTHS": [300] * 4,
-        "EPOCHS": EPOCHS,
-        "draw_at_random": lambda: (0, 10, 20),
-        "read_pair": read_pair,
+        **vars(sstrack_sched),
+        "Curriculum": Curriculum,
+        "DataLoader": DataLoader,
+        "RandomPairs": RandomPairs,
+        "Pairs": Pairs,
         "model": model,
-        "optimizer": torch.optim.SGD(network.parameters(), lr=0.1),
+        "optimizer": torch.optim.SGD(layer.parameters(), lr=0.1),
+        "lengths": [300, 450, 1200],
+        "epochs": 2,
     }
-    start = network.weight.detach().clone()
-    exec(compile(program, "README.md", "exec"), names)
-    assert not torch.equal(start, network.weight)
-    return names
+    before = layer.weight.clone()
+    code = "\n".join(line[1:] for line in diff_lines() if line[0] in (" ", side))
+    exec(compile(code, "README.md", "exec"), names)
+
+    assert (layer.weight != before).any()
+    if side == "+":
+        assert names["curriculum"].epoch == 2
+        assert [record.count.sum() for record in names["curriculum"].history] == [640, 640]
 
 
-def test_diff_turns_a_loop_that_runs_into_a_scheduled_one_that_runs():
-    (diff,) = re.findall(r"<!-- diff -->\n```diff\n(.*?)```\n<!-- end of diff -->", README, re.S)
-    before, after = sides(diff)
-    assert "sstrack_sched" not in before and "curriculum" not in before
-    assert "curriculum" not in run(before)
-    curriculum = run(after)["curriculum"]
-    assert [sum(record.count) for record in curriculum.history] == [640] * EPOCHS
+def test_the_picture_shows_each_epoch_and_bin(monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "docs"), *sys.path])
+    import first_picture
 
+    q = np.array([[0.6, 0.3, 0.1], [0.4, 0.3, 0.3]])
+    first, last = np.array([0.6, 0.3, 0.1]), np.array([0.9, 0.8, 0.7])
+    figure = first_picture.draw(q, first, last, ["0-29", "30-59", "60+"], "#24292f")
 
-def test_picture_is_of_a_run_of_the_controlled_study():
-    evidence = ROOT / "docs" / "evidence"
-    drawn = json.loads((evidence / "first-picture.json").read_text("utf-8"))
-    runs = json.loads((evidence / "controlled" / "tables.json").read_text("utf-8"))["runs"]
-    (stored,) = [
-        r
-        for r in runs
-        if (r["setting"], r["row"], r["seed"]) == (drawn["world"], drawn["row"], drawn["seed"])
+    left, right = figure.axes
+    tops = [area.get_paths()[0].vertices[:, 1].max() for area in left.collections]
+    assert tops == pytest.approx([60, 90, 100])
+    assert [line.get_ydata().tolist() for line in right.lines] == [
+        pytest.approx(100 * last),
+        pytest.approx(100 * first),
     ]
-    q = np.array(drawn["distribution"])
-    # Another kind of processor rounds differently.
-    np.testing.assert_allclose(q.mean(axis=0), stored["mean_q"], atol=1e-3)
-    np.testing.assert_allclose(q.sum(axis=1), 1, atol=1e-3)
-    first, last = np.array(drawn["first_success"]), np.array(drawn["last_success"])
-    assert (last > first).all() and first[0] > first[-1] and last[0] > last[-1]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_picture_is_there_for_both_themes_and_light_enough(theme):
-    path = ROOT / "docs" / "_static" / f"first-picture-{theme}.png"
-    assert path.stat().st_size < 150_000
-    assert f"docs/_static/{path.name}" in README
-    assert f"_static/{path.name}" in INDEX
-
-
-def test_front_pages_draw_nothing_in_characters():
-    assert not re.search("[─│┌┐└┘►▲▼◄]", README + INDEX)
+def test_the_pictures_that_both_first_screens_name_are_there():
+    for page, folder in (("README.md", ROOT), ("docs/index.md", ROOT / "docs")):
+        found = re.findall(r"[\w./-]*schedule-\w+\.svg", (ROOT / page).read_text("utf-8"))
+        assert len(set(found)) == 2
+        assert all((folder / path).stat().st_size < 150_000 for path in found)

@@ -1,4 +1,6 @@
-"""docs/tutorials/many-gpus.md: the diff fits the script, and the result runs under torchrun."""
+"""The script of the page "From one GPU to many", run under torchrun with one and two processes."""
+
+from __future__ import annotations
 
 import os
 import re
@@ -6,83 +8,55 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("torch.distributed")
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "tutorials" / "many-gpus.md").read_text("utf-8")
+PAGE = ROOT / "docs" / "tutorials" / "many-gpus.md"
+
+pytest.importorskip("torch.distributed.run")
 
 
-def block(name, language):
-    pattern = rf"<!-- {name} -->\n```{language}\n(.*?)```\n<!-- end of {name} -->"
-    (text,) = re.findall(pattern, PAGE, re.DOTALL)
-    return text
-
-
-def apply(diff, program):
-    """The program, with each part of the diff put where its old lines are."""
-    for part in diff.split("@@\n"):
-        lines = [line or " " for line in part.splitlines()]
-        old, new = (
-            "".join(line[1:] + "\n" for line in lines if line[0] in kept) for kept in (" -", " +")
-        )
-        assert program.count(old) == 1, old
-        program = program.replace(old, new)
-    return program
-
-
-ALONE = block("script", "python")
-TOGETHER = apply(block("diff", "diff"), ALONE)
-
-
-def train(folder, program, processes=None, until=None):
-    """Run a program in a folder, and return the curriculum's state that it saves."""
-    if until is not None:  # stands for an interruption
-        program = program.replace(
-            "while curriculum.epoch < EPOCHS", f"while curriculum.epoch < {until}"
-        )
-    (folder / "train.py").write_text(program, encoding="utf-8")
-    command = [sys.executable]
-    if processes is not None:
-        command += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    done = subprocess.run(
-        [*command, "train.py"],
-        check=False,
-        cwd=str(folder),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def run(folder, n_processes, stop_after=4):
+    """History that the page's script saves in a folder."""
+    (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    folder.mkdir(exist_ok=True)
+    (folder / "train.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(
+        [*command, f"--nproc_per_node={n_processes}", "train.py"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "STOP_AFTER": str(stop_after),
+            "PYTHONPATH": path,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        },
+        check=True,
         timeout=240,
     )
-    assert done.returncode == 0, done.stdout
-    return torch.load(str(folder / "checkpoint.pt"))
+    return torch.load(folder / "checkpoint.pt")["curriculum"]["scheduler"]["history"]
 
 
-def assert_alike(one, other):
-    """The same run, up to the rounding of sums over processes."""
-    for name, tensor in one["tracker"].items():
-        torch.testing.assert_close(tensor, other["tracker"][name], rtol=1e-4, atol=1e-6)
-    first, second = (state["curriculum"]["scheduler"]["history"] for state in (one, other))
-    assert [record["count"] for record in first] == [record["count"] for record in second]
-    for a, b in zip(first, second):
-        assert a["distribution"] == pytest.approx(b["distribution"], abs=0.01)
+def test_schedule_is_the_same_for_one_and_two_processes_and_after_a_change(tmp_path):
+    one = run(tmp_path / "one", 1)
+    run(tmp_path / "changed", 2, stop_after=2)
+    changed = run(tmp_path / "changed", 1)
+
+    assert [sum(record["count"]) for record in one] == [640] * 4
+    for mine, other in zip(one, changed):
+        assert mine["count"] == other["count"]
+        np.testing.assert_allclose(mine["distribution"], other["distribution"], atol=0.02)
+    assert len(changed) == 4
 
 
-def test_torchrun_gives_the_run_of_one_process_and_resumes_at_another_number(tmp_path):
-    for name in ("alone", "together"):
-        (tmp_path / name).mkdir()
-    alone = train(tmp_path / "alone", ALONE)
-    interrupted = train(tmp_path / "together", TOGETHER, processes=2, until=2)
-    assert len(interrupted["curriculum"]["scheduler"]["history"]) == 2
-    resumed = train(tmp_path / "together", ALONE)
-    assert len(resumed["curriculum"]["scheduler"]["history"]) == 4
-    assert_alike(alone, resumed)
+def test_the_diff_of_the_page_is_in_its_script():
+    text = PAGE.read_text(encoding="utf-8")
+    (diff,) = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    added = [line[1:].replace("Tracker())", "Tracker()") for line in diff.splitlines()]
+    kept = [line for line, whole in zip(added, diff.splitlines()) if whole[0] in "+ "]
+    assert kept and all(line in script for line in kept)
