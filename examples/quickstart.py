@@ -13,7 +13,7 @@ from sstrack_sched import IntervalBins, SuccessAwareScheduler
 
 EPOCHS, SAMPLES = 10, 20_000
 TABLE = np.loadtxt(Path(__file__).with_name("quickstart_ious.csv"), delimiter=",")
-LEVELS, QUANTILES = TABLE[:, 0], TABLE[:, 1:].T  # of the IoU, one row a bin
+LEVELS, QUANTILES = TABLE[:, 0], TABLE[:, 1:].T  # of the IoU, one row per bin
 
 
 def train_one_epoch(distribution, rng):

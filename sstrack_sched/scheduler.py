@@ -120,10 +120,9 @@ class SuccessAwareScheduler:
         return list(self._history)
 
     def __repr__(self) -> str:
-        q, d, epoch = self.distribution, self.redetection, f"{self.epoch} of {self.total_epochs}"
-        bar = "".join("▁▂▃▄▅▆▇█"[i] for i in (7.99 * q / q.max()).astype(int))
-        tau = f"tau = {self.threshold:.3g}, Q = {bar}"
-        return f"<SuccessAwareScheduler: epoch {epoch}, d = {d:.3g}, {tau}>"
+        bar = "".join("▁▂▃▄▅▆▇█"[int(7.9 * q)] for q in self.distribution / self.distribution.max())
+        epoch = f"epoch {self.epoch} of {self.total_epochs}, d = {self.redetection:.3g}"
+        return f"<SuccessAwareScheduler: {epoch}, tau = {self.threshold:.3g}, Q = {bar}>"
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Take in samples of the current epoch; as often as you like.

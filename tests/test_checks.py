@@ -1,4 +1,4 @@
-"""What no float, no 64-bit integer and no plain array holds is refused by name."""
+"""Values that no float, 64-bit integer or plain array holds are refused by name."""
 
 from decimal import Decimal
 from fractions import Fraction

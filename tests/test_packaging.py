@@ -1,4 +1,4 @@
-"""What a user installs: wheel and sdist as built, the wheel in an empty environment."""
+"""Packages that a user installs: wheel and sdist as built, the wheel in an empty environment."""
 
 from __future__ import annotations
 

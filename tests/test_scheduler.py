@@ -221,7 +221,7 @@ def test_step_adds_to_what_was_recorded(arguments):
 
 
 class Reduced:
-    """What an adapter hands in: sums that were reduced over ranks."""
+    """Statistics that an adapter hands in: sums that were reduced over ranks."""
 
     def __init__(self, count=(3, 0, 1, 4), mean_iou=0.375, rate=(0.75, np.nan, 0.5, 0.25)):
         self.count = np.array(count)

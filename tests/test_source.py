@@ -1,4 +1,4 @@
-"""What a curriculum draws from is checked where it is handed in."""
+"""The source of a curriculum is checked where it is handed in."""
 
 import numpy as np
 import pytest

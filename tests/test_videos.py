@@ -194,7 +194,7 @@ def test_pickle_of_a_mapped_index_whose_file_changed_raises(tmp_path):
     "parts, whole",
     [
         ([VideoIndex([5, 4]), VideoIndex([6])], VideoIndex([5, 4, 6])),
-        (  # an index without weights counts one a video
+        (  # an index without weights counts one per video
             [VideoIndex([5, 4]), VideoIndex([6, 3], weight=[0.25, 2.0])],
             VideoIndex([5, 4, 6, 3], weight=[1.0, 1.0, 0.25, 2.0]),
         ),

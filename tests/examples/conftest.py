@@ -1,4 +1,4 @@
-"""What the tests of the example tracker share."""
+"""Fixtures that the tests of the example tracker share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cameras do to crops: shapes stay, strength counts, chance repeats."""
+"""Degradations of crops: shapes stay, strength counts, chance repeats."""
 
 from __future__ import annotations
 

@@ -132,6 +132,7 @@ class TestSummary:
     @pytest.mark.parametrize(
         "benchmark, measures",
         [
+            ("lasot_extension", ("auc", "normalised_precision", "precision")),
             ("lasot", ("auc", "normalised_precision", "precision")),
             ("trackingnet", ("auc", "normalised_precision_auc", "precision")),
             ("uav123", ("auc", "precision")),

@@ -1,4 +1,4 @@
-"""What the page of the tracker says about the study, against the stored results."""
+"""Statements of the tracker's page about the study, against the stored results."""
 
 from __future__ import annotations
 

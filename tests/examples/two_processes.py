@@ -1,4 +1,4 @@
-"""What `test_distributed.py` starts under ``torchrun`` in two processes."""
+"""Script that `test_distributed.py` starts under ``torchrun`` in two processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each process of test_accelerate.py does."""
+"""Jobs of each process of test_accelerate.py."""
 
 import itertools
 import os

@@ -16,7 +16,7 @@ def alone():
 
 @pytest.fixture
 def check_run(alone):
-    """Whether all processes together consumed what is left, and all know the whole history."""
+    """True if all processes together consumed the rest, and all know the whole history."""
 
     def check(results, start=0):
         consumed = sorted(tuple(pair) for result in results for pair in result["consumed"])

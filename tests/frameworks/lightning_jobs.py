@@ -1,4 +1,4 @@
-"""What each process of test_lightning.py does."""
+"""Jobs of each process of test_lightning.py."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ class Module(LightningModule):
 
 
 class StepAtEpochEnd(Callback):
-    """What one would write first."""
+    """A first attempt, as a newcomer would write it."""
 
     def __init__(self, curriculum):
         self.curriculum = curriculum
@@ -173,7 +173,7 @@ def plain_sampler(rank, world_size, folder):
 
 
 def step_at_epoch_end(rank, world_size, folder):
-    """Where the curricula of the two callbacks are in checkpoints written at validation's end."""
+    """Places of the two callbacks' curricula in checkpoints written at validation's end."""
     epochs = {}
     for callback in (StepAtEpochEnd, CurriculumCallback):
         curriculum = make_curriculum()

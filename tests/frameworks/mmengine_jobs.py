@@ -1,4 +1,4 @@
-"""What each process of test_mmengine.py does; the hook is the page's."""
+"""Jobs of each process of test_mmengine.py; the hook is the page's."""
 
 import os
 import signal

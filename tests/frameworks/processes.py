@@ -1,4 +1,4 @@
-"""What the runs of all frameworks have in common."""
+"""Code that the runs of all frameworks have in common."""
 
 import base64
 import json

@@ -40,7 +40,7 @@ def run(*options, before=""):
 
 
 def rows(done):
-    """Numbers that the example printed, one row an epoch."""
+    """Numbers that the example printed, one row per epoch."""
     assert done.returncode == 0, done.stderr
     return np.array([line.split() for line in done.stdout.splitlines()[1:]], float)
 

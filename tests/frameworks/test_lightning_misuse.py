@@ -1,4 +1,4 @@
-"""What Lightning does to samplers and epochs, and what is said of it."""
+"""Misuse under Lightning: its changes to samplers and epochs, and our messages."""
 
 import runpy
 import sys

@@ -102,7 +102,7 @@ def files_of(folder: Path) -> Dict[str, bytes]:
 
 
 def seen(folder: Path, loader: str, rank: int = 0) -> List[Dict[str, Any]]:
-    """What the actor was given and gave, batch by batch."""
+    """Inputs and outputs of the actor, batch by batch."""
     rows = (json.loads(line) for line in (folder / f"seen-{rank}.jsonl").read_text().splitlines())
     return [row for row in rows if row["loader"] == loader]
 

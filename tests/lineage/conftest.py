@@ -1,4 +1,4 @@
-"""What the tests of the plug-ins share: stand-in checkouts, a data tree, and runs on them."""
+"""Parts that the tests of the plug-ins share: stand-in checkouts, a data tree, and runs on them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def interval_law(visible: Sequence[bool], max_gap: int) -> Dict[int, Fraction]:
 
 
 def is_drawn(visible: Sequence[bool]) -> bool:
-    """Whether upstream takes a video: 20 frames, and more than 2 * (1 + 1) visible ones."""
+    """True if upstream takes a video: 20 frames, and more than 2 * (1 + 1) visible ones."""
     return len(visible) >= 20 and sum(visible) > 4
 
 

@@ -152,7 +152,7 @@ def ostrack(monkeypatch):
 
 
 def untouched():
-    """What is not a backbone."""
+    """A module that is no backbone."""
 
 
 def test_vit_tiny_stands_where_the_config_says_base_or_large(ostrack):

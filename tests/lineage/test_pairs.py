@@ -55,7 +55,7 @@ def bin_of(sample):
 
 
 def is_usable(pair):
-    """Whether processing takes it, which is known of every pair of this data tree."""
+    """True if processing takes the pair, which is known for every pair of this data tree."""
     if pair.video >= len(LENGTHS):
         return pair.video - len(LENGTHS) != NO_BOX
     return pair.video != OUTSIDE or max(pair.template, pair.search) < LENGTHS[OUTSIDE] // 2

@@ -82,7 +82,7 @@ def test_images_get_the_share_of_their_data_set(datasets, tmp_path):
 
 
 def test_a_cut_at_m_leaves_the_images_more_than_their_share(datasets, tmp_path):
-    """What upstream draws beyond M has no bin; of the rest images are a larger part."""
+    """Pairs that upstream draws beyond M have no bin; images are a larger part of the rest."""
     sets = [Videos("lasot", datasets[0]), Images("coco", [None] * 7)]
     index = index_datasets(sets, [3, 2], tmp_path)
     bins = IntervalBins(25, 8, image_bin=True)

@@ -1,4 +1,4 @@
-"""What is special about one tracker: its own stand-in trains, and the options of its train.py."""
+"""Special features of each tracker: its own stand-in trains, and the options of its train.py."""
 
 import sys
 from types import ModuleType, SimpleNamespace

@@ -1,4 +1,4 @@
-"""What the properties range over."""
+"""Strategies for the properties."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_random_distribution_equals_enumeration(data, edges, scheme):
 
 @given(datasets(), edge_lists(from_zero=True))
 def test_random_distribution_lives_on_feasible_bins(data, edges):
-    """What the random sampler can draw, the interval sampler can: q^R is a legal start."""
+    """The interval sampler can draw all that the random sampler can: q^R is a legal start."""
     bins = IntervalBins.from_edges(edges)
     sampler = IntervalSampler(as_index(data), bins)
     for scheme in ("forward", "symmetric"):

@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def save_then_wander_then_load_back(self, data):
-        """What happens between a save and its load leaves no trace."""
+        """Events between a save and its load leave no trace."""
         text = json.dumps(self.scheduler.state_dict())
         for _ in range(data.draw(st.integers(1, 2))):
             self.scheduler.record(*self.draw(data))

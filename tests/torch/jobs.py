@@ -1,4 +1,4 @@
-"""What each process of tests/torch/test_processes.py does, by job."""
+"""Jobs of each process of tests/torch/test_processes.py."""
 
 import json
 import warnings
@@ -92,7 +92,7 @@ def uneven(rank, world_size, folder):
 
 
 def misused(name, rank, world_size, folder):
-    """What one process does wrong is raised in all, and no process waits."""
+    """An error in one process is raised in all, and no process waits."""
     options = {
         "warning": {"on_invalid": "drop"},
         "place": {"rank": 0, "world_size": world_size},

@@ -17,7 +17,7 @@ SAMPLES, EPOCHS, N_BINS = 96, 3, 4
 
 
 class Drawn(list):
-    """What a user's own source hands out: strings, for a dataset that takes strings."""
+    """Items of a user's own source: strings, for a dataset that takes strings."""
 
 
 class OwnSource:

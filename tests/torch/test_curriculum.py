@@ -147,7 +147,7 @@ def test_curriculum_too_many_samples_raise(curriculum):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_curriculum_loop_broken_off_goes_on_where_it_was(uninterrupted, workers):
-    """What was recorded is consumed, whatever became of the iterator."""
+    """Recorded samples count as consumed, whatever became of the iterator."""
     curriculum = make_curriculum()
     loader = loader_of(curriculum, workers)
     consumed = []

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
+from sstrack_sched.torch import Curriculum
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorials" / "many-gpus.md"
 
@@ -51,6 +54,13 @@ def test_schedule_is_the_same_for_one_and_two_processes_and_after_a_change(tmp_p
         assert mine["count"] == other["count"]
         np.testing.assert_allclose(mine["distribution"], other["distribution"], atol=0.02)
     assert len(changed) == 4
+
+
+def test_an_epoch_that_does_not_divide_is_refused_as_the_page_says():
+    source = IntervalSampler(VideoIndex([300]), IntervalBins(200, 50))
+    curriculum = Curriculum(source, 4, 640, rank=0, world_size=3)
+    with pytest.raises(ValueError, match="multiple of the world size 3, such as 639 or 642"):
+        next(iter(curriculum.sampler))
 
 
 def test_the_diff_of_the_page_is_in_its_script():

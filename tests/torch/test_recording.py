@@ -1,4 +1,4 @@
-"""What `Curriculum.record` takes and what an epoch makes of it, against SuccessStatistics."""
+"""Input of `Curriculum.record` and the epoch's result, against SuccessStatistics."""
 
 import warnings
 

@@ -41,7 +41,7 @@ class Redrawing(torch.utils.data.Dataset):
 
 
 def in_workers(sampler, start_method):
-    """What two workers say: the largest memory, the smallest number of videos."""
+    """Reports of two workers: the largest memory, the smallest number of videos."""
     loader = torch.utils.data.DataLoader(
         Redrawing(sampler), num_workers=2, multiprocessing_context=start_method
     )

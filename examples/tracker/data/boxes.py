@@ -18,7 +18,7 @@ NO_BOX = [float("nan")] * 4
 
 
 def read_boxes(path: Path, _n_frames: int = 0) -> Boxes:
-    """Boxes of a text file, one a line: four numbers, the eight of a polygon's corners, or nan.
+    """Boxes of a text file, one per line: four numbers, the eight of a polygon's corners, or nan.
 
     Words are split by any mix of commas, semicolons and white space. Raises ValueError with the
     file and the line if it is no box, or there is none.

@@ -40,7 +40,7 @@ class Stream:
         if self._paths is not None:
             self.n_frames = len(self._paths)
             return
-        self._capture = cv2.VideoCapture(source)  # type: ignore[arg-type]  # a list was seen to
+        self._capture = cv2.VideoCapture(source)  # type: ignore[arg-type]  # lists were handled above
         camera = isinstance(source, int)
         if not self._capture.isOpened():
             raise SourceError(
