@@ -45,14 +45,15 @@ def load_videos(
             n_clips=config.n_videos,
             n_test_clips=n_test_clips,
             drift=config.drift,
+            look_alikes=config.look_alikes,
             held_out=config.held_out,
             cache=Path(config.cache) if config.cache else None,
             problems=problems,
         )
     else:
-        drift = Drift(config.drift)
-        train_videos = composite_clips("train", config.n_videos, drift=drift)
-        test_videos = composite_clips("test", n_test, drift=drift)
+        drift, likes = Drift(config.drift), config.look_alikes
+        train_videos = composite_clips("train", config.n_videos, drift=drift, look_alikes=likes)
+        test_videos = composite_clips("test", n_test, drift=drift, look_alikes=likes)
     return [_thinned(video, config.every) for video in train_videos], test_videos
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from ..synthetic.drift import Drift
 from .boxes import inside_share
 from .readers import Problems, read_split
 from .sequences import MIN_INSIDE, Sequence, Split
@@ -49,6 +50,7 @@ def read_sources(
     n_clips: int = 1000,
     n_test_clips: int = 0,
     drift: float = 1.0,
+    look_alikes: float = 0.0,
     seed: int = 0,
     held_out: float = 0.25,
     cache: Optional[Path] = None,
@@ -58,14 +60,16 @@ def read_sources(
 
     A place is ``[photos:]PATH[=WEIGHT]``: a folder of videos as `read_split` takes, COCO data, all
     of which is trained on, or photographs, of which ``n_clips`` and ``n_test_clips`` clips are
-    composited, whose things drift in look with strength ``drift``. Of several places, a pair's
+    composited, whose objects drift in look with strength ``drift`` and have one of their kind beside
+    them in a share ``look_alikes`` of the clips. Of several places, a pair's
     place is drawn by weight (to report on: all alike), and then a sequence in it.
     """
     sources = [Source.parse(text) for text in texts]
     splits: List[Split] = []
     for source in sources:
         if source.photos:
-            splits.append(_composited(source.path, (n_clips, n_test_clips), seed, drift))
+            look = {"drift": Drift(drift), "look_alikes": look_alikes}
+            splits.append(_composited(source.path, (n_clips, n_test_clips), seed, look))
         elif find_instances(source.path) is not None:
             splits.append((read_coco(source.path), []))
         else:
@@ -75,12 +79,13 @@ def read_sources(
     return _mixed(list(train), weights), _mixed(list(test), [1.0] * len(sources))
 
 
-def _composited(path: Path, numbers: Tuple[int, int], seed: int, drift: float) -> Split:
+def _composited(
+    path: Path, numbers: Tuple[int, int], seed: int, look: Dict[str, Any]
+) -> Split:
     from ..synthetic.composite import composite_clips
-    from ..synthetic.drift import Drift
 
     train, test = (
-        composite_clips(path, number, seed=seed + i, drift=Drift(drift)) if number else []
+        composite_clips(path, number, seed=seed + i, **look) if number else []
         for i, number in enumerate(numbers)
     )
     return train, [replace(clip, name=f"test-{clip.name}") for clip in test]

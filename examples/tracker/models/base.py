@@ -70,11 +70,21 @@ class TrackerModel(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, template: Tensor, search: Tensor) -> Maps:
-        """The maps of `locate` and, read where the score is highest, ``boxes`` of `boxes_at`."""
-        maps = self.locate(self.embed(template), search)
+    def forward(self, template: Tensor, search: Tensor, strangers: bool = False) -> Maps:
+        """The maps of `locate` and, read where the score is highest, ``boxes`` of `boxes_at`.
+
+        With ``strangers`` also ``stranger_map``, the score map of each search crop for the template
+        of the sample before it in the batch, whose target is not there.
+        """
+        embedded = self.embed(template)
+        if strangers and type(self).see is not TrackerModel.see:
+            search = self.see(search)  # the backbone's work serves both
+        maps = self.locate(embedded, search)
         best = maps["score_map"].flatten(1).argmax(dim=1)
-        return {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
+        found = {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
+        if strangers:
+            found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"]
+        return found
 
 
 def boxes_at(cells: Tensor, offset_map: Tensor, size_map: Tensor) -> Tensor:

@@ -13,18 +13,26 @@ from .drift import USUAL, Drift, draw_grade
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Library
 from .motion import Array, bounce, random_walk
-from .things import Look, affine, draw_cover, draw_look, draw_thing, drifting, make_layer
+from .things import Look, affine, beside, draw_cover, draw_look, draw_thing, draw_twin, drifting, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
-DRIFT_STREAM = 0x64726966  # last word of the seed of all that drifts
+# Last words of the seeds of all that drifts, and of what stays beside the target.
+DRIFT_STREAM, TWIN_STREAM = 0x64726966, 0x7477696E
 
 
 def composite_clip(
-    name: str, seed: Tuple[int, ...], library: Library, n: int = 240, *, drift: Drift = USUAL
+    name: str,
+    seed: Tuple[int, ...],
+    library: Library,
+    n: int = 240,
+    *,
+    drift: Drift = USUAL,
+    look_alikes: float = 0.0,
 ) -> Sequence:
     """One clip with exact boxes, the same for the same seed; drift changes looks, not the way.
 
-    The target counts as visible where at least half of it shows.
+    The target counts as visible where at least half of it shows. With the probability
+    ``look_alikes`` another object of its kind stays beside it.
     """
     rng = np.random.default_rng(seed)
     wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
@@ -42,6 +50,11 @@ def composite_clip(
         size = radius * float(rng.uniform(0.5, 1.4))
         before.append(draw_thing(rng, library, draw_look(rng, library), size, n, 0.3, 2.5 * speed))
     scene, window = _scene(rng, library), _window(rng, n, speed)
+    twins = np.random.default_rng((*seed, TWIN_STREAM))
+    if twins.random() < look_alikes:
+        other = draw_twin(twins, library, look)
+        twin = draw_thing(twins, library, other, radius, n, wildness, speed)
+        (before if twins.random() < 0.3 else behind).append(beside(twin, target, twins, radius))
     exposure, grade = float(rng.choice([0.0, 0.5, 1.0])), None
     if drift.strength:
         other = np.random.default_rng((*seed, DRIFT_STREAM))
@@ -88,7 +101,12 @@ def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
 
 
 def composite_clips(
-    photos: Union[Path, str], n_clips: int, *, seed: int = 0, drift: Drift = USUAL
+    photos: Union[Path, str],
+    n_clips: int,
+    *,
+    seed: int = 0,
+    drift: Drift = USUAL,
+    look_alikes: float = 0.0,
 ) -> List[Sequence]:
     """Clips composited from the pictures of a folder, or of scikit-image: "train" or "test".
 
@@ -99,5 +117,8 @@ def composite_clips(
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
     return [
-        composite_clip(f"clip-{i:05d}", (seed, i), library, drift=drift) for i in range(n_clips)
+        composite_clip(
+            f"clip-{i:05d}", (seed, i), library, drift=drift, look_alikes=look_alikes
+        )
+        for i in range(n_clips)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -31,6 +31,11 @@ class Library:
     photos: Tuple[str, ...]
     cutouts: Tuple[str, ...] = ()
 
+    def like(self, path: str) -> Tuple[str, ...]:
+        """Others of a picture's kind: cut-outs beside cut-outs, photographs of the same folder."""
+        kin = self.cutouts if path in self.cutouts else _by_folder(self.photos)[Path(path).parent]
+        return tuple(other for other in kin if other != path) or (path,)
+
     @classmethod
     def of_folder(cls, root: Path) -> Library:
         """All photographs (``.jpg``, ``.jpeg``) and cut-outs (``.png``) in a folder and below."""
@@ -49,6 +54,14 @@ class Library:
         if split not in SHIPPED_PHOTOS:
             raise ValueError(f"split must be 'train' or 'test'; got {split!r}")
         return cls(tuple(SHIPPED + name for name in SHIPPED_PHOTOS[split].split()))
+
+
+@lru_cache(maxsize=8)
+def _by_folder(photos: Tuple[str, ...]) -> Dict[Path, List[str]]:
+    found: Dict[Path, List[str]] = {}
+    for photo in photos:
+        found.setdefault(Path(photo).parent, []).append(photo)
+    return found
 
 
 @lru_cache(maxsize=KEPT)

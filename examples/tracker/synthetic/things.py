@@ -65,6 +65,14 @@ def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] =
     return Look(photo, blob(rng), (x, y), (half, half), True)
 
 
+def draw_twin(rng: np.random.Generator, library: Library, look: Look) -> Look:
+    """Another of the same kind that is not the same: of a like photograph, or of the same one."""
+    if look.slides:
+        return replace(draw_look(rng, library, look.photo), shape=look.shape)
+    other = str(rng.choice(library.like(look.photo)))
+    return _cutout(other) if other in library.cutouts else draw_look(rng, library, other)
+
+
 @lru_cache(maxsize=256)
 def _cutout(path: str) -> Look:
     picture = load(path)
@@ -165,6 +173,22 @@ def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Dr
         look = draw_look(rng, library)
         source = affine(np.array(look.centre), np.array([look.half]), np.zeros(1))[0]
         layers.append(replace(layer, pose=pose, skin=draw_skin(rng, drift, n, look.photo, source)))
+    return Thing(tuple(layers))
+
+
+def beside(thing: Thing, target: Thing, rng: np.random.Generator, radius: float) -> Thing:
+    """The same thing on a way that stays near the target's, and crosses it now and then."""
+    way = target.layers[0].pose[:, :, 2]
+    n = len(way)
+    turn = rng.uniform(0, 2 * np.pi) + random_walk(rng, n, 1.5)
+    reach = radius * bounce(rng.uniform(1.0, 3.5) + random_walk(rng, n, 1.5), 0.3, 4.0)
+    middle = way + reach[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    moved = middle - thing.layers[0].pose[:, :, 2]
+    layers = []
+    for layer in thing.layers:
+        pose = layer.pose.copy()
+        pose[:, :, 2] += moved
+        layers.append(replace(layer, pose=pose))
     return Thing(tuple(layers))
 
 

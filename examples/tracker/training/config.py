@@ -25,7 +25,7 @@ RULES: Tuple[Tuple[str, str, Callable[[Any], bool]], ...] = (
     ("learning_rate backbone_rate clip_norm order", "be positive", lambda value: value > 0),
     ("average held_out", "be in [0, 1)", lambda value: 0 <= value < 1),
     (
-        "drift weight_decay frozen_stages warmup_steps num_workers memory seed",
+        "drift look_alikes strangers weight_decay frozen_stages warmup_steps num_workers memory seed",
         "not be negative",
         lambda value: value >= 0,
     ),
@@ -42,6 +42,7 @@ class TrainConfig:
     held_out: float = 0.25  # share of a place's videos that are not trained on
     n_videos: int = 16  # clips to composite, of the photographs of each place
     drift: float = 1.0  # how much the look of composited things drifts
+    look_alikes: float = 0.0  # share of composited clips with another of its kind by the target
     every: int = 1  # of each video, only every so many-th frame is used
     keep_features: bool = False  # make each frame's crops once, see `KeptFeatures`; the study's
     epochs: int = 14
@@ -63,6 +64,7 @@ class TrainConfig:
     memory: float = 1.0  # most GiB of decoded pictures in each process; speed only
     cache: str = ""  # where video files are decoded to; default: the user's caches
     device: str = "cpu"
+    strangers: float = 0.0  # weight of the loss on search crops that do not show the target
     amp: bool = False  # mixed precision, see `Precision`
     model: str = "conv_small"  # a key of ``MODELS``
     model_options: Dict[str, Any] = field(default_factory=dict)  # that its class takes

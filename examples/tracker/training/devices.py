@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..models.base import MAPS, Maps, boxes_at
+from ..models.base import Maps, boxes_at
 
 
 def checked_device(name: str) -> torch.device:
@@ -37,13 +37,15 @@ class Precision:
         self.dtype = torch.float16 if half else torch.bfloat16
         self.scaler = torch.amp.GradScaler(device.type, enabled=mixed and half)
 
-    def forward(self, network: nn.Module, template: Tensor, search: Tensor) -> Maps:
+    def forward(
+        self, network: nn.Module, template: Tensor, search: Tensor, strangers: bool = False
+    ) -> Maps:
         """Output of a `TrackerModel`, in float32."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.mixed):
-            outputs: Maps = network(template, search)
+            outputs: Maps = network(template, search, strangers)
         if not self.mixed:
             return outputs
-        maps = {name: outputs[name].float() for name in MAPS}
+        maps = {name: values.float() for name, values in outputs.items() if name != "boxes"}
         best = maps["score_map"].flatten(1).argmax(dim=1)  # boxes in 8 bits would be too coarse
         return {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
 

@@ -90,6 +90,15 @@ def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
     return -torch.where(heat == 1, at_centre, elsewhere).flatten(1).sum(dim=1)
 
 
+def absence_loss(score_map: Tensor, video: Tensor) -> Tensor:
+    """Focal loss of `TrackerModel.forward`'s ``stranger_map``, which should be 0, per sample.
+
+    ``video`` (B,) is each sample's video. It is 0 where the template is of the same one.
+    """
+    nothing = torch.zeros_like(score_map.squeeze(1))
+    return focal_loss(score_map, nothing) * (video != video.roll(1, 0))
+
+
 def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
     """Loss and overlap of each sample.
 

@@ -32,7 +32,7 @@ from .devices import Precision, Processes, checked_device
 from .features import FeatureDataset, KeptFeatures
 from .interrupt import Interrupt
 from .journal import EVENTS, Journal
-from .losses import tracking_loss
+from .losses import absence_loss, tracking_loss
 
 CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
 
@@ -156,13 +156,19 @@ class Trainer:
         """One optimiser step; returns the mean loss before weighting."""
         batch = {name: x.to(self.device, non_blocking=True) for name, x in batch.items()}
         template, search, box, bins = (batch[name] for name in ("template", "search", "box", "bin"))
-        loss, iou = tracking_loss(self.precision.forward(self.network, template, search), box)
+        strangers = self.config.strangers
+        outputs = self.precision.forward(self.network, template, search, strangers > 0)
+        loss, iou = tracking_loss(outputs, box)
         weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
         mean = float(loss.detach().mean())
         if not math.isfinite(mean):
             raise FloatingPointError(f"loss is {mean} at step {self.rates.last_epoch}")
+        total = weighted.mean()
+        if strangers:
+            absent = absence_loss(outputs["stranger_map"], batch["video"])
+            total = total + strangers * absent.mean()
         self.precision.step(
-            weighted.mean(), self.optimiser, self.model.parameters(), self.config.clip_norm
+            total, self.optimiser, self.model.parameters(), self.config.clip_norm
         )
         self.averaged.update_parameters(self.model)
         self.rates.step()
