@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .motion import Expected, Floats
+
 Map = NDArray[np.float32]
 
 
@@ -34,13 +35,14 @@ class TrackSettings:
     search_limit: float = 2.0  # and at most so many times as wide
     least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
+    motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off
 
     def __post_init__(self) -> None:
         ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "correction": "[0, 1]"}
         ranges["search_limit"] = "[1, inf)"
         ranges.update(dict.fromkeys(("size_smoothing", "lost_score", "hold"), "[0, 1)"))
-        ranges.update(dict.fromkeys(("penalty", "search_growth", "least_search"), "[0, inf)"))
+        ranges.update(dict.fromkeys(("penalty", "search_growth", "least_search", "motion"), "[0, inf)"))
         for item in fields(self):
             value, allowed = getattr(self, item.name), ranges[item.name]
             low, high = (float(end) for end in allowed[1:-1].split(","))
@@ -85,8 +87,16 @@ def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
     return Bias(share * bias.offset, bias.size**share)
 
 
-def choose(maps: Maps, last_size: Floats, settings: TrackSettings, bias: Bias = NO_BIAS) -> Choice:
+def choose(
+    maps: Maps,
+    last_size: Floats,
+    settings: TrackSettings,
+    bias: Bias = NO_BIAS,
+    expected: Optional[Expected] = None,
+) -> Choice:
     """Read the maps; ``last_size`` is that of the last box over the crop's side.
+
+    ``expected`` is a prior on the target's centre in the same unit.
 
     Always finite: where the network says nan the score counts as 0.
     """
@@ -97,6 +107,8 @@ def choose(maps: Maps, last_size: Floats, settings: TrackSettings, bias: Bias = 
         wanted = wanted * _penalties(maps.size, last_size, settings.penalty)
     if settings.window_product:
         wanted = wanted * (1 + settings.window_product * (hann(score.shape) - 1))
+    if expected is not None:
+        wanted = wanted * _prior(maps.offset, expected)
     row, column = divmod(int(wanted.argmax()), score.shape[1])
     centre, size = _read(maps, row, column, wanted, settings.blend)
     if not (np.isfinite(centre).all() and np.isfinite(size).all()):
@@ -131,6 +143,14 @@ def _penalties(size: Map, last: Floats, strength: float) -> Floats:
     area, aspect = np.sqrt(ratio[0] * ratio[1]), ratio[0] / ratio[1]
     change = np.maximum(area, 1 / area) * np.maximum(aspect, 1 / aspect)
     return np.exp(-strength * (change - 1))
+
+
+def _prior(offset: Map, expected: Expected) -> Floats:
+    """Factor on the score of each cell, (h, w): a Gaussian around the expected centre."""
+    high, wide = offset.shape[1:]
+    x = (offset[0] + np.arange(wide)) / wide - expected.centre[0]
+    y = (offset[1] + np.arange(high)[:, None]) / high - expected.centre[1]
+    return np.exp(-np.nan_to_num(x**2 + y**2) / (2 * expected.spread**2))
 
 
 @lru_cache(maxsize=8)

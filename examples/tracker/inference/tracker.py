@@ -10,6 +10,7 @@ import numpy as np
 from ..data.crops import CropConfig, Square, crop_template, cut, square_around
 from .choose import NO_BIAS, TrackSettings, choose, measure_bias
 from .engines import Exported, make_engine
+from .motion import Expected, Motion
 from .pictures import (
     COLOURS,
     Floats,
@@ -104,6 +105,7 @@ class Tracker:
         self._box: Floats = np.zeros(4)
         self._square = Square(0.0, 0.0, 0.0)
         self._bias = NO_BIAS
+        self._motion = Motion(np.zeros(2), settings.motion)
         self._depth = 8
         self._n_lost = 0
 
@@ -122,6 +124,7 @@ class Tracker:
         self._depth, self._n_lost = depth, 0
         self._box = keep_inside(first, frame.shape[:2], MIN_SIDE)
         self._square = self._around(self._box)
+        self._motion = Motion(self._box[:2] + self._box[2:] / 2, self.settings.motion)
         size = self._box[2:] / self._square.side
         self._bias = NO_BIAS
         if self.settings.correction:
@@ -138,7 +141,9 @@ class Tracker:
         last = keep_inside(self._box, frame.shape[:2], MIN_SIDE)
         self._square = self._aim(last)
         square = self._square
-        found = choose(self._look(frame), last[2:] / square.side, self.settings, self._bias)
+        found = choose(
+            self._look(frame), last[2:] / square.side, self.settings, self._bias, self._expect(last)
+        )
         if found.score < self.settings.lost_score:
             self._n_lost += 1
             self._box = last
@@ -147,7 +152,16 @@ class Tracker:
             left_top = (found.centre - found.size / 2) * square.side + (square.left, square.top)
             box = np.concatenate([left_top, found.size * square.side])
             self._box = keep_inside(box, frame.shape[:2], MIN_SIDE)
+            self._motion.observe(self._box[:2] + self._box[2:] / 2, _unit(self._box))
         return self._box.copy(), found.score
+
+    def _expect(self, last: Floats) -> Optional[Expected]:
+        """The prior on the target's centre, in units of the search square."""
+        if not self.settings.motion:
+            return None
+        centre, spread = self._motion.expect(self._n_lost, _unit(last))
+        square = self._square
+        return Expected((centre - (square.left, square.top)) / square.side, spread / square.side)
 
     def _look(self, frame: Picture) -> Any:
         crop = cut(to_uint8(frame, self._depth), self._square, self._crops.search_size)
@@ -179,6 +193,11 @@ class Tracker:
         left = held.left + round(wanted.left + spare - held.left)
         top = held.top + round(wanted.top + spare - held.top)
         return Square(left, top, held.side)
+
+
+def _unit(box: Floats) -> float:
+    """Root of a box's area."""
+    return float(np.sqrt(box[2] * box[3]))
 
 
 def open_network(weights: Union[str, Path, TrackerModel, None]) -> Any:
