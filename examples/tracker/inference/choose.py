@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple, Optional, Tuple
@@ -37,17 +38,32 @@ class TrackSettings:
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
     motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off
+    # Logit of the score: slope * logit of the network's + shift, so that of the frames with score s
+    # a share s is on target. The score of another network needs other numbers.
+    score_slope: float = 1.0
+    score_shift: float = 0.0
 
     def __post_init__(self) -> None:
         ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "correction": "[0, 1]"}
         ranges["search_limit"] = "[1, inf)"
         ranges.update(dict.fromkeys(("size_smoothing", "lost_score", "hold"), "[0, 1)"))
-        ranges.update(dict.fromkeys(("penalty", "search_growth", "least_search", "motion"), "[0, inf)"))
+        ranges.update(
+            dict.fromkeys(("penalty", "search_growth", "least_search", "motion"), "[0, inf)")
+        )
+        ranges.update(score_slope="(0, inf)", score_shift="(-inf, inf)")
         for item in fields(self):
             value, allowed = getattr(self, item.name), ranges[item.name]
             low, high = (float(end) for end in allowed[1:-1].split(","))
-            if not (low <= value <= high) or (allowed.endswith(")") and value == high):
+            open_ends = [end for end, bracket in ((low, "("), (high, ")")) if bracket in allowed]
+            if not (low <= value <= high) or value in open_ends:
                 raise ValueError(f"{item.name} must be in {allowed}; got {value}")
+
+    def share_on_target(self, score: float) -> float:
+        """The calibrated score: of the frames that have it, such a share is on target."""
+        if score <= 0 or score >= 1:
+            return float(score >= 1)
+        logit = self.score_slope * math.log(score / (1 - score)) + self.score_shift
+        return 1 / (1 + math.exp(-logit))
 
 
 class Bias(NamedTuple):
@@ -70,7 +86,7 @@ class Choice(NamedTuple):
 
     centre: Floats  # x and y over the crop's side
     size: Floats  # width and height over the crop's side, smoothed
-    score: float  # what the network says of it, in [0, 1]
+    score: float  # calibrated, in [0, 1]
 
 
 def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
@@ -115,7 +131,7 @@ def choose(
         return Choice(np.full(2, 0.5), last_size, 0.0)
     centre = centre - bias.offset * size
     size = last_size + (1.0 - settings.size_smoothing) * (size - last_size)
-    return Choice(centre, size, float(score[row, column]))
+    return Choice(centre, size, settings.share_on_target(float(score[row, column])))
 
 
 def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:

@@ -1,0 +1,146 @@
+"""The prior on the target's place, and the calibrated score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from examples.tracker.inference.choose import Maps, TrackSettings, choose
+from examples.tracker.inference.motion import Expected, Motion
+from examples.tracker.inference.tracker import Tracker
+from examples.tracker.models.base import TrackerModel
+
+UNIT = 20.0  # root of the target's area, in pixels
+
+
+def after(steps, least=0.3, unit=UNIT):
+    """The prior after a target took these steps, in pixels per frame."""
+    motion, centre = Motion(np.zeros(2), least), np.zeros(2)
+    for step in steps:
+        centre = centre + step
+        motion.observe(centre.copy(), unit)
+    return motion, centre
+
+
+def test_prior_of_a_still_target_is_as_narrow_as_allowed():
+    motion, _ = after(np.zeros((40, 2)))
+    expected = motion.expect(0, UNIT)
+    np.testing.assert_allclose(expected.centre, 0)
+    assert expected.spread == pytest.approx(0.3 * UNIT)
+
+
+def test_prior_of_a_steady_target_is_ahead_of_it_and_narrow():
+    step = np.array([9.0, -4.0])
+    motion, centre = after(np.tile(step, (60, 1)))
+    expected = motion.expect(0, UNIT)
+    np.testing.assert_allclose(expected.centre, centre + step, atol=0.01)
+    assert expected.spread == pytest.approx(0.3 * UNIT, rel=1e-3)
+
+
+def test_prior_of_a_restless_target_is_wide():
+    steps = np.random.default_rng(0).normal(0, 12.0, (60, 2))
+    assert after(steps)[0].expect(0, UNIT).spread > UNIT
+
+
+def test_prior_widens_while_the_target_is_lost_and_expects_no_motion():
+    motion, centre = after(np.tile([5.0, 0.0], (60, 1)))
+    spreads = [motion.expect(lost, UNIT).spread for lost in range(8)]
+    np.testing.assert_allclose(np.diff(spreads), 0.15 * UNIT)
+    np.testing.assert_array_equal(motion.expect(1, UNIT).centre, centre)
+
+
+def test_prior_does_not_depend_on_the_zoom():
+    steps = np.random.default_rng(1).normal(0, 3.0, (30, 2))
+    near, far = after(3 * steps, unit=3 * UNIT)[0], after(steps)[0]
+    for one, other in zip(near.expect(2, 3 * UNIT), far.expect(2, UNIT)):
+        np.testing.assert_allclose(one, np.multiply(3, other))
+
+
+def two_peaks(higher):
+    """A target in the middle with a score of 0.05 and a look-alike 3 cells to its right."""
+    score = np.full((9, 9), 1e-6, np.float32)
+    score[4, 4], score[4, 7] = 0.05, higher
+    return Maps(score, np.full((2, 9, 9), 0.5, np.float32), np.full((2, 9, 9), 0.25, np.float32))
+
+
+@pytest.mark.parametrize("spread", [0.15, 0.3])
+@pytest.mark.parametrize("margin", [0.98, 1.02])
+def test_look_alike_must_outdo_the_prior(spread, margin):
+    ratio = np.exp((3 / 9) ** 2 / (2 * spread**2))  # of a Gaussian at the two places
+    higher = 0.05 * ratio * margin
+    size, expected = np.full(2, 0.25), Expected(np.full(2, 0.5), spread)
+    found = choose(two_peaks(higher), size, TrackSettings(), expected=expected)
+    assert found.centre[0] == pytest.approx(0.5 if margin < 1 else 0.5 + 3 / 9)
+    assert found.score == pytest.approx(0.05 if margin < 1 else higher)  # the prior leaves it
+
+
+class TwoSquares(TrackerModel):
+    """Scores each cell of 8 pixels by its brightness."""
+
+    template_size, search_size = 32, 64
+    mean, std = (0.0,) * 3, (255.0,) * 3
+
+    def embed(self, template):
+        return self.normalise(template).mean((2, 3))
+
+    def locate(self, embedded, search):
+        score = torch.nn.functional.avg_pool2d(self.normalise(search).mean(1, True), 8)
+        pair = score.new_ones(1, 2, 8, 8)
+        score = score + 0 * embedded.mean()
+        return {"score_map": score, "offset_map": 0.5 * pair, "size_map": 0.25 * pair}
+
+
+def frame(*squares):
+    """A dark frame with squares of 16 pixels: left edge and brightness of each."""
+    image = np.full((120, 200, 3), 4, np.uint8)
+    for left, brightness in squares:
+        image[52:68, left : left + 16] = brightness
+    return image
+
+
+@pytest.mark.parametrize("motion", [0.0, 0.3])
+def test_brighter_stranger_beside_a_still_target_wins_only_without_the_prior(motion):
+    tracker = Tracker(
+        TwoSquares(), engine="torch", settings=TrackSettings(motion=motion, blend=0.5)
+    )
+    tracker.init(frame((92, 100)), (92, 52, 16, 16))
+    for _ in range(30):
+        tracker.update(frame((92, 100)))
+    box, _ = tracker.update(frame((92, 100), (116, 250)))
+    assert abs(box[0] - 92) < 8 if motion else abs(box[0] - 116) < 8
+
+
+def test_prior_lets_a_target_go_on_that_has_jumped():
+    tracker = Tracker(TwoSquares(), engine="torch", settings=TrackSettings(motion=0.3, blend=0.5))
+    tracker.init(frame((92, 200)), (92, 52, 16, 16))
+    for _ in range(30):
+        tracker.update(frame((92, 200)))
+    box, _ = tracker.update(frame((112, 200)))  # more than its own width
+    assert abs(box[0] - 112) < 8
+
+
+def test_calibrated_score_is_the_logistic_of_its_numbers():
+    settings = TrackSettings(score_slope=2.0, score_shift=-1.0)
+    scores = np.linspace(0.01, 0.99, 33)
+    odds = np.exp(-1.0) * (scores / (1 - scores)) ** 2
+    found = [settings.share_on_target(value) for value in scores]
+    np.testing.assert_allclose(found, odds / (1 + odds), rtol=1e-12)
+    assert settings.share_on_target(0.0) == 0 and settings.share_on_target(1.0) == 1
+    plain = [TrackSettings().share_on_target(value) for value in scores]
+    np.testing.assert_allclose(plain, scores, rtol=1e-12)
+
+
+def test_choice_has_the_calibrated_score():
+    settings = TrackSettings(score_slope=2.0, score_shift=1.0)
+    found = choose(two_peaks(0.3), np.full(2, 0.25), settings)
+    assert found.score == pytest.approx(settings.share_on_target(np.float32(0.3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("motion", -0.1), ("score_slope", 0.0), ("score_slope", np.inf), ("score_shift", np.nan)],
+)
+def test_bad_settings_raise(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be in"):
+        TrackSettings(**{name: value})
