@@ -111,12 +111,13 @@ def test_brighter_stranger_beside_a_still_target_wins_only_without_the_prior(mot
     assert abs(box[0] - 92) < 8 if motion else abs(box[0] - 116) < 8
 
 
-def test_prior_lets_a_target_go_on_that_has_jumped():
+def test_prior_follows_a_target_that_has_jumped_within_five_frames():
     tracker = Tracker(TwoSquares(), engine="torch", settings=TrackSettings(motion=0.3, blend=0.5))
     tracker.init(frame((92, 200)), (92, 52, 16, 16))
     for _ in range(30):
         tracker.update(frame((92, 200)))
-    box, _ = tracker.update(frame((112, 200)))  # more than its own width
+    for _ in range(5):
+        box, _ = tracker.update(frame((112, 200)))  # moved by more than its own width
     assert abs(box[0] - 112) < 8
 
 
