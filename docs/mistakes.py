@@ -1,4 +1,4 @@
-"""Makes fifteen natural mistakes and writes what the library says: python docs/mistakes.py."""
+"""Make common mistakes and write their error messages to mistakes.md: python docs/mistakes.py."""
 
 from __future__ import annotations
 
