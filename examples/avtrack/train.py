@@ -25,7 +25,7 @@ def check_config(cfg: Any, _args: argparse.Namespace) -> None:
 
 
 def explain(error: Exception, processes: int) -> None:
-    """Explain AVTrack's errors with several processes: it uses names that only distillation defines,
+    """Explain AVTrack's errors with several processes: it uses names that only distillation has,
     and reads attributes of the network from DistributedDataParallel."""
     own = isinstance(error, UnboundLocalError) or "DistributedDataParallel" in str(error)
     if processes > 1 and own and isinstance(error, (NameError, AttributeError)):
