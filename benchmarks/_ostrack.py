@@ -43,7 +43,7 @@ def load_tracking_sampler(checkout):
     path = checkout / "lib" / "train" / "data" / "sampler.py"
     if not path.is_file():
         raise FileNotFoundError(f"--ostrack must be a checkout of OSTrack; got no {path}")
-    # Alone, for the package around it needs readers of pictures and an old PyTorch.
+    # Load the file alone: its package needs image readers and an old PyTorch.
     spec = importlib.util.spec_from_file_location("ostrack_sampler", path)
     module = importlib.util.module_from_spec(spec)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True

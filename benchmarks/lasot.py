@@ -99,7 +99,7 @@ def main():
     options = parser.parse_args()
 
     lengths, visible = read_annotations(options.annotations)
-    source = "made up" if options.annotations is None else options.annotations.name
+    source = "simulated" if options.annotations is None else options.annotations.name
     print(
         f"{len(lengths)} videos, {lengths.sum()} frames, {visible.mean():.1%} visible ({source})\n"
     )

@@ -92,7 +92,7 @@ def measure_ours():
     import torch
 
     if not hasattr(torch.nn.functional, "scaled_dot_product_attention"):
-        print(f"{OURS} needs torch 2.0; it is left out", file=sys.stderr)
+        print(f"{OURS} needs torch 2.0 and is skipped", file=sys.stderr)
         return []
     from examples.tracker.models import build_model
 

@@ -169,7 +169,7 @@ def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
     return {
         "videos": len(lengths),
         "frames": int(lengths.sum()),
-        "source": "made up" if annotations is None else annotations.name,
+        "source": "simulated" if annotations is None else annotations.name,
         "pair_seconds": ours / n_pairs,
         "ostrack_pair_seconds": theirs / n_peer_pairs,
         "ratio": theirs / n_peer_pairs / (ours / n_pairs),

@@ -68,7 +68,7 @@ def calibrated(network, train, folder, n_pairs):
         crops = calibration_crops(train, CropConfig().for_model(network), n_pairs)
         return quantise(network, crops, folder / "int8")
     except ImportError as error:
-        print(f"left out: int8: {error}")
+        print(f"skipped: int8: {error}")
         return None
 
 
@@ -86,7 +86,7 @@ def our_trackers(network, int8, threads):
                     source, engine=kind.name, precision=precision, threads=threads
                 )
             except (ImportError, ValueError) as error:
-                print(f"left out: {name}: {error}")
+                print(f"skipped: {name}: {error}")
     return found
 
 
@@ -98,7 +98,7 @@ def opencv_trackers(nano):
         try:
             found[name] = peers.make_peer(name, nano_folder=nano)
         except (FileNotFoundError, ImportError, ValueError) as error:
-            print(f"left out: {name}: {error}")
+            print(f"skipped: {name}: {error}")
     return found
 
 

@@ -101,7 +101,7 @@ class SuccessStatistics:
         Parameters
         ----------
         threshold : float
-            tau, in [0, 1]: success is ``iou > threshold``. `mean_iou` stands for the exact mean.
+            tau, in [0, 1]: success is ``iou > threshold``. `mean_iou` means the exact mean.
 
         Raises
         ------

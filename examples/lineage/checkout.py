@@ -130,7 +130,7 @@ def install_environment(args: argparse.Namespace) -> Dict[str, Tuple[str, str]]:
         elif attribute in paths:
             origin = "the checkout's lib/train/admin/local.py"
         else:
-            paths[attribute], origin = "", "nothing, for it was not given"
+            paths[attribute], origin = "", "nothing, because it was not given"
         folders[option] = (paths[attribute], origin)
     paths.update(
         workspace_dir=str(args.save_dir), tensorboard_dir=str(args.save_dir / "tensorboard")

@@ -160,7 +160,7 @@ class Curriculum:
         if tally.invalid:
             raise ValueError(
                 f"ious must be in [0, 1], not NaN; got {some(tally.invalid)}. "
-                "discard_invalid() leaves them out and lets the run go on"
+                "discard_invalid() drops them so that the run can continue"
             )
         self._check_count(partial)
         self.scheduler.step(tally.statistics)

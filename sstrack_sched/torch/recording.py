@@ -125,7 +125,7 @@ class Ledger:
         elif invalid:
             part.statistics.n_invalid = len(invalid)
             if not self._warned:
-                self._warned, text = True, f"left out invalid IoUs: {some(invalid)}"
+                self._warned, text = True, f"dropped invalid IoUs: {some(invalid)}"
                 warnings.warn(text, RuntimeWarning, stacklevel=4)
         return part
 
