@@ -1,4 +1,4 @@
-"""Replacements of a tracker's classes for the snippets of your-own.md, with equal names and shapes."""
+"""Replacements of a tracker's classes for the snippets of your-own.md, with equal names."""
 
 import torch
 from torch.utils.data import DataLoader, Dataset
