@@ -1,4 +1,4 @@
-"""Tensors of what a training loop hands in: per-sample scores and bins."""
+"""Conversion of per-sample scores and bins to tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import _checks
 
 
 def as_ious(ious: Any, bins: torch.Tensor) -> torch.Tensor:
-    """A detached tensor of floats, one per bin; Python's and NumPy's keep their precision."""
+    """Return `ious` as a detached float tensor of the shape of `bins`, in its precision."""
     tensor = _as_tensor("ious", ious)
     good = tensor.is_floating_point()
     _checks.require(good, "ious", "be of a floating point dtype", tensor.dtype, TypeError)
@@ -22,7 +22,7 @@ def as_ious(ious: Any, bins: torch.Tensor) -> torch.Tensor:
 
 
 def as_ids(bins: Any) -> torch.Tensor:
-    """A tensor of integers."""
+    """Return `bins` as an integer tensor."""
     tensor = _as_tensor("bins", bins)
     other = tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool
     good = not (other and tensor.numel())
