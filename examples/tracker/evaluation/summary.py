@@ -199,7 +199,7 @@ def numbers(outcomes: Outcomes) -> Dict[str, Any]:
             "sequences": {
                 name: {
                     **{m: plain(outcome.values(m)[i]) for m in TITLES},
-                    "frames": plain(outcome.values("n_frames")[i]),
+                    "frames": round(outcome.values("n_frames")[i]),
                 }
                 for i, name in enumerate(outcome.scores)
             },
