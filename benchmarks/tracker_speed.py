@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 from examples.tracker.data.crops import CropConfig, cut, square_around
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.readers import read_split
-from examples.tracker.evaluation import peers
+from examples.tracker.evaluation import trackers as peers
 from examples.tracker.evaluation.measures import overlap
 from examples.tracker.inference.engines import ENGINES, Exported
 from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
@@ -96,7 +96,7 @@ def opencv_trackers(nano):
     found = {}
     for name in peers.NAMES:
         try:
-            found[name] = peers.make_peer(name, nano_folder=nano)
+            found[name] = peers.make_peer(name, peers.Settings(nano=nano))
         except (FileNotFoundError, ImportError, ValueError) as error:
             print(f"skipped: {name}: {error}")
     return found

@@ -12,9 +12,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from sstrack_sched import IntervalBins
 
 from .data.frames import FrameStore
-from .evaluation.comparison import compare, fit, write_results
+from .evaluation.comparison import compare, fit, summary, write_results
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .evaluation.report import summary
 from .train import load_videos
 from .training.config import TrainConfig
 

@@ -24,9 +24,8 @@ from sstrack_sched import IntervalBins
 from .data.frames import GIB, FrameStore
 from .data.readers import Problems, add_on_error, left_out
 from .evaluation.comparison import fit, run_row
-from .evaluation.evidence import picture, results, tables
+from .evaluation.evidence import Row, collect, picture, results, tables
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .evaluation.rows import Row, collect
 from .fall import WEIGHTS, success
 from .models import TrackerModel, build_model
 from .models.weights import load_weights, start_from

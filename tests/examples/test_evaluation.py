@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from examples.tracker import evaluate
-from examples.tracker.evaluation import confidence, plots, summary
-from examples.tracker.evaluation.contestants import Contestant
+from examples.tracker.evaluation import plots, summary
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.one_pass import track_sequence
+from examples.tracker.evaluation.runs import Contestant, ManyRuns, track_sequence
 
 from .conftest import moving_square
 from .test_one_pass import Follower
@@ -25,7 +25,7 @@ class TestConfidence:
 
         values = np.random.default_rng(0).random(30)
 
-        found = confidence.bootstrap_mean(values)
+        found = summary.bootstrap_mean(values)
 
         other = stats.bootstrap((values,), np.mean, method="percentile", rng=1)
         assert found.mean == values.mean()
@@ -34,39 +34,30 @@ class TestConfidence:
 
     def test_all_resamples_of_two_sequences_give_the_exact_ends(self):
         # Means of two draws of {0, 1}: 0, 1/2, 1 with chances 1/4, 1/2, 1/4.
-        assert confidence.bootstrap_mean(np.array([0.0, 1.0])) == (0.5, 0.0, 1.0)
-        assert confidence.bootstrap_mean(np.array([0.0, 1.0]), level=0.4) == (0.5, 0.5, 0.5)
+        assert summary.bootstrap_mean(np.array([0.0, 1.0])) == (0.5, 0.0, 1.0)
 
     def test_weights_make_it_a_mean_over_frames(self):
-        found = confidence.bootstrap_mean(np.array([0.0, 1.0]), np.array([100.0, 300.0]))
+        found = summary.bootstrap_mean(np.array([0.0, 1.0]), np.array([100.0, 300.0]))
 
         # Draws of the two: both the first, one of each, both the second.
         assert found == (0.75, 0.0, 1.0)
 
-    def test_pairs_cancel_what_sequences_have_in_common(self):
-        hard = np.linspace(0.1, 0.9, 20)
-
-        gap = confidence.paired_difference(hard + 0.05, hard)
-
-        assert gap == pytest.approx((0.05, 0.05, 0.05))
-
     def test_a_sequence_without_value_is_left_out_and_one_has_no_interval(self):
-        found = confidence.bootstrap_mean(np.array([0.3, np.nan]))
+        found = summary.bootstrap_mean(np.array([0.3, np.nan]))
 
         assert found.mean == 0.3 and np.isnan(found.low) and np.isnan(found.high)
-        assert np.isnan(confidence.bootstrap_mean(np.array([np.nan]))).all()
+        assert np.isnan(summary.bootstrap_mean(np.array([np.nan]))).all()
 
     def test_the_same_seed_gives_the_same_interval(self):
         values = np.random.default_rng(1).random(9)
 
-        assert confidence.bootstrap_mean(values) == confidence.bootstrap_mean(values)
-        assert confidence.bootstrap_mean(values) != confidence.bootstrap_mean(values, seed=1)
+        assert summary.bootstrap_mean(values) == summary.bootstrap_mean(values)
 
     def test_runs_and_sequences_are_drawn_together(self):
         rng = np.random.default_rng(0)
         counts = np.array([3, 0, 5, 2, 4])
         sums = rng.random((4, 5)) * counts
-        found = confidence.bootstrap_crossed(sums, counts, n_resamples=4000)
+        found = summary.bootstrap_crossed(sums, counts)
         assert found.mean == pytest.approx(sums.sum() / (4 * 14))
         means = []
         chosen = np.flatnonzero(counts)
@@ -78,24 +69,16 @@ class TestConfidence:
     def test_one_run_is_over_sequences_only(self):
         counts = np.array([1, 1, 1])
         sums = np.array([[0.1, 0.4, 0.7]])
-        crossed = confidence.bootstrap_crossed(sums, counts)
-        assert crossed == pytest.approx(confidence.bootstrap_mean(sums[0]), abs=0.011)
-        assert np.isnan(confidence.bootstrap_crossed(sums[:, :1], counts[:1]))[1:].all()
-        assert np.isnan(confidence.bootstrap_crossed(sums, 0 * counts)).all()
+        crossed = summary.bootstrap_crossed(sums, counts)
+        assert crossed == pytest.approx(summary.bootstrap_mean(sums[0]), abs=0.011)
+        assert np.isnan(summary.bootstrap_crossed(sums[:, :1], counts[:1]))[1:].all()
+        assert np.isnan(summary.bootstrap_crossed(sums, 0 * counts)).all()
 
     def test_runs_that_differ_widen_it(self):
         counts = np.ones(6)
         alike, apart = (np.full((5, 6), 0.5) + s * np.arange(-2, 3)[:, None] for s in (0.0, 0.1))
-        assert confidence.bootstrap_crossed(alike, counts) == (0.5, 0.5, 0.5)
-        assert confidence.bootstrap_crossed(apart, counts).low < 0.45
-
-    def test_bad_options_are_refused(self):
-        with pytest.raises(ValueError, match=r"level must be in \(0, 1\); got 95"):
-            confidence.bootstrap_mean(np.ones(3), level=95)
-        with pytest.raises(ValueError, match="n_resamples must be at least 1; got 0"):
-            confidence.bootstrap_mean(np.ones(3), n_resamples=0)
-        with pytest.raises(ValueError, match="one shape"):
-            confidence.bootstrap_mean(np.ones(3), np.ones(2))
+        assert summary.bootstrap_crossed(alike, counts) == (0.5, 0.5, 0.5)
+        assert summary.bootstrap_crossed(apart, counts).low < 0.45
 
 
 @pytest.fixture
@@ -106,7 +89,12 @@ def outcomes():
     for name, speed in (("slow", 0.25), ("right", 1.0)):
         tracks = {v.name: track_sequence(Follower(speed), v) for v in videos}
         scores = {v.name: score(tracks[v.name].boxes, v.boxes, v.visible) for v in videos}
-        found[name] = summary.Outcome(scores, {"v0": 100.0, "v1": 200.0, "v2": 300.0})
+        found[name] = summary.Outcome(
+            {
+                video: [replace(s, frames_per_second=rate)]
+                for (video, s), rate in zip(scores.items(), (100.0, 200.0, 300.0))
+            }
+        )
     return found
 
 
@@ -114,9 +102,9 @@ class TestSummary:
     def test_ao_is_a_mean_over_frames_and_auc_one_over_sequences(self, outcomes):
         slow = outcomes["slow"]
 
-        ao = [scores.ao for scores in slow.scores.values()]
+        ao = [scores.ao for (scores,) in slow.scores.values()]
         assert slow.mean("ao").mean == pytest.approx(np.average(ao, weights=[19, 29, 39]))
-        auc = [scores.auc for scores in slow.scores.values()]
+        auc = [scores.auc for (scores,) in slow.scores.values()]
         assert slow.mean("auc").mean == pytest.approx(np.mean(auc))
 
     def test_tables_hold_every_tracker_and_sequence_best_first(self, outcomes):
@@ -146,10 +134,19 @@ class TestSummary:
         slow = [f"{100 * outcomes['slow'].mean(measure).mean:.1f}" for measure in measures]
         assert lines[3].split()[1:] == slow
 
-    def test_differences_are_the_first_less_the_others(self, outcomes):
+    def test_differences_are_the_first_less_the_others_on_the_same_sequences(self, outcomes):
         (line,) = summary.difference_lines(outcomes)
 
         assert line.startswith("AUC of slow less right: -0.")
+        hard = np.linspace(0.1, 0.9, 20)
+        videos = [next(iter(outcomes["right"].scores.values()))[0]] * 20
+        one, other = (
+            summary.Outcome(
+                {i: [replace(s, auc=v + less)] for i, (s, v) in enumerate(zip(videos, hard))}
+            )
+            for less in (0.05, 0.0)
+        )
+        assert one.difference(other, "auc") == pytest.approx((0.05, 0.05, 0.05))
 
     def test_numbers_are_plain_json(self, outcomes):
         numbers = json.loads(json.dumps(summary.numbers(outcomes), allow_nan=False))
@@ -173,7 +170,7 @@ class TestPlots:
         figure = plots.curves(outcomes, "success")
 
         drawn = figure.axes[0].lines[1].get_ydata()
-        expected = np.mean([s.success_curve for s in outcomes["slow"].scores.values()], axis=0)
+        expected = np.mean([s.success_curve for (s,) in outcomes["slow"].scores.values()], axis=0)
         np.testing.assert_allclose(drawn, expected)
 
     def test_speed_is_on_a_log_axis(self, outcomes, tmp_path):
@@ -183,8 +180,8 @@ class TestPlots:
         figure.savefig(tmp_path / "speed.png")
 
     def test_groups_that_no_sequence_reaches_leave_a_gap(self, tmp_path):
-        nothing = confidence.Interval(np.nan, np.nan, np.nan)
-        groups = {"a": [confidence.Interval(0.5, 0.4, 0.7), nothing]}
+        nothing = summary.Interval(np.nan, np.nan, np.nan)
+        groups = {"a": [summary.Interval(0.5, 0.4, 0.7), nothing]}
 
         plots.by_time(groups, ["1-29", "30+"], [3, 0]).savefig(tmp_path / "time.png")
 
@@ -239,6 +236,23 @@ class TestCommand:
         found = json.loads((out / "results.json").read_text())
         assert found["one_pass"]["a"]["mean"]["ao"]["mean"] == 1.0
         assert (out / "raw" / "GOT-10k" / "b" / "video-0" / "video-0_001.txt").is_file()
+
+    def test_each_sequence_counts_once_by_time(self, folder, monkeypatch, capsys):
+        def runs(contestant, sequence, path, **options):
+            n_starts, iou = (3, 0.9) if sequence.name == "video-0" else (1, 0.1)
+            rows = np.full((n_starts, 40), iou)
+            rows[:, 29:] = iou if n_starts > 1 else np.nan
+            return ManyRuns(np.arange(n_starts), rows)
+
+        monkeypatch.setattr(evaluate, "many_runs", runs)
+        assert evaluate.main(self.arguments(folder, "--by-time")) == 0
+
+        found = json.loads((folder.parent / "out" / "results.json").read_text())["by_time"]
+        assert found["sequences"][:3] == [2, 1, 0]
+        assert [part["mean"] for part in found["success"]["a"]][:3] == [0.5, 1.0, None]
+        assert found["mean_iou"]["b"][0]["mean"] == pytest.approx(0.5)
+        assert found["runs"] == {"a": 4, "b": 4}
+        assert "1-29" in capsys.readouterr().out
 
     def test_it_goes_on_where_it_was_and_starts_over_when_told(self, folder, capsys):
         assert evaluate.main(self.arguments(folder)) == 0

@@ -10,7 +10,7 @@ import pytest
 from examples.tracker import evaluate, study, train
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.readers import read_sequences, read_split
-from examples.tracker.evaluation.contestants import Contestant
+from examples.tracker.evaluation.runs import Contestant
 
 from .test_layouts import BOXES, PICTURE, by_name, got10k, lines, names, pictures, write
 from .test_one_pass import Follower

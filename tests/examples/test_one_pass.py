@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from examples.tracker.data.sequences import Sequence
-from examples.tracker.evaluation import by_time
-from examples.tracker.evaluation.by_time import Runs, TimeConfig
+from examples.tracker.evaluation import runs as runs_
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.one_pass import Track, start_of_run, track_and_keep, track_sequence
+from examples.tracker.evaluation.runs import (
+    Contestant,
+    ManyRuns,
+    Track,
+    start_of_run,
+    track_and_keep,
+    track_sequence,
+)
 
 from .conftest import moving_square
 
@@ -42,6 +48,10 @@ def hidden(sequence, frames):
     boxes, visible = sequence.boxes.copy(), sequence.visible.copy()
     boxes[frames], visible[frames] = 0, False
     return Sequence(sequence.name, sequence.frames, boxes, visible)
+
+
+def contestant(make=Follower, identity="follower"):
+    return Contestant("follower", identity, make)
 
 
 class TestOnePass:
@@ -119,13 +129,13 @@ class TestOnePass:
 class TestKeeping:
     def test_a_kept_run_is_read_and_not_run_again(self, sequence, tmp_path):
         path = tmp_path / "a" / "square.npz"
-        first, was_there = track_and_keep(Follower, sequence, path, "follower")
+        first, was_there = track_and_keep(contestant(), sequence, path)
         assert not was_there
 
         def refuse():
             raise AssertionError("must not be made")
 
-        second, was_there = track_and_keep(refuse, sequence, path, "follower")
+        second, was_there = track_and_keep(contestant(refuse), sequence, path)
 
         assert was_there
         for a, b in zip(first, second):
@@ -133,41 +143,45 @@ class TestKeeping:
 
     def test_a_kept_run_of_another_tracker_or_annotation_is_refused(self, sequence, tmp_path):
         path = tmp_path / "square.npz"
-        track_and_keep(Follower, sequence, path, "follower 1")
+        track_and_keep(contestant(), sequence, path)
 
-        with pytest.raises(ValueError, match=r"another tracker .*follower 1; now follower 2"):
-            track_and_keep(Follower, sequence, path, "follower 2")
+        with pytest.raises(ValueError, match=r"another tracker .*follower; now follower 2"):
+            track_and_keep(contestant(identity="follower 2"), sequence, path)
         with pytest.raises(ValueError, match="another annotation of square"):
-            track_and_keep(Follower, hidden(sequence, [3]), path, "follower 1")
+            track_and_keep(contestant(), hidden(sequence, [3]), path)
 
     def test_a_run_that_is_stopped_leaves_no_file(self, sequence, tmp_path):
         path = tmp_path / "square.npz"
 
         with pytest.raises(KeyboardInterrupt):
-            track_and_keep(lambda: Follower(stop_at=5), sequence, path, "follower")
+            track_and_keep(contestant(lambda: Follower(stop_at=5)), sequence, path)
 
         assert list(tmp_path.iterdir()) == []
 
 
+def run(path, sequence, make=Follower, **options):
+    options = {"every": 10, "n_frames": 20, **options}
+    return runs_.many_runs(contestant(make), sequence, path, **options)
+
+
 class TestByTime:
-    CONFIG = TimeConfig(every=10, n_frames=20, group=5, last_group=10, min_frames=5)
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch):
+        """Groups of 1 to 4, 5 to 9, and 10 frames or more."""
+        monkeypatch.setattr(runs_, "EDGES", [1, 5, 10])
+        monkeypatch.setattr(runs_, "MIN_FRAMES", 5)
 
-    def test_groups_are_those_asked_for(self):
-        config = TimeConfig()
-
-        assert config.labels == ["1-29", "30-59", "60-89", "90-119", "120-149", "150-179"] + [
-            "180-199",
-            "200+",
-        ]
-        assert config.edges.tolist() == [1, 30, 60, 90, 120, 150, 180, 200]
+    def test_groups_are_named_by_their_first_and_last_frame(self):
+        assert runs_.LABELS[:2] == ["1-29", "30-59"]
+        assert runs_.LABELS[-2:] == ["180-199", "200+"]
 
     def test_starts_are_every_so_many_frames_visible_and_with_frames_after_them(self, sequence):
-        assert self.CONFIG.starts(sequence).tolist() == [0, 10, 20, 30]
-        assert self.CONFIG.starts(hidden(sequence, [10])).tolist() == [0, 20, 30]
-        assert TimeConfig(min_frames=50).starts(sequence).tolist() == []
+        assert runs_.many_starts(sequence, 10).tolist() == [0, 10, 20, 30]
+        assert runs_.many_starts(hidden(sequence, [10]), 10).tolist() == [0, 20, 30]
+        assert runs_.many_starts(sequence, 35).tolist() == [0]  # 35 has 4 frames after it
 
-    def test_overlap_is_that_of_each_run_at_each_time(self, sequence):
-        runs = by_time.run_sequence(Follower(speed=2.0), hidden(sequence, [12]), self.CONFIG)
+    def test_overlap_is_that_of_each_run_at_each_time(self, sequence, tmp_path):
+        runs = run(tmp_path / "a.npz", hidden(sequence, [12]), lambda: Follower(speed=2.0))
 
         # After t frames the answer is t pixels ahead of a square of 20 pixels.
         expected = [max(20 - t, 0) / (20 + min(t, 20)) for t in range(1, 21)]
@@ -176,27 +190,15 @@ class TestByTime:
         assert np.isnan(runs.iou[0][11]) and np.isnan(runs.iou[1][1])  # frame 12 is hidden
         assert runs.starts.tolist() == [0, 10, 20, 30]
 
-    def test_groups_average_the_frames_of_all_runs(self):
+    def test_groups_average_the_frames_of_all_runs(self, monkeypatch):
         iou = np.array([[0.8, 0.6, 0.4, np.nan], [0.6, np.nan, 0.2, np.nan]])
-        runs = Runs(np.array([0, 10]), iou)
-        edges = np.array([1, 3, 4])
+        runs = ManyRuns(np.array([0, 10]), iou)
+        monkeypatch.setattr(runs_, "EDGES", [1, 3, 4])
 
-        np.testing.assert_allclose(runs.by_group(edges), [2 / 3, 0.3, np.nan])
-        np.testing.assert_allclose(runs.by_group(edges, 0.6), [1 / 3, 0.0, np.nan])
+        np.testing.assert_allclose(runs.by_group(), [2 / 3, 0.3, np.nan])
+        np.testing.assert_allclose(runs.by_group(0.6), [1 / 3, 0.0, np.nan])
 
-    def test_each_sequence_counts_once(self):
-        runs = {
-            "long": Runs(np.arange(3), np.full((3, 20), 0.9)),
-            "short": Runs(np.arange(1), np.r_[np.full(4, 0.1), np.full(16, np.nan)][None]),
-        }
-
-        success, iou, counts = by_time.summarise(runs, self.CONFIG)
-
-        assert [part.mean for part in success] == [0.5, 1.0, 1.0]
-        assert iou[0].mean == pytest.approx(0.5)
-        assert counts == [2, 1, 1]
-
-    def test_pictures_of_neighbouring_starts_are_decoded_once(self, sequence, monkeypatch):
+    def test_images_of_neighbouring_starts_are_decoded_once(self, sequence, tmp_path):
         read = []
 
         class Source(list):
@@ -205,33 +207,27 @@ class TestByTime:
                 return super().__getitem__(index)
 
         made = Sequence("made", Source(sequence.frames), sequence.boxes, sequence.visible)
-        by_time.run_sequence(Follower(), made, self.CONFIG)
+        run(tmp_path / "a.npz", made)
 
         assert sorted(read) == list(range(40))
 
     def test_a_stopped_run_goes_on_with_the_starts_that_are_left(self, sequence, tmp_path):
         path = tmp_path / "square.npz"
-        arguments = (sequence, self.CONFIG, path, "follower")
         with pytest.raises(KeyboardInterrupt):
-            by_time.run_and_keep(lambda: Follower(stop_at=30), *arguments)
+            run(path, sequence, lambda: Follower(stop_at=30))
         follower = Follower()
 
-        runs = by_time.run_and_keep(lambda: follower, *arguments)
+        runs = run(path, sequence, lambda: follower)
 
-        whole = by_time.run_sequence(Follower(), sequence, self.CONFIG)
+        whole = run(tmp_path / "whole.npz", sequence)
         assert follower.asked == 20 + 19 + 9  # the first of four runs was kept
         np.testing.assert_array_equal(runs.iou, whole.iou)
         np.testing.assert_array_equal(runs.starts, whole.starts)
+        fewer = run(path, sequence, every=20)
+        np.testing.assert_array_equal(fewer.iou, whole.iou[::2])
 
     def test_kept_runs_of_another_length_are_refused(self, sequence, tmp_path):
-        path = tmp_path / "square.npz"
-        by_time.run_and_keep(Follower, sequence, self.CONFIG, path, "follower")
-        longer = TimeConfig(every=10, n_frames=25, group=5, last_group=10, min_frames=5)
+        run(tmp_path / "square.npz", sequence)
 
         with pytest.raises(ValueError, match="runs of 20 frames, not 25"):
-            by_time.run_and_keep(Follower, sequence, longer, path, "follower")
-
-    @pytest.mark.parametrize("name", ["every", "n_frames", "min_frames"])
-    def test_settings_below_1_are_refused(self, name):
-        with pytest.raises(ValueError, match=f"{name} must be at least 1; got 0"):
-            TimeConfig(**{name: 0})
+            run(tmp_path / "square.npz", sequence, n_frames=25)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from examples.tracker.data.sequences import Sequence
-from examples.tracker.evaluation import peers
-from examples.tracker.evaluation.contestants import Settings, find_contestants
+from examples.tracker.evaluation import trackers
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.one_pass import track_sequence
+from examples.tracker.evaluation.runs import track_sequence
+from examples.tracker.evaluation.trackers import Settings, find_contestants
 from examples.tracker.inference import tracker
 
 from .conftest import moving_square
@@ -29,19 +29,17 @@ class TestPeers:
         monkeypatch.delattr(cv2, "legacy", raising=False)
 
         with pytest.raises(ImportError, match=r"TrackerCSRT.*opencv-contrib-python-headless"):
-            peers.make_peer("csrt")
+            trackers.make_peer("csrt", Settings())
 
-    def test_unknown_peers_and_missing_weights_are_refused(self, tmp_path):
-        with pytest.raises(ValueError, match="one of csrt, kcf, mil, nano, vit; got 'dlib'"):
-            peers.make_peer("dlib")
-        with pytest.raises(ValueError, match="nano needs the folder"):
-            peers.make_peer("nano")
+    def test_missing_weights_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="nano needs the place of its weights: --nano"):
+            trackers.make_peer("nano", Settings())
         with pytest.raises(FileNotFoundError, match=r"nanotrack_backbone_sim\.onnx"):
-            peers.make_peer("nano", nano_folder=tmp_path)
-        with pytest.raises(ValueError, match="vit needs the file of its weights"):
-            peers.make_peer("vit")
+            trackers.make_peer("nano", Settings(nano=tmp_path))
+        with pytest.raises(ValueError, match="vit needs the place of its weights: --vit"):
+            trackers.make_peer("vit", Settings())
         with pytest.raises(FileNotFoundError, match=r"no .*vit\.onnx"):
-            peers.make_peer("vit", vit_file=tmp_path / "vit.onnx")
+            trackers.make_peer("vit", Settings(vit=tmp_path / "vit.onnx"))
 
     def test_opencvs_vit_gets_the_file_that_is_given(self, tmp_path, monkeypatch):
         class Parameters:
@@ -55,12 +53,12 @@ class TestPeers:
         file = tmp_path / "vit.onnx"
         file.write_bytes(b"")
 
-        assert peers.make_peer("vit", vit_file=file)._create() == str(file)
+        assert trackers.make_peer("vit", Settings(vit=file))._create() == str(file)
 
     @pytest.mark.parametrize("name", ["csrt", "kcf", "mil"])
     def test_it_follows_a_square_and_can_be_started_again(self, name, sequence):
         try:
-            tracker = peers.make_peer(name)
+            tracker = trackers.make_peer(name, Settings())
         except ImportError as error:
             pytest.skip(str(error))
         short = Sequence("s", sequence.frames[:8], sequence.boxes[:8], sequence.visible[:8])
@@ -83,7 +81,7 @@ class TestPeers:
             def update(self, frame):
                 return False, (0, 0, 0, 0)
 
-        tracker = peers.OpenCVTracker(Lost)
+        tracker = trackers.OpenCVTracker(Lost)
         frame = np.full((50, 60, 3), (1, 2, 3), dtype=np.uint8)
         tracker.init(frame, np.array([3.4, 5.6, 10.0, 10.0]))
 
@@ -94,7 +92,7 @@ class TestPeers:
 
     def test_update_before_init_is_refused(self):
         with pytest.raises(RuntimeError, match="call init first"):
-            peers.OpenCVTracker(lambda: None).update(np.zeros((5, 5, 3), dtype=np.uint8))
+            trackers.OpenCVTracker(lambda: None).update(np.zeros((5, 5, 3), dtype=np.uint8))
 
     @pytest.mark.parametrize(
         "box, whole",
@@ -105,8 +103,8 @@ class TestPeers:
             ((70.0, 60.0, 5.0, 5.0), (59, 49, 1, 1)),
         ],
     )
-    def test_a_box_becomes_whole_pixels_inside_the_picture(self, box, whole):
-        assert peers.whole_pixels(np.array(box), 60, 50) == whole
+    def test_a_box_becomes_whole_pixels_inside_the_image(self, box, whole):
+        assert trackers.whole_pixels(np.array(box), 60, 50) == whole
 
 
 class TestContestants:

@@ -12,8 +12,8 @@ import torch
 
 from examples.tracker import study
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.evaluation.pairs import Evaluation, HeldOutPairs, clustered_error
-from examples.tracker.evaluation.rows import ROW, Row, collect
+from examples.tracker.evaluation.evidence import ROW, Row, collect
+from examples.tracker.evaluation.pairs import Evaluation, HeldOutPairs
 from examples.tracker.training.config import MODES, TrainConfig
 from examples.tracker.training.trainer import Trainer
 from sstrack_sched import IntervalBins
@@ -166,7 +166,7 @@ def test_study_seeds_that_not_all_modes_have_are_left_out(tmp_path, squares, tin
         folder.mkdir()
         replace(row, config=replace(tiny_config, mode=mode, seed=seed)).save(folder)
     rows, evaluations, seeds = collect(tmp_path)
-    assert (len(rows), seeds, evaluations["random"].n_runs) == (4, [1], 1)
+    assert (len(rows), seeds, len(evaluations["random"].iou)) == (4, [1], 1)
     shutil.rmtree(tmp_path / "random-1")
     with pytest.raises(ValueError, match=r"no seed is done in all modes: .*'random': \[0\]"):
         collect(tmp_path)
@@ -187,19 +187,10 @@ def test_study_bad_rows_are_named(tmp_path, squares, tiny_config):
         collect(tmp_path)
 
 
-def test_evaluation_of_runs_adds_their_variance():
-    rng = np.random.default_rng(0)
-    videos, bins = np.repeat(np.arange(10), 4), np.tile([0, 0, 0, 1], 10)
-    iou = rng.random((3, 40))
-    runs = Evaluation(iou, bins, videos, 3, 0.5)
-    single = Evaluation(iou[0], bins, videos, 3, 0.5)
-    assert (runs.n_runs, single.n_runs) == (3, 1)
-    means = runs.success.mean(axis=1)
-    over_videos = clustered_error(runs.success.mean(axis=0), videos)
-    expected = np.sqrt(over_videos**2 + means.var(ddof=1) / 3)
-    assert runs.error(runs.success) == pytest.approx(expected)
-    assert single.error(single.success) == clustered_error(single.success, videos)
-    chosen = runs.success[:, bins == 1]
-    assert runs.by_bin(runs.success)[1] == pytest.approx(chosen.mean())
-    assert np.isnan(runs.by_bin(runs.success)[2])
-    assert np.isnan(runs.error_by_bin(runs.success)[2])
+def test_study_values_by_bin_are_means_over_runs_and_pairs():
+    iou = np.random.default_rng(0).random((3, 40))
+    bins, videos = np.tile([0, 0, 0, 1], 10), np.repeat(np.arange(10), 4)
+    runs = Evaluation(iou, bins, videos, 3)
+    found = runs.by_bin(runs.success)
+    assert found[1] == pytest.approx((iou[:, bins == 1] > 0.5).mean())
+    assert np.isnan(found[2])

@@ -9,7 +9,7 @@ import sys
 import cv2
 import pytest
 
-from examples.tracker.evaluation import peers
+from examples.tracker.evaluation import trackers as peers
 from examples.tracker.models import build_model
 from examples.tracker.models.weights import save_weights
 

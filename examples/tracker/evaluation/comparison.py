@@ -1,4 +1,4 @@
-"""Train in several modes on one budget, and write down how they compare."""
+"""Train in several modes on one budget, and tell how they compare."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from ..data.sequences import Sequence, fit_bins
 from ..training.config import MODES, TrainConfig
 from ..training.features import KeptFeatures
 from ..training.trainer import train
-from . import report
+from . import evidence
 from .pairs import Evaluation, HeldOutPairs
+
+Evaluations = Dict[str, Evaluation]  # by mode
 
 
 def fit(
@@ -38,10 +40,9 @@ def run_row(
     *,
     kept: Optional[KeptFeatures] = None,
     resume: bool = False,
-    progress: bool = True,
 ) -> Optional[Evaluation]:
-    """Train once and test."""
-    trainer = train(config, train_store, kept=kept, out=folder, resume=resume, progress=progress)
+    """Train once and test; None if Ctrl-C stopped it."""
+    trainer = train(config, train_store, kept=kept, out=folder, resume=resume)
     if not trainer.finished:
         return None
     evaluation = held_out.evaluate(trainer.trained)
@@ -51,48 +52,43 @@ def run_row(
 
 
 def compare(
-    config: TrainConfig,
-    train_store: FrameStore,
-    held_out: HeldOutPairs,
-    out: Path,
-    *,
-    progress: bool = True,
-) -> Optional[Dict[str, Evaluation]]:
+    config: TrainConfig, train_store: FrameStore, held_out: HeldOutPairs, out: Path
+) -> Optional[Evaluations]:
     """Train in the demo's three modes from the same initial weights; write a folder for each."""
-    evaluations: Dict[str, Evaluation] = {}
+    evaluations: Evaluations = {}
     for mode in ("random", "scheduled", "weighted"):
         print(f"{mode}: {MODES[mode]}", flush=True)
-        evaluation = run_row(
-            replace(config, mode=mode), train_store, held_out, out / mode, progress=progress
-        )
+        evaluation = run_row(replace(config, mode=mode), train_store, held_out, out / mode)
         if evaluation is None:
-            print(
-                f"stopped; go on with: python -m examples.tracker.train --resume --out {out / mode}"
-            )
+            print(f"stopped; python -m examples.tracker.train --resume --out {out / mode} goes on")
             return None
         evaluations[mode] = evaluation
     return evaluations
 
 
 def write_results(
-    evaluations: Dict[str, Evaluation],
-    config: TrainConfig,
-    labels: Names[str],
-    chance: Evaluation,
-    out: Path,
+    evaluations: Evaluations, config: TrainConfig, labels: Names[str], middle: Evaluation, out: Path
 ) -> None:
     """Write ``results.json`` and the overview ``schedule.png`` of a comparison."""
-    results = {
-        "settings": config.to_dict(),
-        "bins": list(labels),
-        "held_out": report.numbers({**evaluations, "middle": chance}),
-    }
-    if "random" in evaluations:
-        results["against_random"] = report.differences(evaluations, "random")
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    n_runs = next(iter(evaluations.values())).n_runs
-    runs = "one training run each" if n_runs == 1 else f"{n_runs} training runs each"
-    title = f"Success by interval, {runs}"
-    report.overview(evaluations, labels, float(chance.success.mean()), title).savefig(
-        out / "schedule.png", dpi=100
-    )
+    found = {"settings": config.to_dict(), "seeds": [config.seed]}
+    found.update(_found(evaluations, labels, middle))
+    (out / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+    evidence.picture(found).savefig(out / "schedule.png", dpi=100)
+
+
+def summary(evaluations: Evaluations, labels: Names[str], middle: Evaluation) -> str:
+    """Result of a comparison, in words that claim no more than it shows."""
+    tables = evidence.held_out_tables(_found(evaluations, labels, middle))
+    ious = ", ".join(f"{mode} {e.iou.mean():.3f}" for mode, e in evaluations.items())
+    lines = [
+        *(f"\n{heading}:\n\n{table}" for heading, table in tables.items()),
+        f"\nmean IoU of {len(middle.bin)} pairs, as many for each interval: {ious}",
+        f"success of always answering the middle of the crop: {100 * middle.success.mean():.1f}",
+        "One short run each: the 95 % intervals leave out how much another seed would change.",
+    ]
+    return "\n".join(lines)
+
+
+def _found(evaluations: Evaluations, labels: Names[str], middle: Evaluation) -> evidence.Results:
+    held_out = {"held-out videos": evidence.held_out(evaluations, middle)}
+    return {"bins": list(labels), "held_out": held_out}

@@ -7,7 +7,6 @@ is another matter.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import List
 
 import numpy as np
 import torch
@@ -25,138 +24,49 @@ from ..models import TrackerModel
 from ..training.losses import box_iou
 
 Floats = NDArray[np.float64]
+THRESHOLD = 0.5  # success is an IoU above this
+# The search crop's centre is off the target's by up to this, times the square root of the box's
+# area, in x and y: the same for a pair whoever is asked.
+SHIFT = 1.0
+SEED = 2025  # of the pairs and shifts
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Settings of an evaluation on pairs.
+    """Settings of an evaluation on pairs."""
 
-    Parameters
-    ----------
-    pairs_per_bin : int
-        As many for every interval bin.
-    threshold : float
-        Success is an IoU above this.
-    shift : float
-        The search crop's centre is off the target's by up to this, times the square root of the
-        box's area, in x and y: the same for a pair whoever is asked.
-    seed : int
-        Of the pairs and shifts.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
-    """
-
-    pairs_per_bin: int = 200
-    threshold: float = 0.5
-    shift: float = 1.0
-    seed: int = 2025
+    pairs_per_bin: int = 200  # as many for every interval bin
 
     def __post_init__(self) -> None:
         if self.pairs_per_bin < 1:
             raise ValueError(f"pairs_per_bin must be at least 1; got {self.pairs_per_bin}")
-        if not 0 <= self.threshold < 1:
-            raise ValueError(f"threshold must be in [0, 1); got {self.threshold}")
-        if not 0 <= self.shift < 2:
-            raise ValueError(f"shift must be in [0, 2), half the search crop; got {self.shift}")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Overlaps of one tracker on the held-out pairs, or of several runs that trained it.
+    """Overlaps of one tracker on the held-out pairs, or of several runs that trained it."""
 
-    Parameters
-    ----------
-    iou : ndarray of float, shape (n_pairs,) or (n_runs, n_pairs)
-        Overlap of each pair.
-    bin, video : ndarray of int, shape (n_pairs,)
-        Interval bin and video of each pair.
-    n_bins : int
-        Number of bins.
-    threshold : float
-        Of success.
-    """
-
-    iou: Floats
-    bin: NDArray[np.int64]
-    video: NDArray[np.int64]
+    iou: Floats  # (n_pairs,) or (n_runs, n_pairs)
+    bin: NDArray[np.int64]  # (n_pairs,): interval bin
+    video: NDArray[np.int64]  # (n_pairs,)
     n_bins: int
-    threshold: float
 
     @property
     def success(self) -> Floats:
         """1 where the overlap is above the threshold, else 0; shaped as ``iou``."""
-        return (self.iou > self.threshold).astype(np.float64)
-
-    @property
-    def n_runs(self) -> int:
-        """Runs that it is of."""
-        return len(np.atleast_2d(self.iou))
+        return (self.iou > THRESHOLD).astype(np.float64)
 
     def by_bin(self, values: Floats) -> Floats:
-        """Mean in each bin, shape (n_bins,); NaN where a bin has no pair."""
-        return np.array([_mean(values[..., self.bin == i]) for i in range(self.n_bins)])
-
-    def error_by_bin(self, values: Floats) -> Floats:
-        """Standard error of each bin's mean, shape (n_bins,)."""
-        chosen = [self.bin == i for i in range(self.n_bins)]
-        return np.array([_error(values[..., rows], self.video[rows]) for rows in chosen])
-
-    def error(self, values: Floats) -> float:
-        """Standard error of the mean over all pairs, shaped as ``iou``: over videos, and over runs.
-
-        Other videos and other runs would move the mean independently, so their variances add up.
-        With one run its part is not known and left out.
-        """
-        return _error(values, self.video)
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if values.size else float("nan")
-
-
-def _error(values: Floats, videos: NDArray[np.int64]) -> float:
-    runs = np.atleast_2d(values)
-    over_videos = clustered_error(runs.mean(axis=0), videos)
-    if len(runs) == 1 or not runs.size:
-        return over_videos
-    return float(np.hypot(over_videos, runs.mean(axis=1).std(ddof=1) / np.sqrt(len(runs))))
-
-
-def clustered_error(values: Floats, clusters: NDArray[np.int64]) -> float:
-    """Standard error of a mean when values of one video are alike.
-
-    Deviations are summed over each video before they are squared, so that many pairs of one video
-    do not count as many independent ones.
-    """
-    names = np.unique(clusters)
-    if len(names) < 2:
-        return float("nan")
-    deviation = values - values.mean()
-    sums = np.array([deviation[clusters == name].sum() for name in names])
-    return float(np.sqrt((sums**2).sum() * len(names) / (len(names) - 1)) / len(values))
+        """Mean in each bin of values shaped as ``iou``, (n_bins,); NaN where a bin has no pair."""
+        parts = [values[..., self.bin == i] for i in range(self.n_bins)]
+        return np.array([part.mean() if part.size else np.nan for part in parts])
 
 
 class HeldOutPairs:
     """Crops to test trackers on: the same for each of them.
 
-    Parameters
-    ----------
-    store : FrameStore
-        Videos to report on.
-    bins : IntervalBins
-        Intervals; bins that the videos cannot fill are left out.
-    crops : CropConfig
-        Sizes of crops and context; strengths of changes do not count.
-    config : EvalConfig, optional
-        What is asked.
-
-    Raises
-    ------
-    ValueError
-        If there is no video, or the videos have no pair of any bin.
+    Bins that the videos of the store cannot fill are left out. Of ``crops``, the sizes and the
+    context count, the strengths of changes do not.
     """
 
     def __init__(
@@ -167,27 +77,21 @@ class HeldOutPairs:
         config: EvalConfig = EvalConfig(),
     ) -> None:
         self.bins, self.config = bins, config
-        sampler = IntervalSampler(
-            video_index(store.sequences), bins, direction="forward", seed=config.seed
-        )
-        shifted = replace(crops, centre_jitter=2 * config.shift)
-        dataset = PairDataset(store, sampler, shifted, seed=config.seed, augment=False)
+        index = video_index(store.sequences)
+        sampler = IntervalSampler(index, bins, direction="forward", seed=SEED)
+        shifted = replace(crops, centre_jitter=2 * SHIFT)
+        dataset = PairDataset(store, sampler, shifted, seed=SEED, augment=False)
         items = []
         for i in np.flatnonzero(sampler.feasible):
-            only = np.eye(len(bins))[i]
-            # One epoch a bin, so that pairs of two bins share no random number.
-            items += [
-                dataset[pair] for pair in sampler.sample(only, int(i), 0, config.pairs_per_bin)
-            ]
+            # One epoch per bin, so that pairs of two bins share no random number.
+            pairs = sampler.sample(np.eye(len(bins))[i], int(i), 0, config.pairs_per_bin)
+            items += [dataset[pair] for pair in pairs]
         batch = default_collate(items)
         self.template: Tensor = batch["template"]
         self.search: Tensor = batch["search"]
         self.box: Tensor = batch["box"]
         self.names = [sequence.name for sequence in store.sequences]
         self._bin, self._video = batch["bin"].numpy(), batch["video"].numpy()
-
-    def __len__(self) -> int:
-        return len(self.box)
 
     def keep_features(self, model: TrackerModel) -> None:
         """Replace the crops by what a backbone makes of them, for models that share it."""
@@ -203,21 +107,17 @@ class HeldOutPairs:
         device = next(model.parameters()).device
         training = model.training
         model.eval()
-        boxes: List[Tensor] = []
+        batches = zip(self.template.split(batch_size), self.search.split(batch_size))
         with torch.no_grad():
-            for start in range(0, len(self), batch_size):
-                rows = slice(start, start + batch_size)
-                template, search = self.template[rows].to(device), self.search[rows].to(device)
-                outputs = model(template, search)
-                boxes.append(outputs["boxes"].cpu())
+            boxes = [model(t.to(device), s.to(device))["boxes"].cpu() for t, s in batches]
         model.train(training)
         return self._judge(torch.cat(boxes))
 
     def middle(self) -> Evaluation:
         """Lower bound for any tracker: a square of the target's size in the middle."""
         side = 1.0 / 4.0  # the search crop is four times as wide as the target
-        return self._judge(torch.tensor([[0.5, 0.5, side, side]]).expand(len(self), 4))
+        return self._judge(torch.tensor([[0.5, 0.5, side, side]]).expand(len(self.box), 4))
 
     def _judge(self, boxes: Tensor) -> Evaluation:
         iou = box_iou(boxes, self.box).double().numpy()
-        return Evaluation(iou, self._bin, self._video, len(self.bins), self.config.threshold)
+        return Evaluation(iou, self._bin, self._video, len(self.bins))

@@ -1,51 +1,38 @@
-"""Pictures of an evaluation, as the field draws them."""
+"""Plots of an evaluation, as the field draws them."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from .confidence import Interval
 from .measures import OVERLAPS, PIXELS, SHARES
-from .summary import Outcome
+from .summary import Interval, Outcome
 
-# Curve, what its legend ranks by, thresholds, words of the axes.
-CURVES: Dict[str, Tuple[str, str, Any, str, str]] = {
-    "success": ("success_curve", "auc", OVERLAPS, "overlap threshold", "success rate"),
-    "precision": (
-        "precision_curve",
-        "precision",
-        PIXELS,
-        "location error threshold, pixels",
-        "precision",
-    ),
+# Thresholds of each curve, the measure that its legend ranks by, words of the axes. In `Scores` its
+# name is followed by "_curve".
+CURVES: Dict[str, Tuple[Any, str, str, str]] = {
+    "success": (OVERLAPS, "auc", "overlap threshold", "success rate"),
+    "precision": (PIXELS, "precision", "location error threshold, pixels", "precision"),
     "normalised_precision": (
-        "normalised_precision_curve",
-        "normalised_precision",
         SHARES,
+        "normalised_precision",
         "location error threshold, share of the target's size",
         "normalised precision",
     ),
 }
 STYLES = ("-", "--", "-.", ":")  # a second way to tell lines apart
+BARS: Dict[str, Any] = {"marker": "o", "capsize": 3, "elinewidth": 1}
 
 
 def curves(outcomes: Dict[str, Outcome], kind: str) -> Any:
     """Success, precision or normalised precision over its threshold."""
-    name, measure, thresholds, x_words, y_words = CURVES[kind]
+    thresholds, measure, x_words, y_words = CURVES[kind]
     ranks = {tracker: outcome.mean(measure).mean for tracker, outcome in outcomes.items()}
-    figure, axes = _figure()
+    figure, axes = _axes()
     for tracker in sorted(ranks, key=lambda key: -np.nan_to_num(ranks[key])):
-        place = list(outcomes).index(tracker)
-        axes.plot(
-            thresholds,
-            outcomes[tracker].curve(name),
-            color=_colour(place),
-            linestyle=STYLES[place % len(STYLES)],
-            linewidth=2,
-            label=f"[{ranks[tracker]:.3f}] {tracker}",
-        )
+        curve, label = outcomes[tracker].curve(f"{kind}_curve"), f"[{ranks[tracker]:.3f}] {tracker}"
+        axes.plot(thresholds, curve, label=label, **_style(list(outcomes).index(tracker)))
     if measure != "auc":  # where the legend's figures are read off
         axes.axvline(thresholds[20], color="grey", linewidth=0.8, linestyle=":")
     n_sequences = len(next(iter(outcomes.values())).scores)
@@ -59,19 +46,11 @@ def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
     """Success AUC over speed, with 95 % intervals of the AUC."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    figure, axes = _figure()
+    figure, axes = _axes()
     for place, (tracker, outcome) in enumerate(outcomes.items()):
         auc, speed = outcome.mean("auc"), outcome.mean("frames_per_second").mean
-        axes.errorbar(
-            [speed],
-            [auc.mean],
-            yerr=_whiskers([auc]),
-            marker="o",
-            markersize=9,
-            capsize=3,
-            elinewidth=1,
-            color=_colour(place),
-        )
+        bars = _whiskers([auc])
+        axes.errorbar([speed], [auc.mean], bars, markersize=9, **_style(place), **BARS)
         axes.annotate(
             tracker, (speed, auc.mean), xytext=(9, 5), textcoords="offset points", fontsize=11
         )
@@ -86,33 +65,30 @@ def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
 
 
 def by_time(
-    groups: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
+    success: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
 ) -> Any:
     """Success rate by frames since the template, with 95 % intervals."""
-    figure, axes = _figure(width=8.5)
-    x = np.arange(len(labels))
-    for place, (tracker, values) in enumerate(groups.items()):
-        side = 0.08 * (place - (len(groups) - 1) / 2)  # so that bars can be told apart
-        axes.errorbar(
-            x + side,
-            [value.mean for value in values],
-            yerr=_whiskers(values),
-            marker="o",
-            markersize=4,
-            capsize=3,
-            elinewidth=1,
-            color=_colour(place),
-            label=tracker,
-        )
+    figure, axes = _axes(width=8.5)
     ticks = [f"{label}\n{count} seq." for label, count in zip(labels, n_sequences)]
-    axes.set_xticks(x, ticks, fontsize=9)
+    points_by_group(axes, ticks, success)
+    axes.tick_params(axis="x", labelsize=9)
     axes.set(xlabel="frames since the template", ylabel="success rate (IoU > 0.5)", ylim=(0, 1.02))
     axes.set_title("Success by time since the template (bars: 95 % over sequences)")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
-def _figure(width: float = 7.0) -> Tuple[Any, Any]:
+def points_by_group(axes: Any, labels: Sequence[str], series: Mapping[str, Any]) -> None:
+    """Means with their intervals, (n_groups, 3), the series side by side in each group."""
+    for place, (name, intervals) in enumerate(series.items()):
+        x = np.arange(len(labels)) + 0.1 * (place - (len(series) - 1) / 2)
+        means, bars = np.array(intervals)[:, 0], _whiskers(intervals)
+        axes.errorbar(x, means, bars, markersize=4, label=name, **_style(place), **BARS)
+    axes.set_xticks(np.arange(len(labels)), list(labels))
+
+
+def _axes(width: float = 7.0) -> Tuple[Any, Any]:
+    """A figure and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 4.8), layout="constrained")
@@ -121,11 +97,11 @@ def _figure(width: float = 7.0) -> Tuple[Any, Any]:
     return figure, axes
 
 
-def _colour(place: int) -> str:
-    return f"C{place % 10}"
+def _style(place: int) -> Dict[str, str]:
+    return {"color": f"C{place % 10}", "linestyle": STYLES[place % len(STYLES)]}
 
 
-def _whiskers(values: Sequence[Interval]) -> Any:
-    lower = [value.mean - value.low for value in values]
-    upper = [value.high - value.mean for value in values]
-    return np.clip(np.nan_to_num([lower, upper]), 0.0, None)
+def _whiskers(intervals: Any) -> Any:
+    """Lengths of the bars below and above the means; 0 where there is no interval."""
+    mean, low, high = np.array(intervals, dtype=np.float64).T
+    return np.clip(np.nan_to_num([mean - low, high - mean]), 0.0, None)

@@ -1,18 +1,25 @@
-"""Tables and numbers of an evaluation: trackers, sequences, means with confidence intervals."""
+"""Numbers and tables of an evaluation: means over sequences with their confidence intervals.
+
+An interval is a percentile bootstrap over whole sequences: frames of one video are alike, so
+sequences are drawn, not frames. Where only a few sequences are averaged (ten, say) such intervals
+are too narrow: they know of no video unlike those.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .confidence import Interval, bootstrap_mean, paired_difference
-from .measures import BY_FRAME, BY_SEQUENCE, Scores
+from .measures import BY_FRAME, Scores
+from .runs import ManyRuns
 
 Floats = NDArray[np.float64]
-
+N_RESAMPLES, SEED = 10_000, 2025
+ENDS = (0.025, 0.975)  # of a 95 % interval
+SPEED = "frames_per_second"
 TITLES = {
     "auc": "AUC",
     "precision": "P 20 px",
@@ -21,9 +28,9 @@ TITLES = {
     "ao": "AO",
     "sr50": "SR 0.5",
     "sr75": "SR 0.75",
-    "frames_per_second": "frames/s",
+    SPEED: "frames/s",
 }
-# Columns of the benchmarks' own tables; of all others: success and precision.
+# Columns of the benchmarks' own tables; all others have `USUAL_COLUMNS`.
 COLUMNS = {
     "got10k": ("ao", "sr50", "sr75"),
     "lasot": ("auc", "normalised_precision", "precision"),
@@ -34,134 +41,169 @@ USUAL_COLUMNS = ("auc", "precision")
 CURVES = ("success_curve", "precision_curve", "normalised_precision_curve")
 
 
+class Interval(NamedTuple):
+    """A mean and the ends of its confidence interval; NaN where there are too few sequences."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(values: Floats, weights: Optional[Floats] = None) -> Interval:
+    """Weighted mean over sequences; those without a value or a weight are left out."""
+    weights = np.ones(len(values)) if weights is None else weights
+    weights = np.where(np.isfinite(values), weights, 0.0)
+    return bootstrap_crossed(np.nan_to_num(values)[None] * weights, weights)
+
+
+def bootstrap_crossed(sums: Floats, counts: Floats) -> Interval:
+    """Mean over runs and sequences together: sums (n_runs, n_sequences) by counts (n_sequences,).
+
+    Every run is asked about every sequence, so a draw is a set of runs crossed with a set of
+    sequences. Give differences between two rows of runs with the same seeds, and the pairs cancel
+    what they have in common.
+    """
+    sums, counts = sums[:, counts > 0], counts[counts > 0]
+    n_runs, n_sequences = sums.shape
+    if not n_sequences:
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(sums.sum() / (n_runs * counts.sum()))
+    if n_sequences < 2:
+        return Interval(mean, np.nan, np.nan)
+    rng = np.random.default_rng(SEED)
+    # How often each run and each sequence is drawn: counts need no copy of the values.
+    runs, sequences = (
+        rng.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES) for n in (n_runs, n_sequences)
+    )
+    means = ((runs @ sums) * sequences).sum(axis=1) / (n_runs * (sequences @ counts))
+    low, high = np.quantile(means, ENDS)
+    return Interval(mean, float(low), float(high))
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One tracker over all sequences.
+    """One tracker over all sequences."""
 
-    Parameters
-    ----------
-    scores : dict of str to Scores
-        By sequence.
-    frames_per_second : dict of str to float
-        Updates per second, by sequence.
-    """
+    scores: Dict[str, List[Scores]]  # those of the runs over each sequence
 
-    scores: Dict[str, Scores]
-    frames_per_second: Dict[str, float]
-    runs: Tuple[float, ...] = ()  # AUC of each run, the mean over sequences
+    def by_run(self, measure: str) -> Floats:
+        """One measure, or curve, of every sequence and run, shape (n_sequences, n_runs, ...)."""
+        return np.array([[getattr(run, measure) for run in runs] for runs in self.scores.values()])
 
     def values(self, measure: str) -> Floats:
-        """One measure of every sequence, shape (n_sequences,)."""
-        if measure == "frames_per_second":
-            return np.array(list(self.frames_per_second.values()))
-        return np.array([getattr(scores, measure) for scores in self.scores.values()])
-
-    def weights(self, measure: str) -> Floats:
-        """Weight of each sequence in the mean: frames for AO and SR, else 1."""
-        if measure in BY_FRAME:
-            return self.values("n_frames").astype(np.float64)
-        return np.ones(len(self.scores))
+        """Means over runs, shape (n_sequences, ...)."""
+        return self.by_run(measure).mean(axis=1)
 
     def mean(self, measure: str) -> Interval:
         """Mean over sequences (AO, SR: over frames) with a 95 % interval."""
-        return bootstrap_mean(self.values(measure), self.weights(measure))
+        return bootstrap_mean(self.values(measure), self._weights(measure))
 
     def difference(self, other: Outcome, measure: str) -> Interval:
         """Mean of this less the other's on the same sequences, with a 95 % interval."""
-        return paired_difference(self.values(measure), other.values(measure), self.weights(measure))
+        gaps = self.values(measure) - other.values(measure)
+        return bootstrap_mean(gaps, self._weights(measure))
+
+    def _weights(self, measure: str) -> Optional[Floats]:
+        return self.values("n_frames") if measure in BY_FRAME else None
 
     def curve(self, name: str) -> Floats:
-        """Mean of the sequences' curves; those without a frame that counts are left out."""
-        curves = np.array([getattr(scores, name) for scores in self.scores.values()])
-        counted = curves[np.isfinite(curves[:, 0])]
-        return counted.mean(axis=0) if len(counted) else curves[0]
+        """Mean curve over sequences."""
+        return _over_sequences(self.values(name))
+
+    @property
+    def auc_of_runs(self) -> Floats:
+        """AUC of each run, the mean over sequences; shape (n_runs,)."""
+        return _over_sequences(self.by_run("auc"))
 
 
-def sequence_table(outcomes: Dict[str, Outcome]) -> str:
+def _over_sequences(values: Floats) -> Floats:
+    """Mean over sequences, without those in which no frame counts; NaN if all are such."""
+    counted = values[np.isfinite(values).all(axis=1)]
+    return counted.mean(axis=0) if len(counted) else values[0]
+
+
+Outcomes = Dict[str, Outcome]  # by tracker
+
+
+def sequence_table(outcomes: Outcomes) -> str:
     """Every sequence and tracker, one line each."""
+    first, *_ = outcomes
     rows = [["sequence", "tracker", *TITLES.values()]]
-    for sequence in next(iter(outcomes.values())).scores:
-        for i, (tracker, outcome) in enumerate(outcomes.items()):
-            scores = outcome.scores[sequence]
-            values = [_number(getattr(scores, m), m) for m in (*BY_SEQUENCE, *BY_FRAME)]
-            speed = _number(outcome.frames_per_second[sequence], "frames_per_second")
-            rows.append([sequence if i == 0 else "", tracker, *values, speed])
+    for i, sequence in enumerate(outcomes[first].scores):
+        for tracker, outcome in outcomes.items():
+            cells = [_number(outcome.values(measure)[i], measure) for measure in TITLES]
+            rows.append([sequence if tracker == first else "", tracker, *cells])
     return layout(rows, words=2)
 
 
-def mean_table(outcomes: Dict[str, Outcome]) -> str:
+def mean_table(outcomes: Outcomes) -> str:
     """Every tracker, best AUC first: means, and 95 % intervals over sequences below them."""
     rows = [["tracker", *TITLES.values()]]
-    for tracker in by_auc(outcomes):
+    for tracker in _by_auc(outcomes):
         found = {measure: outcomes[tracker].mean(measure) for measure in TITLES}
         rows.append([tracker, *(_number(part.mean, m) for m, part in found.items())])
         rows.append(["", *(_ends(part, m) for m, part in found.items())])
     return layout(rows)
 
 
-def _number(value: float, measure: str) -> str:
-    if np.isnan(value):
-        return "-"
-    return f"{value:.{0 if measure == 'frames_per_second' else 3}f}"
-
-
-def _ends(interval: Interval, measure: str) -> str:
-    if np.isnan(interval.low):
-        return ""
-    return f"{_number(interval.low, measure)}-{_number(interval.high, measure)}"
-
-
-def difference_lines(outcomes: Dict[str, Outcome], measure: str = "auc") -> List[str]:
-    """The first tracker against each other one, in words."""
-    first, *others = outcomes
-    lines = []
-    for other in others:
-        gap = outcomes[first].difference(outcomes[other], measure)
-        lines.append(f"{TITLES[measure]} of {first} less {other}: {cell(gap, 3, sign='+')}")
-    return lines
-
-
-def run_lines(outcomes: Dict[str, Outcome]) -> List[str]:
-    """Spread of the AUC over runs, a line per tracker with two runs or more."""
-    return [
-        f"AUC of {name} over {len(outcome.runs)} runs: mean {np.mean(outcome.runs):.3f}, "
-        f"standard deviation {np.std(outcome.runs, ddof=1):.3f}, "
-        f"lowest {min(outcome.runs):.3f}, highest {max(outcome.runs):.3f}"
-        for name, outcome in outcomes.items()
-        if len(outcome.runs) > 1
-    ]
-
-
-def benchmark_table(outcomes: Dict[str, Outcome], benchmark: str) -> str:
+def benchmark_table(outcomes: Outcomes, benchmark: str) -> str:
     """The columns that papers print for a benchmark, in percent, best AUC first."""
     measures = COLUMNS.get(benchmark, USUAL_COLUMNS)
     rows = [[benchmark, *(TITLES[measure] for measure in measures)]]
-    for tracker in by_auc(outcomes):
+    for tracker in _by_auc(outcomes):
         means = [100 * outcomes[tracker].mean(measure).mean for measure in measures]
         rows.append([tracker, *("-" if np.isnan(mean) else f"{mean:.1f}" for mean in means)])
     return layout(rows)
 
 
-def by_auc(outcomes: Dict[str, Outcome]) -> List[str]:
-    """Names of trackers, best AUC first."""
-    return sorted(outcomes, key=lambda name: -np.nan_to_num(outcomes[name].mean("auc").mean))
+def run_lines(outcomes: Outcomes) -> List[str]:
+    """Spread of the AUC over runs, a line per tracker with two runs or more."""
+    runs = {name: outcome.auc_of_runs for name, outcome in outcomes.items()}
+    return [
+        f"AUC of {name} over {len(aucs)} runs: mean {aucs.mean():.3f}, standard deviation "
+        f"{aucs.std(ddof=1):.3f}, lowest {aucs.min():.3f}, highest {aucs.max():.3f}"
+        for name, aucs in runs.items()
+        if len(aucs) > 1 and np.isfinite(aucs).all()
+    ]
 
 
-def numbers(outcomes: Dict[str, Outcome]) -> Dict[str, Any]:
-    """Everything as plain values for JSON; None where there is no number."""
+def difference_lines(outcomes: Outcomes) -> List[str]:
+    """AUC of the first tracker against each other one, in words."""
+    first, *others = outcomes
+    gaps = {other: outcomes[first].difference(outcomes[other], "auc") for other in others}
+    return [f"AUC of {first} less {other}: {cell(gap, sign='+')}" for other, gap in gaps.items()]
+
+
+def mean_by_group(runs: List[ManyRuns], threshold: Optional[float] = None) -> List[Interval]:
+    """Mean over sequences of their runs' overlap, or success, by time since the template."""
+    values = np.array([of_sequence.by_group(threshold) for of_sequence in runs])
+    return [bootstrap_mean(group) for group in values.T]
+
+
+def time_table(
+    success: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
+) -> str:
+    """Success of each tracker by frames since the template."""
+    rows = [["frames since template", "sequences", *success]]
+    for label, count, *values in zip(labels, n_sequences, *success.values()):
+        rows.append([label, str(count), *map(cell, values)])
+    return layout(rows)
+
+
+def numbers(outcomes: Outcomes) -> Dict[str, Any]:
+    """Everything as plain values for JSON."""
     first = next(iter(outcomes.values()))
     return {
         tracker: {
             "mean": {m: plain(outcome.mean(m)) for m in TITLES},
             "sequences": {
                 name: {
-                    **{m: plain(getattr(scores, m)) for m in (*BY_SEQUENCE, *BY_FRAME)},
-                    "frames": scores.n_frames,
-                    "frames_per_second": plain(outcome.frames_per_second[name]),
+                    **{m: plain(outcome.values(m)[i]) for m in TITLES},
+                    "frames": round(outcome.values("n_frames")[i]),
                 }
-                for name, scores in outcome.scores.items()
+                for i, name in enumerate(outcome.scores)
             },
-            "auc_of_runs": [plain(value) for value in outcome.runs],
+            "auc_of_runs": plain(outcome.auc_of_runs),
             "curves": {name: plain(outcome.curve(name)) for name in CURVES},
             "first_less_this": {
                 m: plain(first.difference(outcome, m)) for m in TITLES if outcome is not first
@@ -172,30 +214,43 @@ def numbers(outcomes: Dict[str, Outcome]) -> Dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Numbers for JSON; an interval becomes mean, low, high."""
+    """Numbers for JSON, None where there is none; an interval becomes mean, low, high."""
     if isinstance(value, Interval):
         return {key: plain(part) for key, part in value._asdict().items()}
-    if isinstance(value, np.ndarray):
-        return [plain(part) for part in value.tolist()]
+    if np.ndim(value):
+        return [plain(part) for part in value]
     return round(float(value), 6) if np.isfinite(value) else None
 
 
-def cell(value: Interval, digits: int = 3, sign: str = "") -> str:
+def cell(value: Interval, sign: str = "") -> str:
     """``mean [low, high]``."""
     if np.isnan(value.mean):
         return "-"
-    words = [f"{part:{sign}.{digits}f}" for part in value]
-    return words[0] if np.isnan(value.low) else f"{words[0]} [{words[1]}, {words[2]}]"
+    mean, low, high = (f"{part:{sign}.3f}" for part in value)
+    return mean if np.isnan(value.low) else f"{mean} [{low}, {high}]"
 
 
 def layout(rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
     """Columns under their titles; the first ``words`` of them flush left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if i < words else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths))
-        ).rstrip()
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    sides = [str.ljust if i < words else str.rjust for i in range(len(widths))]
+    title, *lines = (
+        "  ".join(side(text, width) for side, text, width in zip(sides, row, widths)).rstrip()
         for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    )
+    return "\n".join([title, "-" * max(map(len, [title, *lines])), *lines])
+
+
+def _number(value: float, measure: str) -> str:
+    return "-" if np.isnan(value) else f"{value:.{0 if measure == SPEED else 3}f}"
+
+
+def _ends(part: Interval, measure: str) -> str:
+    if np.isnan(part.low):
+        return ""
+    return f"{_number(part.low, measure)}-{_number(part.high, measure)}"
+
+
+def _by_auc(outcomes: Outcomes) -> List[str]:
+    """Names of trackers, best AUC first."""
+    return sorted(outcomes, key=lambda name: -np.nan_to_num(outcomes[name].mean("auc").mean))
