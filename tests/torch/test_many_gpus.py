@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "tutorials" / "many-gpus.md"
 pytest.importorskip("torch.distributed.run")
 
 
-def run(folder, n_processes, stop_after=4):
+def run(folder, n_processes, stop_at="inf"):
     """History that the page's script saves in a folder."""
     (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     folder.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ def run(folder, n_processes, stop_after=4):
         cwd=folder,
         env={
             **os.environ,
-            "STOP_AFTER": str(stop_after),
+            "STOP_AT": str(stop_at),
             "PYTHONPATH": path,
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
@@ -41,19 +41,21 @@ def run(folder, n_processes, stop_after=4):
         check=True,
         timeout=240,
     )
-    return torch.load(folder / "checkpoint.pt")["curriculum"]["scheduler"]["history"]
+    return torch.load(folder / "checkpoint.pt")
 
 
 def test_schedule_is_the_same_for_one_and_two_processes_and_after_a_change(tmp_path):
     one = run(tmp_path / "one", 1)
-    run(tmp_path / "changed", 2, stop_after=2)
+    stopped = run(tmp_path / "changed", 2, stop_at=640 + 320)  # in the middle of an epoch
+    assert len(stopped["curriculum"]["scheduler"]["history"]) == 1
     changed = run(tmp_path / "changed", 1)
 
+    one, changed = (state["curriculum"]["scheduler"]["history"] for state in (one, changed))
     assert [sum(record["count"]) for record in one] == [640] * 4
+    assert len(changed) == 4
     for mine, other in zip(one, changed):
         assert mine["count"] == other["count"]
         np.testing.assert_allclose(mine["distribution"], other["distribution"], atol=0.02)
-    assert len(changed) == 4
 
 
 def test_an_epoch_that_does_not_divide_is_refused_as_the_page_says():
