@@ -43,7 +43,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add(
         "--split",
         choices=("test", "train", "all"),
-        help="default: test of a sequences.json, or all",
+        help="default: test if a sequences.json exists, else all",
     )
     add(
         "--tracker",
@@ -55,12 +55,12 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     )
     add("--nano", type=Path, metavar="FOLDER", help="where NanoTrack's two ONNX files are")
     add("--vit", type=Path, metavar="FILE", help="ONNX file of OpenCV's TrackerVit")
-    runs_words = "over each sequence, from later and slightly moved boxes; tables hold their means"
+    runs_words = "per sequence, from later and slightly moved first boxes; tables hold their means"
     add("--runs", type=int, default=1, help=runs_words)
     add("--threads", type=int, help="CPU threads of each tracker")
     add("--engine", default="auto", help="of our tracker: auto, openvino, torch")
     add("--precision", default="auto", help="of our tracker: auto, float32, bfloat16, int8")
-    absent_words = "frames without a visible target fail in success and precision, as LaSOT's do"
+    absent_words = "frames without a visible target fail in success and precision, as in LaSOT"
     add("--absent-fail", action="store_true", help=absent_words + "; default: leave them out")
     add("--by-time", action="store_true", help="also success by frames since the template")
     add("--every", type=int, default=30, help="of --by-time: frames between starts")
