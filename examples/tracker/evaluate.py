@@ -21,7 +21,7 @@ from .data.frames import FrameError, FrameStore
 from .data.readers import add_on_error, left_out, read_sequences, read_split
 from .data.sequences import Sequence
 from .evaluation import plots, summary
-from .evaluation.measures import Scores, score
+from .evaluation.measures import Scores, by_score, score
 from .evaluation.raw_results import write_results
 from .evaluation.runs import LABELS, Contestant, Track, many_runs, start_of_run, track_and_keep
 from .evaluation.summary import Outcome
@@ -126,7 +126,8 @@ def runs_over(sequence: Sequence, contestant: Contestant, options: argparse.Name
         speed, note = track.frames_per_second, " (kept)" if was_there else ""
         words = f"{name}: {contestant.name} AUC {scores.auc:.3f}, {speed:.0f} frames/s{note}"
         print(words, flush=True)
-        found.append((track, replace(scores, frames_per_second=speed)))
+        shares = by_score(track.scores[start:], *arrays)
+        found.append((track, replace(scores, frames_per_second=speed, by_score=shares)))
     return found
 
 
@@ -147,6 +148,7 @@ def draw_one_pass(outcomes: Dict[str, Outcome], out: Path, threads: Optional[int
     """Write the plots of one-pass evaluation."""
     for kind in plots.CURVES:
         plots.curves(outcomes, kind).savefig(out / f"{kind}.png", dpi=120)
+    plots.calibration(outcomes).savefig(out / "calibration.png", dpi=120)
     words = "" if threads is None else f"{threads} CPU thread{'s' if threads > 1 else ''}"
     plots.speed_accuracy(outcomes, words).savefig(out / "speed.png", dpi=120)
 

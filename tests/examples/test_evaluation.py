@@ -173,6 +173,21 @@ class TestPlots:
         expected = np.mean([s.success_curve for (s,) in outcomes["slow"].scores.values()], axis=0)
         np.testing.assert_allclose(drawn, expected)
 
+    def test_calibration_is_the_share_of_hits_over_all_frames(self, outcomes, tmp_path):
+        counts = np.zeros((2, 10))
+        counts[0, 3], counts[1, 3] = 40, 10
+        other = np.zeros((2, 10))
+        other[0, 3], other[1, 3] = 10, 10
+        run = next(iter(outcomes["right"].scores.values()))[0]
+        runs = {"a": [replace(run, by_score=counts)] * 2, "b": [replace(run, by_score=other)] * 2}
+        outcome = summary.Outcome(runs)
+
+        assert outcome.calibration[3].mean == 0.4  # 2 * (10 + 10) of 2 * (40 + 10)
+        assert (outcome.calibration[3].low, outcome.calibration[3].high) == (0.25, 1.0)
+        assert np.isnan(outcome.calibration[4].mean)
+        figure = plots.calibration({"a tracker": outcome})
+        figure.savefig(tmp_path / "calibration.png")
+
     def test_speed_is_on_a_log_axis(self, outcomes, tmp_path):
         figure = plots.speed_accuracy(outcomes, "1 CPU thread")
 

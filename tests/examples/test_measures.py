@@ -200,3 +200,24 @@ class TestAgainstToolkit:
         found = score(boxes, truth, np.ones(500, dtype=bool), size=(100, 80))
         assert found.ao == pytest.approx(iou[1:].mean(), abs=1e-12)
         assert found.sr50 == (iou[1:] > 0.5).mean()
+
+
+class TestByScore:
+    def test_frames_and_hits_in_each_tenth_equal_a_slow_count(self):
+        boxes, truth = drifting(3, n=200)
+        rng = np.random.default_rng(0)
+        scores, visible = rng.uniform(0, 1, 200), rng.random(200) < 0.8
+
+        frames, hits = measures.by_score(scores, boxes, truth, visible)
+
+        for tenth in range(10):
+            inside = [i for i in range(1, 200) if int(scores[i] * 10) == tenth]
+            on_target = [i for i in inside if visible[i] and slow_iou(boxes[i], truth[i]) > 0.5]
+            assert (frames[tenth], hits[tenth]) == (len(inside), len(on_target))
+
+    def test_first_frame_is_left_out_and_a_score_of_1_counts(self):
+        boxes = np.array([BOX] * 2)
+
+        frames, hits = measures.by_score(np.ones(2), boxes, boxes, np.ones(2, dtype=bool))
+
+        assert frames.tolist() == hits.tolist() == [0] * 9 + [1]

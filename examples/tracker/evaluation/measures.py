@@ -11,7 +11,7 @@ Boxes may be 0-based or 1-based as long as both are the same: every measure is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, Tuple
 
 import numpy as np
@@ -25,6 +25,7 @@ Flags = NDArray[np.bool_]
 OVERLAPS = np.linspace(0.0, 1.0, 21)  # 0:0.05:1 of OTB, LaSOT, TrackingNet
 PIXELS = np.arange(51.0)  # 0:50
 SHARES = np.arange(51) / 100.0  # 0:0.01:0.5 of the annotated box's size
+TENTHS = np.linspace(0.0, 1.0, 11)  # of a tracker's own score
 PRECISE = 20  # index of 20 pixels, and of a share of 0.2
 
 
@@ -46,6 +47,7 @@ class Scores:
     precision_curve: Floats  # at PIXELS
     normalised_precision_curve: Floats  # at SHARES
     frames_per_second: float = np.nan  # not of the boxes: who timed the run sets it
+    by_score: Floats = field(default_factory=lambda: np.zeros((2, 10)))  # see `by_score`
 
 
 BY_FRAME = ("ao", "sr50", "sr75")  # their means over sequences count each frame once
@@ -90,6 +92,17 @@ def score(
         precision_curve=near,
         normalised_precision_curve=near_by_size,
     )
+
+
+def by_score(scores: Floats, boxes: Floats, truth: Floats, visible: Flags) -> Floats:
+    """Frames with a score in each tenth, and those of them that are on target: (2, 10).
+
+    On target is an overlap above 0.5; a frame without a visible target never is. The first frame,
+    whose box is given, does not count.
+    """
+    hit = visible & (overlap(carried_forward(boxes), truth) > 0.5)
+    scores, hit = scores[1:].clip(0, 1), hit[1:]
+    return np.array([np.histogram(part, TENTHS)[0] for part in (scores, scores[hit])], np.float64)
 
 
 def overlap(boxes: Floats, truth: Floats) -> Floats:

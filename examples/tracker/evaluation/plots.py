@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from .measures import OVERLAPS, PIXELS, SHARES
+from .measures import OVERLAPS, PIXELS, SHARES, TENTHS
 from .summary import Interval, Outcome
 
 # Thresholds of each curve, the measure that its legend ranks by, words of the axes. In `Scores` its
@@ -61,6 +61,20 @@ def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=f"frames per second{', ' if words else ''}{words}", ylabel="success AUC")
     axes.set_title("Speed and accuracy (bars: 95 % over sequences)")
+    return figure
+
+
+def calibration(outcomes: Dict[str, Outcome]) -> Any:
+    """Share of frames on target by the tracker's own score; a calibrated score is on the line."""
+    figure, axes = _axes()
+    middles = (TENTHS[:-1] + TENTHS[1:]) / 2
+    axes.plot(middles * 10 - 0.5, middles, color="grey", linewidth=0.8, label="calibrated")
+    labels = [f"{low:.1f}-{low + 0.1:.1f}" for low in TENTHS[:-1]]
+    points_by_group(axes, labels, {name: part.calibration for name, part in outcomes.items()})
+    axes.set(xlabel="score of the tracker", ylabel="share on target (IoU > 0.5)", ylim=(0, 1.02))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_title("Calibration (bars: 95 % over sequences)")
+    axes.legend()
     return figure
 
 

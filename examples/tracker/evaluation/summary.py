@@ -111,6 +111,12 @@ class Outcome:
         return _over_sequences(self.values(name))
 
     @property
+    def calibration(self) -> List[Interval]:
+        """Share of frames on target in each tenth of the score, with a 95 % interval."""
+        frames, hits = self.by_run("by_score").sum(axis=1).transpose(1, 2, 0)
+        return [bootstrap_crossed(hit[None], count) for hit, count in zip(hits, frames)]
+
+    @property
     def auc_of_runs(self) -> Floats:
         """AUC of each run, the mean over sequences; shape (n_runs,)."""
         return _over_sequences(self.by_run("auc"))
@@ -204,6 +210,7 @@ def numbers(outcomes: Outcomes) -> Dict[str, Any]:
                 for i, name in enumerate(outcome.scores)
             },
             "auc_of_runs": plain(outcome.auc_of_runs),
+            "on_target_by_score": plain(outcome.calibration),
             "curves": {name: plain(outcome.curve(name)) for name in CURVES},
             "first_less_this": {
                 m: plain(first.difference(outcome, m)) for m in TITLES if outcome is not first
