@@ -246,7 +246,7 @@ class TestCommand:
         assert best.split() == ["a", "100.0", "100.0", "100.0"]
         names = {path.name for path in out.iterdir()}
         assert names == {"tracks", "raw", "results.json"} | {
-            f"{kind}.png" for kind in (*plots.CURVES, "speed", "by_time")
+            f"{kind}.png" for kind in (*plots.CURVES, "speed", "calibration", "by_time")
         }
         found = json.loads((out / "results.json").read_text())
         assert found["one_pass"]["a"]["mean"]["ao"]["mean"] == 1.0
