@@ -20,7 +20,7 @@ from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.devices import Precision
 from examples.tracker.training.interrupt import Interrupt
 from examples.tracker.training.journal import EVENTS
-from examples.tracker.training.losses import tracking_loss
+from examples.tracker.training.losses import absence_loss, tracking_loss
 from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module
@@ -149,6 +149,26 @@ def test_precision_half_scales_losses_and_steps_alike(squares, tiny_config):
     again.scaler = torch.amp.GradScaler("cpu", enabled=True)
     again.load_state_dict(half.state_dict())
     assert again.scaler.get_scale() == 2.0**8
+
+
+@pytest.mark.parametrize("amp", [False, True])
+def test_train_strangers_add_their_term_to_the_loss_and_nothing_else(squares, tiny_config, amp):
+    losses, means = [], []
+    for strangers in (0.0, 0.5):
+        config = replace(tiny_config, amp=amp, strangers=strangers)
+        trainer = Trainer(config, FrameStore(squares))
+        batch = next(iter(trainer._loader()))
+        pair, step = (batch["template"], batch["search"]), trainer.precision.step
+        with torch.no_grad():
+            outputs = trainer.precision.forward(trainer.model, *pair, strangers=True)
+        trainer.precision.step = lambda loss, *rest, step=step: (
+            losses.append(loss.item()) or step(loss, *rest)
+        )
+        means.append(trainer._step(batch))
+    assert outputs["stranger_map"].dtype == torch.float32
+    absent = absence_loss(outputs["stranger_map"], batch["video"]).mean().item()
+    assert absent > 0 and means[0] == means[1]
+    assert losses[1] - losses[0] == pytest.approx(0.5 * absent, rel=1e-3)
 
 
 def test_train_tensorboard_holds_loss_rate_and_schedule(tmp_path, squares, tiny_config):
@@ -305,6 +325,9 @@ def test_interrupt_first_asks_second_raises():
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"num_workers": -1}, "num_workers must not be negative"),
+        ({"look_alikes": 1.5}, r"look_alikes must be in \[0, 1\]; got 1.5"),
+        ({"look_alikes": -0.1}, r"look_alikes must be in \[0, 1\]; got -0.1"),
+        ({"strangers": -0.1}, "strangers must not be negative"),
         ({"memory": -1.0}, "memory must not be negative"),
         ({"held_out": 1.0}, r"held_out must be in \[0, 1\); got 1.0"),
     ],

@@ -60,9 +60,8 @@ def read_sources(
 
     A place is ``[photos:]PATH[=WEIGHT]``: a folder of videos as `read_split` takes, COCO data, all
     of which is trained on, or photographs, of which ``n_clips`` and ``n_test_clips`` clips are
-    composited, whose objects drift in look with strength ``drift`` and have one of their kind beside
-    them in a share ``look_alikes`` of the clips. Of several places, a pair's
-    place is drawn by weight (to report on: all alike), and then a sequence in it.
+    composited, with ``drift`` and ``look_alikes`` as `composite_clip` takes them. Of several
+    places, a pair's place is drawn by weight (to report on: all alike), and then a sequence in it.
     """
     sources = [Source.parse(text) for text in texts]
     splits: List[Split] = []
@@ -79,9 +78,7 @@ def read_sources(
     return _mixed(list(train), weights), _mixed(list(test), [1.0] * len(sources))
 
 
-def _composited(
-    path: Path, numbers: Tuple[int, int], seed: int, look: Dict[str, Any]
-) -> Split:
+def _composited(path: Path, numbers: Tuple[int, int], seed: int, look: Dict[str, Any]) -> Split:
     from ..synthetic.composite import composite_clips
 
     train, test = (

@@ -13,7 +13,17 @@ from .drift import USUAL, Drift, draw_grade
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Library
 from .motion import Array, bounce, random_walk
-from .things import Look, affine, beside, draw_cover, draw_look, draw_thing, draw_twin, drifting, make_layer
+from .things import (
+    Look,
+    affine,
+    beside,
+    draw_cover,
+    draw_look,
+    draw_thing,
+    draw_twin,
+    drifting,
+    make_layer,
+)
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
 # Last words of the seeds of all that drifts, and of what stays beside the target.
@@ -117,8 +127,6 @@ def composite_clips(
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
     return [
-        composite_clip(
-            f"clip-{i:05d}", (seed, i), library, drift=drift, look_alikes=look_alikes
-        )
+        composite_clip(f"clip-{i:05d}", (seed, i), library, drift=drift, look_alikes=look_alikes)
         for i in range(n_clips)
     ]

@@ -24,8 +24,9 @@ RULES: Tuple[Tuple[str, str, Callable[[Any], bool]], ...] = (
     ),
     ("learning_rate backbone_rate clip_norm order", "be positive", lambda value: value > 0),
     ("average held_out", "be in [0, 1)", lambda value: 0 <= value < 1),
+    ("look_alikes", "be in [0, 1]", lambda value: 0 <= value <= 1),
     (
-        "drift look_alikes strangers weight_decay frozen_stages warmup_steps num_workers memory seed",
+        "drift strangers weight_decay frozen_stages warmup_steps num_workers memory seed",
         "not be negative",
         lambda value: value >= 0,
     ),

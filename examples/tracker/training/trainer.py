@@ -167,9 +167,7 @@ class Trainer:
         if strangers:
             absent = absence_loss(outputs["stranger_map"], batch["video"])
             total = total + strangers * absent.mean()
-        self.precision.step(
-            total, self.optimiser, self.model.parameters(), self.config.clip_norm
-        )
+        self.precision.step(total, self.optimiser, self.model.parameters(), self.config.clip_norm)
         self.averaged.update_parameters(self.model)
         self.rates.step()
         self.curriculum.record(iou, bins)
