@@ -34,11 +34,15 @@ def _noise(crop: Picture, strength: float, seed: int) -> Any:
 def _motion(crop: Picture, strength: float, seed: int) -> Any:
     reach = 1 + int(len(crop) / 30 * strength)
     angle = np.random.default_rng(seed).uniform(0, np.pi)
+    return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
+
+
+def smear(picture: NDArray[Any], reach: int, step: NDArray[np.float64]) -> NDArray[Any]:
+    """Average an image along a line from minus ``step`` to ``step``, of ``reach`` at most."""
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
-    step = reach * np.array([np.cos(angle), np.sin(angle)])
     ends = [tuple(int(value) for value in np.round(reach + sign * step)) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    return cv2.filter2D(crop, -1, kernel / kernel.sum())
+    return cv2.filter2D(picture, -1, kernel / kernel.sum())
 
 
 KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {

@@ -1,27 +1,44 @@
-"""Drift of an object's look: slow processes that come back, as real appearance does.
+"""Change over time: walks, and the drift of an object's look.
 
-Each of them is an Ornstein-Uhlenbeck process. It forgets where it was over a correlation time in
-frames, so that two frames are less alike the further apart they are, up to a limit. Everything is
-drawn when a clip is made: a frame is a function of the clip's seed and its number alone.
+A walk adds up. Drift comes back, as real appearance does: it is made of Ornstein-Uhlenbeck
+processes. Each forgets where it was over a correlation time in frames, so that two frames are less
+alike the further apart they are, up to a limit. Everything is drawn when a clip is made: a frame is
+a function of the clip's seed and its number alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, Tuple
+from dataclasses import dataclass
+from typing import Any, Tuple, Union
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from .library import MASK, Picture, Shape, load
-from .motion import Array
+from .library import MASK, Array, Picture, Shape, load
 
 Pixels = NDArray[np.float32]
+HORIZON = 200  # frames, the interval at which spreads are stated
+SMOOTHING = 120  # frames over which a step is spread: no jerks, and a direction is kept a while
 BEND = 0.14  # largest bend, in half sides of the shape's square: it never folds
 PIVOT = 110.0  # brightness that contrast leaves alone
+
+
+def random_walk(rng: np.random.Generator, n_frames: int, spread: float) -> Array:
+    """A smooth walk from 0 whose standard deviation reaches ``spread`` after 200 frames."""
+    # Over t > SMOOTHING frames a walk of averaged unit steps has the variance t - SMOOTHING / 3.
+    step = spread / np.sqrt(HORIZON - SMOOTHING / 3)
+    steps = rng.standard_normal(n_frames + SMOOTHING - 1) * step
+    walk = np.cumsum(np.convolve(steps, np.full(SMOOTHING, 1.0 / SMOOTHING), mode="valid"))
+    return np.asarray(walk - walk[0], dtype=np.float64)
+
+
+def bounce(values: Array, low: Union[float, Array], high: Union[float, Array]) -> Array:
+    """Reflect values into ``[low, high]``, as a ball between two walls."""
+    room = np.asarray(high, dtype=np.float64) - low
+    folded = np.mod(values - low, 2 * room)
+    return np.asarray(low + np.where(folded > room, 2 * room - folded, folded), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class Drift:
     def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
         """Stationary processes (n, k), smoothed over a tenth of the correlation time.
 
-        ``spreads`` are the standard deviation of each at strength 1.
+        ``spreads`` are their standard deviations at strength 1.
         """
         before = int(6 * self.correlation)  # by then it has forgotten that it started at 0
         paths = rng.standard_normal((before + n, len(spreads)))
@@ -69,34 +86,23 @@ class Skin:
     photo: str  # of the other side
     source: Array  # (2, 3), from the shape's square to pixels of that picture
 
-    def at(self, index: int) -> Skin:
-        """Of one frame."""
-        rows = slice(index, index + 1)
-        return replace(
-            self,
-            bend=self.bend[rows],
-            shade=self.shade[rows],
-            contrast=self.contrast[rows],
-            turned=self.turned[rows],
-        )
-
     def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
         """Source, in the shape's square, of a point of the bent square."""
         right, down = _shift(self.bend[index].astype(np.float32), x, y)
         return x + right, y + down
 
-    def outline(self, shape: Shape) -> Array:
-        """Edge of the bent shape by frame, (n, k, 2), in units of the square."""
-        edge = contour(shape)
-        bend = self.bend.T[:, :, None]
-        x, y = (np.tile(column, (len(self.bend), 1)) for column in edge.T)
+    def outline(self, shape: Shape, frames: slice) -> Array:
+        """Edge of the bent shape in some frames, (n, k, 2), in units of the square."""
+        edge, bends = shape.edge, self.bend[frames]
+        bend = bends.T[:, :, None]
+        x, y = (np.tile(column, (len(bends), 1)) for column in edge.T)
         for _ in range(6):  # undo `bent`: a contraction, as bends are small
             right, down = _shift(bend, x, y)
             x, y = edge[:, 0] - right, edge[:, 1] - down
         return np.stack([x, y], axis=2)
 
     def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
-        """The texture of a region, (h, w, 3), before its colours are multiplied."""
+        """The texture of a region, (h, w, 3)."""
         texture = _sample(front, source, x, y)
         share = self.turned[index]
         if share > 0.01:
@@ -146,16 +152,6 @@ def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
     return found.astype(np.float32) * np.float32(1 / 255.0)
 
 
-@lru_cache(maxsize=4096)
-def contour(shape: Shape) -> Array:
-    """The whole edge of a shape, in units of its square, (k, 2): its hull would not bend."""
-    found, _ = cv2.findContours(
-        (shape.mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    points = np.concatenate(found)[:, 0].astype(np.float64)
-    return ((points + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
-
-
 def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source: Array) -> Skin:
     """A surface that drifts; ``photo`` and ``source`` are its other side's."""
     paths = drift.wander(rng, n, *[0.12] * 4, 0.7, 0.7, 0.5, 2.4)
@@ -166,9 +162,9 @@ def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source
 
 
 def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
-    """Matrices (n, 2, 2) that make a thing nearer, turn it, and turn it out of the picture's plane.
+    """Matrices (n, 2, 2) that make an object nearer, turn it, and squeeze it along some axis.
 
-    The last is a squeeze along an axis that wanders too.
+    The squeeze is what a turn out of the image's plane looks like.
     """
     scale, tilt, axis, turn = drift.wander(rng, n, 0.44, 1.0, 1.2, 0.6).T
     axis = axis + rng.uniform(0, np.pi)
@@ -182,11 +178,7 @@ def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
 
 
 def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
-    """Light and colour of a whole clip, and how far it is out of focus: (n, 4).
-
-    The first three are factors on red, green, blue; the last is a blur's standard deviation in
-    pixels.
-    """
+    """Factors on red, green and blue of a whole clip, and its blur's sigma in pixels, (n, 4)."""
     paths = drift.wander(rng, n, 0.4, 0.16, 0.16, 0.16, 1.6)
     light = np.exp(np.clip(paths[:, :1], -0.7, 0.5) + np.clip(paths[:, 1:4], -0.3, 0.3))
     blur = np.clip(paths[:, 4] - 0.5, 0, 2.0)
@@ -194,7 +186,7 @@ def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
 
 
 def cover_poses(rng: np.random.Generator, drift: Drift, pose: Array) -> Array:
-    """Poses of something that grows over a thing from one side and recedes, (n, 2, 3)."""
+    """Poses of something that grows over an object from one side and recedes, (n, 2, 3)."""
     wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
     share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
     side = side + rng.uniform(0, 2 * np.pi)
