@@ -14,9 +14,8 @@ import numpy as np
 from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
-from .data.readers import Problems, add_on_error, left_out
+from .data.readers import Problems, add_on_error, left_out, read_sources
 from .data.sequences import Sequence
-from .data.sources import read_sources
 from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
 from .training.checkpoint import load_checkpoint
@@ -39,21 +38,20 @@ def load_videos(
     ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
     each ``photos:`` place. What is wrong with a video goes to ``problems``; default: it raises.
     """
+    look = {"drift": Drift(config.drift), "look_alikes": config.look_alikes}
     if config.data:
         train_videos, test_videos = read_sources(
             config.data,
             n_clips=config.n_videos,
             n_test_clips=n_test_clips,
-            drift=config.drift,
-            look_alikes=config.look_alikes,
+            look=look,
             held_out=config.held_out,
             cache=Path(config.cache) if config.cache else None,
             problems=problems,
         )
     else:
-        drift, likes = Drift(config.drift), config.look_alikes
-        train_videos = composite_clips("train", config.n_videos, drift=drift, look_alikes=likes)
-        test_videos = composite_clips("test", n_test, drift=drift, look_alikes=likes)
+        train_videos = composite_clips("train", config.n_videos, **look)
+        test_videos = composite_clips("test", n_test, **look)
     return [_thinned(video, config.every) for video in train_videos], test_videos
 
 

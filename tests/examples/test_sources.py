@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from examples.tracker.data import frames
+from examples.tracker.data.coco import read_coco
 from examples.tracker.data.frames import FrameStore, decode_video, default_cache
-from examples.tracker.data.readers import read_sequences, read_split
+from examples.tracker.data.readers import Source, read_sequences, read_sources, read_split
 from examples.tracker.data.sequences import Sequence, fit_bins, video_index
-from examples.tracker.data.sources import Source, read_coco, read_sources
 from examples.tracker.train import load_videos
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.trainer import Trainer

@@ -1,8 +1,7 @@
 """Layouts of the benchmarks' files, in one table, and the reader of a video by it.
 
-Boxes come out 0-based: the pixel in the corner covers (0, 0) to (1, 1). In every layout a frame
-counts as without the target where its box is missing, nan or empty, or less than half in the
-picture; ``absent`` names the files that mark more of them.
+Boxes come out 0-based: the pixel in the corner covers (0, 0) to (1, 1). A frame counts as without
+the target where its box is missing, nan or empty, or less than half in the image.
 """
 
 from __future__ import annotations
@@ -42,8 +41,6 @@ UAV_STARTS = {
 
 
 class Video(NamedTuple):
-    """One video that was found."""
-
     name: str
     boxes: Path
     pictures: Path  # a folder, or a video file
@@ -61,7 +58,7 @@ class Layout:
     boxes: str
     pictures: str
     base: int = 0  # of left and top
-    absent: Tuple[str, ...] = ()
+    absent: Tuple[str, ...] = ()  # files that mark more frames without the target
     folders: str = ".*"  # names that the folder may have
     missing: str = "none"  # boxes: "none"; "rest": the last may be; "one": there may be only one
     spare: bool = False  # whether there may be more pictures than boxes
@@ -71,9 +68,7 @@ class Layout:
         """Videos that the folder is or holds, if it has this layout."""
         if not re.fullmatch(self.folders, folder.name):
             return []
-        boxes, pictures = (
-            words.replace("{}", folder.name) for words in (self.boxes, self.pictures)
-        )
+        boxes, pictures = (s.replace("{}", folder.name) for s in (self.boxes, self.pictures))
         place = find_video(folder) if pictures == "video" else folder / pictures.partition("*")[0]
         if place is None or not place.exists():
             return []
@@ -157,9 +152,8 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
     width, height = _size(paths[0])
     present &= inside_share(boxes, width, height) >= MIN_INSIDE
     omitted = OTB_OMITTED.get(video.name, 0) if layout.name == "otb" else 0
-    return Sequence(
-        video.name, tuple(paths[omitted:]), boxes[omitted:], present[omitted:], layout=layout.name
-    )
+    kept = (tuple(paths[omitted:]), boxes[omitted:], present[omitted:])
+    return Sequence(video.name, *kept, layout=layout.name)
 
 
 def _place(layout: Layout, video: Video) -> Tuple[Path, int]:
