@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.models.weights import load_weights
+from examples.tracker.models.weights import load_checkpoint, load_weights, save_checkpoint
 from examples.tracker.train import main, parse, settings
-from examples.tracker.training.checkpoint import load_checkpoint, save_checkpoint
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.devices import Precision
 from examples.tracker.training.interrupt import Interrupt
@@ -272,19 +271,17 @@ def test_checkpoint_missing_or_foreign_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt"):
         load_checkpoint(tmp_path / "none.pt")
     torch.save({"weights": 1}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt must be a checkpoint of format 1; got None"):
+    with pytest.raises(ValueError, match=r"other\.pt must be the checkpoint of a run, of format 1"):
         load_checkpoint(tmp_path / "other.pt")
 
 
 def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.pt is no checkpoint"):
+    with pytest.raises(ValueError, match=r"text\.pt must be the checkpoint of a run"):
         load_checkpoint(tmp_path / "text.pt")
     trainer = Trainer(tiny_config, FrameStore(squares))
     trainer._save_weights(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"weights\.pt must be a checkpoint of a run; got a file of"
-    ):
+    with pytest.raises(ValueError, match=r"weights\.pt must be the checkpoint of a run"):
         load_checkpoint(tmp_path / WEIGHTS)
     state = trainer.state_dict()
     name = next(iter(state["model"]))

@@ -101,6 +101,5 @@ def _parsed(
 
 
 def _lines(path: Path) -> List[List[str]]:
-    """Words of each line, without a byte-order mark."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return [[word for word in re.split(r"[,;\s]+", line) if word] for line in lines]

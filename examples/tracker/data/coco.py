@@ -46,17 +46,11 @@ def read_coco(path: Path) -> List[Sequence]:
         raise ValueError(f"{file}: no object of {MIN_SIDE:g} pixels or more in it")
     names = [owners[i]["file_name"] for i in kept]
     folder = _image_folder(file, names[0])
-    return [
-        Sequence(
-            f"{Path(name).stem}-{objects[i]['id']}",
-            (str(folder / name),),
-            boxes[[i]],
-            np.ones(1, dtype=bool),
-            is_image=True,
-            layout="coco",
-        )
-        for i, name in zip(kept, names)
-    ]
+    stills = []
+    for i, file_name in zip(kept, names):
+        name, frames = f"{Path(file_name).stem}-{objects[i]['id']}", (str(folder / file_name),)
+        stills.append(Sequence(name, frames, boxes[[i]], [True], True, layout="coco"))
+    return stills
 
 
 def _image_folder(file: Path, name: str) -> Path:

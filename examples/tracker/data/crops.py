@@ -38,8 +38,6 @@ class CropError(ValueError):
 
 @dataclass(frozen=True)
 class CropConfig:
-    """Sizes of crops and strengths of their changes."""
-
     template_size: int = 64  # sides of the crops, in pixels
     search_size: int = 128
     template_factor: float = 2.0  # side of the cut square over the square root of the box's area

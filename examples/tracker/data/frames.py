@@ -105,10 +105,9 @@ def find_video(folder: Path) -> Optional[Path]:
 
 
 def decode_video(path: Path, cache: Path) -> List[str]:
-    """Paths of a video file's frames as JPEG files in a cache, decoded there if they are not yet.
+    """Paths of a video file's frames as JPEG files in a cache, decoded there once.
 
-    Training reads frames in any order, which video files are slow at. A file that changed is
-    decoded again.
+    Training reads frames in any order, which video files are slow at.
     """
     facts = path.stat()
     key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()

@@ -157,7 +157,6 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
 
 
 def _place(layout: Layout, video: Video) -> Tuple[Path, int]:
-    """Paths of a video's images, and the number of the first."""
     if layout.name == "otb":
         return video.pictures, OTB_STARTS.get(video.name, 1)
     if video.pictures.exists() or video.name not in UAV_STARTS:

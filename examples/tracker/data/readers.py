@@ -32,9 +32,8 @@ def read_sequences(
     """All videos in a folder, whatever their layouts.
 
     The folder is a video's, a benchmark's, or one up to four above; behind NFS's, ``/30`` and
-    ``/240`` say which rate to read. Video files are decoded into ``cache``, by default in the
-    user's folder of caches. What is wrong with a video raises ValueError; or, given ``problems``,
-    it goes there, and the video is left out.
+    ``/240`` say which rate to read. What is wrong with a video raises ValueError; or, given
+    ``problems``, it goes there, and the video is left out.
     """
     root, names = root if root.name else root.resolve(), ".*"  # a video's name is its folder's
     if not root.is_dir() and root.name in RATES:
@@ -76,13 +75,9 @@ def read_split(root: Path, held_out: float = 0.25, **options: Any) -> Split:
 
 def add_on_error(parser: argparse.ArgumentParser) -> None:
     """Add ``--on-error``, which makes ``problems`` a list, or None to stop at the first."""
-    parser.add_argument(
-        "--on-error",
-        dest="problems",
-        type=_problems,
-        metavar="{stop,skip}",
-        help="a video that cannot be read: stop (the default), or skip it and say so at the end",
-    )
+    words = "a video that cannot be read: stop (the default), or skip it and say so at the end"
+    what = {"type": _problems, "metavar": "{stop,skip}", "help": words}
+    parser.add_argument("--on-error", dest="problems", **what)
 
 
 def _problems(word: str) -> Optional[Problems]:
@@ -118,7 +113,6 @@ def _listed(folder: Path, names: List[str]) -> List[str]:
 
 
 def _assigned(listing: Path) -> Dict[str, str]:
-    """Split by name, of a ``sequences.json``."""
     try:
         entries = json.loads(listing.read_text(encoding="utf-8"))
         return {name: str(entry.get("split")) for name, entry in entries.items()}

@@ -69,7 +69,6 @@ def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def video_index(sequences: List[Sequence]) -> VideoIndex:
-    """Index of what can be sampled from these sequences, in their order."""
     if not sequences:
         raise ValueError("video_index needs at least one sequence; got none")
     weight = np.array([sequence.weight for sequence in sequences])

@@ -17,7 +17,6 @@ MODELS: Dict[str, Type[TrackerModel]] = {
 
 
 def model_class(name: str) -> Type[TrackerModel]:
-    """Class of a network, by a key of ``MODELS``."""
     if name not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; got {name!r}")
     return MODELS[name]

@@ -85,7 +85,6 @@ def _like(rng: np.random.Generator, look: Look, library: Library) -> Look:
 
 
 def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer, ...]]:
-    """A photograph and objects that lie about in it."""
     size = SCENE * np.array(SIZE)
     layers = []
     for _ in range(int(rng.integers(0, 16))):
@@ -99,7 +98,6 @@ def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer
 
 
 def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
-    """A camera that pans over the scene and zooms."""
     zoom = np.exp(np.log(1.1) + bounce(random_walk(rng, n, 0.12), -0.2, 0.2))
     columns = [zoom]
     for axis, side in enumerate(SIZE):
@@ -117,10 +115,9 @@ def composite_clips(
     drift: Drift = USUAL,
     look_alikes: float = 0.0,
 ) -> List[Sequence]:
-    """Clips composited from the images of a folder, or of scikit-image: "train" or "test".
+    """Clips of the images of a folder, or of scikit-image: "train" or "test"; painted when read.
 
-    The first ``k`` are the same for any ``n_clips >= k``. Frames are painted when read, some
-    milliseconds each.
+    The first ``k`` are the same for any ``n_clips >= k``.
     """
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")

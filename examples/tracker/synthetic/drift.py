@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from ..data.crops import check
 from .library import MASK, Array, Picture, Shape, load
 
 Pixels = NDArray[np.float32]
@@ -51,10 +52,7 @@ class Drift:
     correlation: float = 60.0  # frames after which all but 1/e of where it was is forgotten
 
     def __post_init__(self) -> None:
-        if not self.strength >= 0:
-            raise ValueError(f"strength must not be negative; got {self.strength}")
-        if not self.correlation > 0:
-            raise ValueError(f"correlation must be positive; got {self.correlation}")
+        check(self, {"not be negative": "strength", "be positive": "correlation"})
 
     def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
         """Stationary processes (n, k), smoothed over a tenth of the correlation time.
@@ -121,34 +119,30 @@ def _shift(bend: Any, x: Any, y: Any) -> Tuple[Any, Any]:
     return right, down
 
 
+def _transformed(matrix: Pixels, x: Pixels, y: Pixels) -> Tuple[Pixels, Pixels]:
+    right, down = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    return right, down
+
+
 def _sample(picture: Picture, source: Array, x: Pixels, y: Pixels) -> Pixels:
     matrix = source.astype(np.float32)
-    columns = matrix[0, 0] * x + matrix[0, 1] * y + (matrix[0, 2] - np.float32(0.5))
-    rows = matrix[1, 0] * x + matrix[1, 1] * y + (matrix[1, 2] - np.float32(0.5))
+    matrix[:, 2] -= np.float32(0.5)
+    columns, rows = _transformed(matrix, x, y)
     found = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return found.astype(np.float32)
 
 
 def square_points(unit: Array, size: Tuple[int, int]) -> Tuple[Pixels, Pixels]:
     """x and y in the square of each pixel of a region of ``size`` (width, height)."""
-    columns = np.arange(size[0], dtype=np.float32)
-    rows = np.arange(size[1], dtype=np.float32)[:, None]
-    matrix = unit.astype(np.float32)
-    x = matrix[0, 0] * columns + matrix[0, 1] * rows + matrix[0, 2]
-    y = matrix[1, 0] * columns + matrix[1, 1] * rows + matrix[1, 2]
-    return x, y
+    columns, rows = (np.arange(length, dtype=np.float32) for length in size)
+    return _transformed(unit.astype(np.float32), columns, rows[:, None])
 
 
 def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
     """Share of each pixel that a shape's mask covers, in [0, 1]."""
     half = np.float32(MASK / 2)
-    found = cv2.remap(
-        mask,
-        x * half + (half - np.float32(0.5)),
-        y * half + (half - np.float32(0.5)),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    columns, rows = (values * half + (half - np.float32(0.5)) for values in (x, y))
+    found = cv2.remap(mask, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return found.astype(np.float32) * np.float32(1 / 255.0)
 
 

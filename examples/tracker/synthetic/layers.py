@@ -69,7 +69,6 @@ class CompositeFrames(FrameSource):
         return len(self.window)
 
     def __getitem__(self, index: int) -> Picture:
-        """Paint frame ``index``: (h, w, 3) uint8 RGB."""
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of a clip of {len(self)}")
         x, y, zoom = self.window[index]

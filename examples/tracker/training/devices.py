@@ -26,10 +26,7 @@ def checked_device(name: str) -> torch.device:
 
 
 class Precision:
-    """Steps in float32 or, ``mixed``, in bfloat16; on a GPU without it in float16, losses scaled.
-
-    Losses and overlaps are float32 always.
-    """
+    """Steps in float32 or, ``mixed``, in bfloat16; on a GPU without it in scaled float16."""
 
     def __init__(self, device: torch.device, mixed: bool) -> None:
         self.device, self.mixed = device, mixed
@@ -52,7 +49,6 @@ class Precision:
     def step(
         self, loss: Tensor, optimiser: Optimizer, parameters: Iterable[Tensor], clip_norm: float
     ) -> None:
-        """Backward pass and a step with gradients clipped to ``clip_norm``."""
         optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(optimiser)
@@ -65,7 +61,6 @@ class Precision:
         return dict(self.scaler.state_dict())
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on with a scale; nothing where either side has none."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)
 
@@ -78,7 +73,6 @@ class Processes(NamedTuple):
 
     @classmethod
     def here(cls) -> Processes:
-        """As the process group of torch.distributed says, if there is one."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
