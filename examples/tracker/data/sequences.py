@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sized, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 
-
-class FrameSource(Sized):
-    """Frames made on demand: ``len(source)`` and ``source[i]`` -> (h, w, 3) uint8 RGB."""
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        raise NotImplementedError
-
-
 Split = Tuple[List["Sequence"], List["Sequence"]]  # to train on, and to report on
-Frames = Union[Tuple[str, ...], NDArray[np.uint8], FrameSource]
+Frames = Union[Tuple[str, ...], NDArray[np.uint8], Any]
 MIN_INSIDE = 0.5  # share of a box's area that must lie in the image for its target to be visible
 
 
@@ -29,7 +21,8 @@ class Sequence:
     """One video with one annotated target."""
 
     name: str
-    frames: Frames  # paths of the images, the images (n, h, w, 3), or what makes them on demand
+    # Paths of the images; the images, (n, h, w, 3) RGB; or what makes them: ``frames[i]``.
+    frames: Frames
     boxes: NDArray[np.float64]  # (n, 4): left, top, width, height; pixel (0, 0) ends at (1, 1)
     visible: NDArray[np.bool_]  # (n,): may be sampled; never where a box is not finite or empty
     is_image: bool = False  # a still: one frame, which is template and search at once

@@ -9,11 +9,7 @@ from .conv_small import ConvSmall
 from .lite import Lite
 from .vit_tiny import VitTiny
 
-MODELS: Dict[str, Type[TrackerModel]] = {
-    "conv_small": ConvSmall,
-    "lite": Lite,
-    "vit_tiny": VitTiny,
-}
+MODELS: Dict[str, Type[TrackerModel]] = {"conv_small": ConvSmall, "lite": Lite, "vit_tiny": VitTiny}
 
 
 def model_class(name: str) -> Type[TrackerModel]:

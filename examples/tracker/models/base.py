@@ -79,7 +79,7 @@ class TrackerModel(nn.Module):
         raise NotImplementedError
 
     def forward(self, template: Tensor, search: Tensor, strangers: bool = False) -> Maps:
-        """The maps of `locate` and, read where the score is highest, ``boxes`` of `boxes_at`.
+        """The maps of `locate` and, where the score is highest, ``boxes`` of `boxes_at`, float32.
 
         With ``strangers`` also ``stranger_map``, the score map of each search crop for the template
         of the sample before it in the batch, whose target is not there.
@@ -87,11 +87,12 @@ class TrackerModel(nn.Module):
         embedded = self.embed(template)
         if strangers and type(self).see is not TrackerModel.see:
             search = self.see(search)  # the backbone's work serves both
-        maps = self.locate(embedded, search)
+        # Boxes of half precision would be too coarse.
+        maps = {name: values.float() for name, values in self.locate(embedded, search).items()}
         best = maps["score_map"].flatten(1).argmax(dim=1)
         found = {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
         if strangers:
-            found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"]
+            found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"].float()
         return found
 
 

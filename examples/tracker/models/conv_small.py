@@ -42,8 +42,7 @@ class ConvSmall(TrackerModel):
             nn.Conv2d(width, width, 1),
         )
         self.neck = nn.Sequential(
-            _block(MIDDLE**2 + width, width, 3, 1),
-            _block(width, width, 3, 1),
+            _block(MIDDLE**2 + width, width, 3, 1), _block(width, width, 3, 1)
         )
         half = width // 2
         self.add_branches(lambda n: nn.Sequential(_block(width, half, 3, 1), nn.Conv2d(half, n, 1)))

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.augment import smear
-from ..data.sequences import FrameSource
 from .drift import Skin, cover_at, square_points
 from .library import MASK, Array, Picture, Shape, load
 
@@ -50,7 +49,7 @@ class Thing:
         return np.concatenate([low, high - low], axis=1)
 
 
-class CompositeFrames(FrameSource):
+class CompositeFrames:
     """Frames of one clip, painted when asked for."""
 
     def __init__(

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..models.base import Maps, boxes_at
+from ..models.base import Maps
 
 
 def checked_device(name: str) -> torch.device:
@@ -37,14 +37,10 @@ class Precision:
     def forward(
         self, network: nn.Module, template: Tensor, search: Tensor, strangers: bool = False
     ) -> Maps:
-        """Output of a `TrackerModel`, in float32."""
+        """Output of a `TrackerModel`."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.mixed):
             outputs: Maps = network(template, search, strangers)
-        if not self.mixed:
-            return outputs
-        maps = {name: values.float() for name, values in outputs.items() if name != "boxes"}
-        best = maps["score_map"].flatten(1).argmax(dim=1)  # boxes in 8 bits would be too coarse
-        return {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
+        return outputs
 
     def step(
         self, loss: Tensor, optimiser: Optimizer, parameters: Iterable[Tensor], clip_norm: float
