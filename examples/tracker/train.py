@@ -38,15 +38,10 @@ def load_videos(
     """
     look = {"drift": Drift(config.drift), "look_alikes": config.look_alikes}
     if config.data:
-        train_videos, test_videos = read_sources(
-            config.data,
-            n_clips=config.n_videos,
-            n_test_clips=n_test_clips,
-            look=look,
-            held_out=config.held_out,
-            cache=Path(config.cache) if config.cache else None,
-            problems=problems,
-        )
+        options = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
+        options.update(held_out=config.held_out, problems=problems)
+        options["cache"] = Path(config.cache) if config.cache else None
+        train_videos, test_videos = read_sources(config.data, **options)
     else:
         train_videos = composite_clips("train", config.n_videos, **look)
         test_videos = composite_clips("test", n_test, **look)
@@ -56,14 +51,12 @@ def load_videos(
 
 def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] = ()) -> None:
     """An option for each setting of a run, but for some. One that is not given is None."""
-    parser.add_argument(
-        "--data",
-        action="append",
-        metavar="[photos:]PATH[=WEIGHT]",
-        help="folder of videos (see docs/tracker.md), COCO data, or behind "
-        "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
-        "default: clips of scikit-image's photographs",
+    words = (
+        "folder of videos (see docs/tracker.md), COCO data, or behind photos: photographs to "
+        "composite clips of; repeat it for a mix, drawn from by weight; default: clips of "
+        "scikit-image's photographs"
     )
+    parser.add_argument("--data", action="append", metavar="[photos:]PATH[=WEIGHT]", help=words)
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
         if item.name in (*leave_out, "distribution"):  # which the study sets
@@ -98,15 +91,10 @@ def _object(text: str) -> Dict[str, Any]:
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.train", description=__doc__)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="folder for checkpoint.pt, history.json, weights.pt, schedule.png",
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint there, with its settings"
-    )
+    words = "folder for checkpoint.pt, history.json, weights.pt, schedule.png"
+    parser.add_argument("--out", type=Path, required=True, help=words)
+    words = "go on from the checkpoint there, with its settings"
+    parser.add_argument("--resume", action="store_true", help=words)
     parser.add_argument("--tensorboard", action="store_true", help="log into OUT/tensorboard")
     add_on_error(parser)
     add_settings(parser)

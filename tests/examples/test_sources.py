@@ -224,6 +224,17 @@ def test_look_alikes_reach_the_clips_of_every_place(tmp_path):
         assert counts(data, 1.0) == [number + 1 for number in counts(data, 0.0)], data
 
 
+@pytest.mark.parametrize("composited", [False, True])
+def test_every_thins_what_is_trained_on_and_nothing_else(tmp_path, composited):
+    for name in "ab":
+        write_clip(tmp_path / "clips" / name, 6)
+    data = () if composited else (str(tmp_path / "clips"),)
+    config = TrainConfig(data=data, n_videos=1, every=3, cache=str(tmp_path / "cache"))
+    train, test = load_videos(config, n_test=1)
+    numbers = [set(np.flatnonzero(part[0].visible) % 3) for part in (train, test)]
+    assert numbers == [{0}, {0, 1, 2}]
+
+
 def test_split_listing_that_is_no_listing_is_named(tmp_path):
     write_clip(tmp_path / "a")
     (tmp_path / "sequences.json").write_text("[1]")

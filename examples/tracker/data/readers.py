@@ -151,16 +151,14 @@ def read_sources(
     n_clips: int = 1000,
     n_test_clips: int = 0,
     look: Optional[Dict[str, Any]] = None,
-    held_out: float = 0.25,
-    cache: Optional[Path] = None,
-    problems: Optional[Problems] = None,
+    **options: Any,
 ) -> Split:
     """Sequences to train on and to report on, of all places of a mix.
 
-    A place is ``[photos:]PATH[=WEIGHT]``: a folder of videos, COCO data, all of which is trained
-    on, or photographs, of which clips are composited with ``look``, options of `composite_clips`.
-    Of several places, a pair's place is drawn by weight (to report on: all alike), and then a
-    sequence in it.
+    A place is ``[photos:]PATH[=WEIGHT]``: a folder of videos, read with the options of
+    `read_split`, COCO data, all of which is trained on, or photographs, of which clips are
+    composited with ``look``, options of `composite_clips`. Of several places, a pair's place is
+    drawn by weight (to report on: all alike), and then a sequence in it.
     """
     sources, splits = [Source.parse(text) for text in texts], []
     for source in sources:
@@ -173,7 +171,7 @@ def read_sources(
         elif find_instances(source.path) is not None:
             splits.append((read_coco(source.path), []))
         else:
-            splits.append(read_split(source.path, held_out, cache=cache, problems=problems))
+            splits.append(read_split(source.path, **options))
     train, test = zip(*splits)
     return _mixed(train, [one.weight for one in sources]), _mixed(test, [1.0] * len(sources))
 

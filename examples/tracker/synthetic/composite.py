@@ -9,20 +9,11 @@ from typing import List, Tuple, Union
 import numpy as np
 
 from ..data.sequences import Sequence
+from . import things
 from .drift import USUAL, Drift, bounce, draw_grade, random_walk
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Array, Library
-from .things import (
-    Look,
-    affine,
-    beside,
-    draw_cover,
-    draw_look,
-    draw_thing,
-    draw_twin,
-    drifting,
-    make_layer,
-)
+from .things import Look, affine, draw_look, draw_thing, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
 # Last words of the seeds of all that drifts, and of what stays beside the target.
@@ -61,17 +52,19 @@ def composite_clip(
     scene, window = _scene(rng, library), _window(rng, n, speed)
     twins = np.random.default_rng((*seed, TWIN_STREAM))
     if twins.random() < look_alikes:
-        twin_look = draw_twin(twins, library, look)
+        twin_look = things.draw_twin(twins, library, look)
         twin = draw_thing(twins, library, twin_look, radius, n, wildness, speed)
-        (before if twins.random() < 0.3 else behind).append(beside(twin, target, twins, radius))
+        (before if twins.random() < 0.3 else behind).append(
+            things.beside(twin, target, twins, radius)
+        )
     exposure, grade = float(rng.choice([0.0, 0.5, 1.0])), None
     if drift.strength:
         drifts = np.random.default_rng((*seed, DRIFT_STREAM))
         grade = draw_grade(drifts, drift, n)
-        target = drifting(target, drifts, library, drift)
-        behind = [drifting(thing, drifts, library, drift) for thing in behind]
+        target = things.drifting(target, drifts, library, drift)
+        behind = [things.drifting(thing, drifts, library, drift) for thing in behind]
         if drifts.random() < 0.5:
-            before.append(draw_cover(target, drifts, library, drift))
+            before.append(things.draw_cover(target, drifts, library, drift))
     frames = CompositeFrames(scene, window, (*behind, target, *before), exposure, grade)
     return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
 
