@@ -267,27 +267,21 @@ def test_checkpoint_loads_with_weights_only_and_is_replaced_whole(tmp_path, squa
     assert load_checkpoint(tmp_path / CHECKPOINT)["rates"] == state["rates"]
 
 
-def test_checkpoint_missing_or_foreign_is_named(tmp_path):
+def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt"):
         load_checkpoint(tmp_path / "none.pt")
-    torch.save({"weights": 1}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt must be the checkpoint of a run, of format 1"):
-        load_checkpoint(tmp_path / "other.pt")
-
-
-def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
-    (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.pt must be the checkpoint of a run"):
-        load_checkpoint(tmp_path / "text.pt")
     trainer = Trainer(tiny_config, FrameStore(squares))
     trainer._save_weights(tmp_path)
-    with pytest.raises(ValueError, match=r"weights\.pt must be the checkpoint of a run"):
-        load_checkpoint(tmp_path / WEIGHTS)
+    torch.save({"config": 1, "curriculum": 1}, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    for name in (WEIGHTS, "other.pt", "text.pt"):
+        with pytest.raises(ValueError, match=rf"{name} must be the checkpoint of a run"):
+            load_checkpoint(tmp_path / name)
     state = trainer.state_dict()
     name = next(iter(state["model"]))
     state["model"] = {**state["model"], name: torch.zeros(2, 2)}
     with pytest.raises(ValueError, match="the checkpoint does not fit conv_small"):
-        Trainer(tiny_config, FrameStore(squares)).load_state_dict(state)
+        trainer.load_state_dict(state)
 
 
 def test_checkpoint_of_an_earlier_version_goes_on(squares, tiny_config):

@@ -23,10 +23,10 @@ EXTENSION = (
     "(atv|badminton|cosplay|dancingshoe|footbag|frisbee|jianzi|lantern|misc|opossum|paddle|raccoon"
     "|rhino|skatingshoe|wingsuit)-.*"
 )
-# Number of the first annotated picture, and annotated frames that OTB itself leaves out.
+# Number of the first annotated image, and annotated frames that OTB itself leaves out.
 OTB_STARTS = {"David": 300, "BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18}
 OTB_OMITTED = {"Tiger1": 5}
-# Number of each part's first picture in UAV123's longer videos; at 10 fps every third is left.
+# Number of each part's first image in UAV123's longer videos; at 10 fps every third is left.
 UAV_PARTS = (
     "bird1 1 775 1573, car1 1 751 1627, car6 1 487 1807 2953 3925, car8 1 1357, car16 1 415, "
     "group1 1 1333 2515 3925, group2 1 907 1771, group3 1 1567 2827 4369, person2 1 1189, "
@@ -61,7 +61,7 @@ class Layout:
     absent: Tuple[str, ...] = ()  # files that mark more frames without the target
     folders: str = ".*"  # names that the folder may have
     missing: str = "none"  # boxes: "none"; "rest": the last may be; "one": there may be only one
-    spare: bool = False  # whether there may be more pictures than boxes
+    spare: bool = False  # whether there may be more images than boxes
     read: Callable[[Path, int], Boxes] = read_boxes
 
     def find(self, folder: Path) -> List[Video]:
@@ -91,7 +91,7 @@ LAYOUTS = (
     Layout("clip", "groundtruth_tight.txt", "video", absent=LABEL),
     Layout("clip", "groundtruth.txt", "video", absent=LABEL),
     # HengLan/LaSOT_Evaluation_Toolkit, issue 14: LaSOT starts at 1, its extension at 0. pytracking
-    # and pysot-toolkit (monkey-17) let pictures be that no box is for.
+    # and pysot-toolkit (monkey-17) allow images without a box.
     Layout("lasot_extension", "groundtruth.txt", "img", absent=LASOT, folders=EXTENSION),
     Layout("lasot", "groundtruth.txt", "img", base=1, absent=LASOT, spare=True),
     # votchallenge/toolkit: vot/dataset/common.py, vot/region/io.py.
@@ -111,7 +111,7 @@ LAYOUTS = (
     # Its configSeqs.m, also in got-10k/toolkit: uav123.json.
     Layout("uav123", "anno/UAV123/*.txt", "data_seq/UAV123/*", base=1, spare=True),
     Layout("uav123_10fps", "anno/UAV123_10fps/*.txt", "data_seq/UAV123_10fps/*", 1, spare=True),
-    # Forks of OSTrack: uavtrack112dataset.py, uavtrack112_ldataset.py. Both use the same pictures.
+    # Forks of OSTrack: uavtrack112dataset.py, uavtrack112_ldataset.py. Both use the same images.
     Layout("uavtrack112", "anno/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "anno_l/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "*.txt", "../data_seq/*", base=1, folders="anno_l", spare=True),

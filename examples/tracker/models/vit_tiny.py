@@ -209,9 +209,8 @@ class VitTiny(TrackerModel):
                 raise ValueError(f"{source} must hold a ViT-Tiny; it has nothing for {name}")
             shape, theirs = tuple(own[name].shape), tuple(found[name].shape)
             if theirs != shape:
-                raise ValueError(
-                    f"{source} must hold a ViT-Tiny: {name} must have shape {shape}; got {theirs}"
-                )
+                words = f"{name} must have shape {shape}; got {theirs}"
+                raise ValueError(f"{source} must hold a ViT-Tiny: {words}")
         self.load_state_dict({**own, **{name: found[name] for name in wanted}})
 
     def embed(self, template: Tensor) -> Tensor:

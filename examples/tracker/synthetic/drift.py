@@ -82,7 +82,7 @@ class Skin:
     contrast: Array  # (n,), factor
     turned: Array  # (n,), share of the other side that shows
     photo: str  # of the other side
-    source: Array  # (2, 3), from the shape's square to pixels of that picture
+    source: Array  # (2, 3), from the shape's square to pixels of that photograph
 
     def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
         """Source, in the shape's square, of a point of the bent square."""

@@ -79,7 +79,7 @@ class Processes(NamedTuple):
         return self.rank == 0
 
     def share(self, name: str, total: int) -> int:
-        """This process's part of a number of things that must split evenly."""
+        """This process's part of a total that must split evenly."""
         if total % self.size:
             raise ValueError(f"{name} must be a multiple of the {self.size} processes; got {total}")
         return total // self.size

@@ -39,8 +39,8 @@ class Journal:
                 raise ImportError(words) from error
             self.writer = SummaryWriter(str(events), purge_step=step)
         total = config.epochs * config.steps_per_epoch
-        words = {"desc": config.mode, "unit": "step"}
-        self.bar = tqdm(total=total, initial=step, disable=not progress, **words)
+        counted = {"total": total, "initial": step, "unit": "step"}
+        self.bar = tqdm(desc=config.mode, disable=not progress, **counted)
 
     def __enter__(self) -> Journal:
         return self
