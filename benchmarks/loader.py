@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 from examples.tracker.data.augment import Change, draw_change, pair_generator
 from examples.tracker.data.crops import crop_pair
 from examples.tracker.data.frames import GIB, FrameStore
+from examples.tracker.data.readers import read_sources
 from examples.tracker.data.sequences import Sequence
-from examples.tracker.data.sources import read_sources
 from examples.tracker.synthetic.library import SHIPPED, load
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.trainer import Trainer, start_worker

@@ -14,57 +14,34 @@ from sstrack_sched import IntervalBins
 from .data.frames import FrameStore
 from .evaluation.comparison import compare, fit, summary, write_results
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .train import load_videos
+from .train import add_settings, exit_status, given_settings, load_videos
 from .training.config import TrainConfig
 
-QUICK: Dict[str, Any] = {
-    "epochs": 2,
-    "samples_per_epoch": 32,
-    "batch_size": 8,
-    "n_videos": 3,
-    "warmup_steps": 1,
-}
-DATA_WORDS = "folder of sequences, see docs/tracker.md; default: rendered videos"
-# Settings of the runs that have an option here, with words for --help.
-OPTIONS = {
-    "epochs": "epochs of each run",
-    "samples_per_epoch": "pairs per epoch",
-    "max_interval": "end of the last bin, in frames",
-    "spacing": "width of a bin, in frames",
-    "seed": "seed of weights, pairs and crops",
-    "num_workers": "processes that read frames; affects only speed",
-}
+QUICK: Dict[str, Any] = dict(
+    epochs=2, samples_per_epoch=32, batch_size=8, n_videos=3, warmup_steps=1
+)
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the run")
-    parser.add_argument("--data", action="append", default=[], help=DATA_WORDS)
-    for name, words in OPTIONS.items():
-        default = getattr(TrainConfig(), name)
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=type(default), default=default, help=words)
     parser.add_argument("--quick", action="store_true", help="small sizes, as a check")
+    add_settings(parser, leave_out=("mode", "keep_features"))
     return parser.parse_args(arguments)
 
 
 def configure(options: argparse.Namespace) -> Tuple[TrainConfig, EvalConfig, int]:
     """Settings of the runs, of the evaluation, and the number of rendered held-out videos."""
-    config = TrainConfig(**{name: getattr(options, name) for name in ("data", *OPTIONS)})
+    config = TrainConfig(**given_settings(options))
     if options.quick:
         return replace(config, **QUICK), EvalConfig(pairs_per_bin=8), 3
     return config, EvalConfig(), 40
 
 
 def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> bool:
-    """Train, test, print and write everything."""
     train_videos, test_videos = load_videos(config, n_test=n_test)
-    source = (
-        f"sequences in {', '.join(config.data)}"
-        if config.data
-        else "videos rendered from photographs"
-    )
+    places = ", ".join(config.data)
+    source = f"sequences in {places}" if places else "videos rendered from photographs"
     print(f"{source}: {len(train_videos)} to train on, {len(test_videos)} to report on")
     config = fit(config, train_videos, test_videos)
     bins = IntervalBins(config.max_interval, config.spacing)
@@ -80,21 +57,13 @@ def run(config: TrainConfig, questions: EvalConfig, n_test: int, out: Path) -> b
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line."""
     start = time.monotonic()
     options = parse(arguments)
-    try:
-        finished = run(*configure(options), options.out)
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if not finished:
-        return 130
-    seconds = time.monotonic() - start
-    print(f"{seconds:.0f} s; histories, pictures and checkpoints are in {options.out}")
-    return 0
+    status = exit_status(lambda: run(*configure(options), options.out))
+    if status == 0:
+        seconds = time.monotonic() - start
+        print(f"{seconds:.0f} s; histories, pictures and checkpoints are in {options.out}")
+    return status
 
 
 if __name__ == "__main__":

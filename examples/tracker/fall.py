@@ -22,6 +22,7 @@ from .models import TrackerModel
 from .models.weights import load_weights
 from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
+from .train import exit_status
 
 WEIGHTS = Path(__file__).parent / "weights" / "lite.pt"
 REAL = Path(__file__).parents[1] / "quickstart_ious.csv"
@@ -29,7 +30,6 @@ SEED = 2  # clips of another seed than those that `train` and `study` make
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     words = (__doc__ or "").split("\n\n")
     parser = argparse.ArgumentParser(
         prog="python -m examples.tracker.fall", description=words[0], epilog=words[1]
@@ -68,32 +68,30 @@ def table(found: Dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line."""
-    options = parse(arguments)
-    found: Dict[str, Any] = {
-        "clips": options.clips,
-        "pairs_per_bin": options.pairs_per_bin,
-        "bins": list(IntervalBins(200, 30).labels),
-        "siamfc": real_success(),
-        "drift": {},
-    }
-    try:
-        model = load_weights(options.weights)
-        for strength in options.strengths:
-            drift = Drift(strength)
-            clips = composite_clips(options.photos, options.clips, seed=SEED, drift=drift)
-            found["drift"][f"{strength:g}"] = success(
-                model, FrameStore(clips, limit=0), IntervalBins(200, 30), options.pairs_per_bin
-            )
-            print(f"drift {strength:g} done", file=sys.stderr)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def measure(options: argparse.Namespace) -> Dict[str, Any]:
+    """Success by interval bin: of the network by strength of the drift, and of SiamFC-3s."""
+    model, bins, drifts = load_weights(options.weights), IntervalBins(200, 30), {}
+    for strength in options.strengths:
+        drift = Drift(strength)
+        clips = composite_clips(options.photos, options.clips, seed=SEED, drift=drift)
+        store = FrameStore(clips, limit=0)
+        drifts[f"{strength:g}"] = success(model, store, bins, options.pairs_per_bin)
+        print(f"drift {strength:g} done", file=sys.stderr)
+    settings = {"clips": options.clips, "pairs_per_bin": options.pairs_per_bin}
+    return {**settings, "bins": list(bins.labels), "siamfc": real_success(), "drift": drifts}
+
+
+def run(options: argparse.Namespace) -> bool:
+    found = measure(options)
     print(table(found))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
-    return 0
+    return True
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    options = parse(arguments)
+    return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

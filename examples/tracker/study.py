@@ -27,20 +27,16 @@ from .evaluation.comparison import fit, run_row
 from .evaluation.evidence import Row, collect, picture, results, tables
 from .evaluation.pairs import EvalConfig, HeldOutPairs
 from .fall import WEIGHTS, success
-from .models import TrackerModel, build_model
-from .models.weights import load_weights, start_from
-from .train import add_settings, given_settings, load_videos
-from .training.checkpoint import load_checkpoint
+from .models.weights import load_checkpoint, load_weights
+from .train import add_settings, exit_status, given_settings, load_videos
 from .training.config import MODES, TrainConfig
-from .training.devices import checked_device
 from .training.features import KeptFeatures
-from .training.trainer import CHECKPOINT
+from .training.trainer import CHECKPOINT, new_model
 
 RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.study", description=__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder for all rows")
@@ -61,25 +57,15 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 class Study:
-    """Rows that differ in mode and seed and in nothing else.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Settings of all rows.
-    out : Path
-        Folder of the study.
-    n_test_clips, pairs_per_bin : int
-        Held-out clips beside the held-out videos, and pairs of them all for each interval bin.
-    """
+    """Rows that differ in mode and seed and in nothing else."""
 
     def __init__(
         self,
         config: TrainConfig,
         out: Path,
         *,
-        n_test_clips: int,
-        pairs_per_bin: int,
+        n_test_clips: int,  # held-out clips beside the held-out videos
+        pairs_per_bin: int,  # of the held-out clips and videos
         problems: Optional[Problems] = None,
     ) -> None:
         train_videos, test_videos = load_videos(
@@ -89,26 +75,19 @@ class Study:
         self.config, self.out = fit(config, train_videos, test_videos), out
         self.store = FrameStore(train_videos, int(config.memory * GIB))
         out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
-        model = first_model(config)
+        model = new_model(config)
         crops = config.crops.for_model(model)
         self.test_store = FrameStore(test_videos)
-        self.held_out = HeldOutPairs(
-            self.test_store,
-            IntervalBins(self.config.max_interval, self.config.spacing),
-            crops,
-            EvalConfig(pairs_per_bin=pairs_per_bin),
-        )
+        bins, pairs = IntervalBins(self.config.max_interval, self.config.spacing), pairs_per_bin
+        self.held_out = HeldOutPairs(self.test_store, bins, crops, EvalConfig(pairs_per_bin=pairs))
         self.kept: Optional[KeptFeatures] = None
         if config.keep_features:
             self.kept = KeptFeatures(out / FEATURES, self.store, crops, model)
             self.held_out.keep_features(model)
 
     def row(self, mode: str, seed: int) -> TrainConfig:
-        """Settings of a row."""
-        distribution: Tuple[float, ...] = ()
-        if mode == "static":
-            distribution = drawn_on_average(self.out / f"scheduled-{seed}")
-        return replace(self.config, mode=mode, seed=seed, distribution=distribution)
+        drawn = drawn_on_average(self.out / f"scheduled-{seed}") if mode == "static" else ()
+        return replace(self.config, mode=mode, seed=seed, distribution=drawn)
 
     def train(self, mode: str, seed: int) -> bool:
         """Train and test a row if it is not done; False if Ctrl-C stopped it."""
@@ -119,10 +98,9 @@ class Study:
             print(f"{folder.name}: done before")
             return True
         print(f"{folder.name}: {MODES[mode]}", flush=True)
-        start, resume = time.monotonic(), (folder / CHECKPOINT).is_file()
-        evaluation = run_row(
-            config, self.store, self.held_out, folder, kept=self.kept, resume=resume
-        )
+        start = time.monotonic()
+        how = {"kept": self.kept, "resume": (folder / CHECKPOINT).is_file()}
+        evaluation = run_row(config, self.store, self.held_out, folder, **how)
         if evaluation is None:
             print("stopped; the same command goes on")
             return False
@@ -137,19 +115,6 @@ class Study:
         shown = " ".join(f"{rate:.2f}" for rate in rates)
         print(f"success of the shipped tracker on the test videos by interval: {shown}")
         print("where it does not fall, there is nothing to schedule", flush=True)
-
-
-def first_model(config: TrainConfig) -> TrackerModel:
-    """A network with the backbone that training starts from; refuses to keep what is trained."""
-    model = build_model(config.model, **config.model_options)
-    if config.pretrained:
-        start_from(model, config.pretrained)
-    if config.keep_features:
-        model.freeze(config.frozen_stages)
-        backbone = [v for name, v in model.named_parameters() if name.startswith("backbone.")]
-        if not backbone or any(value.requires_grad for value in backbone):
-            raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
-    return model.to(checked_device(config.device))
 
 
 def drawn_on_average(folder: Path) -> Tuple[float, ...]:
@@ -195,20 +160,17 @@ def show(out: Path, command: str) -> None:
     print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and picture are in {out}")
 
 
+def run(options: argparse.Namespace) -> bool:
+    if not options.compare and not train_rows(options):
+        return False
+    show(options.out, options.command)
+    print(left_out(options.problems), end="")
+    return True
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line."""
     options = parse(arguments)
-    try:
-        if not options.compare and not train_rows(options):
-            return 130
-        show(options.out, options.command)
-        print(left_out(options.problems), end="")
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -7,24 +7,21 @@ import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
-from .data.readers import Problems, add_on_error, left_out
+from .data.readers import Problems, add_on_error, left_out, read_sources
 from .data.sequences import Sequence
-from .data.sources import read_sources
+from .models.weights import load_checkpoint
 from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
-from .training.checkpoint import load_checkpoint
 from .training.config import MODES, TrainConfig, crops_of
 from .training.devices import process_group
 from .training.trainer import CHECKPOINT, train
-
-CHOICES = {"mode": tuple(MODES)}
 
 
 def load_videos(
@@ -39,58 +36,42 @@ def load_videos(
     ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
     each ``photos:`` place. What is wrong with a video goes to ``problems``; default: it raises.
     """
+    look = {"drift": Drift(config.drift), "look_alikes": config.look_alikes}
     if config.data:
-        train_videos, test_videos = read_sources(
-            config.data,
-            n_clips=config.n_videos,
-            n_test_clips=n_test_clips,
-            drift=config.drift,
-            look_alikes=config.look_alikes,
-            held_out=config.held_out,
-            cache=Path(config.cache) if config.cache else None,
-            problems=problems,
-        )
+        options = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
+        options.update(held_out=config.held_out, problems=problems)
+        options["cache"] = Path(config.cache) if config.cache else None
+        train_videos, test_videos = read_sources(config.data, **options)
     else:
-        drift, likes = Drift(config.drift), config.look_alikes
-        train_videos = composite_clips("train", config.n_videos, drift=drift, look_alikes=likes)
-        test_videos = composite_clips("test", n_test, drift=drift, look_alikes=likes)
-    return [_thinned(video, config.every) for video in train_videos], test_videos
-
-
-def _thinned(video: Sequence, every: int) -> Sequence:
-    """The same with only every so many-th frame to be drawn."""
-    return replace(video, visible=video.visible & (np.arange(len(video)) % every == 0))
+        train_videos = composite_clips("train", config.n_videos, **look)
+        test_videos = composite_clips("test", n_test, **look)
+    drawn = [video.visible & (np.arange(len(video)) % config.every == 0) for video in train_videos]
+    return [replace(v, visible=visible) for v, visible in zip(train_videos, drawn)], test_videos
 
 
 def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] = ()) -> None:
     """An option for each setting of a run, but for some. One that is not given is None."""
-    parser.add_argument(
-        "--data",
-        action="append",
-        metavar="[photos:]PATH[=WEIGHT]",
-        help="folder of videos (see docs/tracker.md) or COCO data, or photos:PATH for photographs "
+    words = (
+        "folder of videos (see docs/tracker.md) or COCO data, or photos:PATH for photographs "
         "to composite clips from; repeat the option for a weighted mix; default: clips of "
-        "scikit-image's photographs",
+        "scikit-image's photographs"
     )
+    parser.add_argument("--data", action="append", metavar="[photos:]PATH[=WEIGHT]", help=words)
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
         if item.name in (*leave_out, "distribution"):  # which the study sets
             continue
+        words = f"default: {default!r}" if default != "" else "default: none"
         if item.name in ("crops", "model_options"):
             parser.add_argument(option, type=_object, metavar="JSON", help="default: {}")
         elif isinstance(default, bool):
             parser.add_argument(option, action="store_const", const=True, help="default: off")
-        elif isinstance(default, (str, int, float)):
-            parser.add_argument(
-                option,
-                type=type(default),
-                choices=CHOICES.get(item.name),
-                help=f"default: {default!r}" if default != "" else "default: none",
-            )
+        elif item.name != "data":
+            choices = tuple(MODES) if item.name == "mode" else None
+            parser.add_argument(option, type=type(default), choices=choices, help=words)
 
 
 def given_settings(options: argparse.Namespace) -> Dict[str, Any]:
-    """The settings that the command line gives, by name."""
     names = {item.name for item in fields(TrainConfig)}
     given = {k: v for k, v in vars(options).items() if k in names and v is not None}
     if "crops" in given:
@@ -99,7 +80,6 @@ def given_settings(options: argparse.Namespace) -> Dict[str, Any]:
 
 
 def _object(text: str) -> Dict[str, Any]:
-    """A JSON object, as an option's value."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -110,17 +90,11 @@ def _object(text: str) -> Dict[str, Any]:
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.train", description=__doc__)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="folder for checkpoint.pt, history.json, weights.pt, schedule.png",
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="resume the checkpoint in --out with its settings"
-    )
+    words = "folder for checkpoint.pt, history.json, weights.pt, schedule.png"
+    parser.add_argument("--out", type=Path, required=True, help=words)
+    words = "resume the checkpoint in --out with its settings"
+    parser.add_argument("--resume", action="store_true", help=words)
     parser.add_argument("--tensorboard", action="store_true", help="log to OUT/tensorboard")
     add_on_error(parser)
     add_settings(parser)
@@ -139,7 +113,6 @@ def settings(options: argparse.Namespace) -> TrainConfig:
 
 
 def run(options: argparse.Namespace) -> bool:
-    """Train as the command line says; returns False if Ctrl-C stopped it."""
     config = settings(options)
     with process_group(config.device) as processes:
         with processes.first_alone():
@@ -148,13 +121,8 @@ def run(options: argparse.Namespace) -> bool:
             print(f"training on {len(sequences)} videos, {config.mode}: {MODES[config.mode]}")
         store = FrameStore(sequences, int(config.memory * GIB))
         options.out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
-        trainer = train(
-            config,
-            store,
-            out=options.out,
-            resume=options.resume,
-            tensorboard=options.tensorboard,
-        )
+        how = {"resume": options.resume, "tensorboard": options.tensorboard}
+        trainer = train(config, store, out=options.out, **how)
         if processes.first:
             if trainer.history:
                 figure = plot_schedule(trainer.history, labels=trainer.bins.labels)
@@ -164,16 +132,20 @@ def run(options: argparse.Namespace) -> bool:
     return trainer.finished
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Exit status: 0 trained, 1 settings or data cannot be used, 130 interrupted."""
+def exit_status(work: Callable[[], bool]) -> int:
+    """Of a program: 0 done, 1 settings or data cannot be used, 130 Ctrl-C, or ``work`` is False."""
     try:
-        finished = run(parse(arguments))
+        return 0 if work() else 130
     except KeyboardInterrupt:
         return 130
     except (ImportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0 if finished else 130
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    options = parse(arguments)
+    return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

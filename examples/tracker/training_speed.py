@@ -11,19 +11,17 @@ import platform
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 
 from .data.frames import GIB, FrameStore
-from .study import first_model
-from .train import add_settings, given_settings, load_videos
+from .train import add_settings, exit_status, given_settings, load_videos
 from .training.config import TrainConfig
 from .training.features import KeptFeatures
-from .training.trainer import Trainer
+from .training.trainer import Trainer, new_model
 
 WAYS = {
     "whole batches": "the backbone sees a batch of crops at once, as it did at first",
@@ -34,10 +32,8 @@ WHOLE = 1 << 30
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.tracker.training_speed", description=__doc__
-    )
+    name = "python -m examples.tracker.training_speed"
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     parser.add_argument("--steps", type=int, default=10, help="steps per round; default: 10")
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
@@ -45,23 +41,11 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread of PyTorch."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
-    """Time steps of training in each way."""
     store = FrameStore(load_videos(config)[0], int(config.memory * GIB))
     plain, keeping = (replace(config, keep_features=keeps) for keeps in (False, True))
-    model = first_model(keeping)
-    with tempfile.TemporaryDirectory() as folder, one_thread():
+    model = new_model(keeping)
+    with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         kept = KeptFeatures(Path(folder), store, config.crops.for_model(model), model)
         per_frame = (time.process_time() - start) / len(kept.frames)
@@ -76,10 +60,10 @@ def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
             trainer.run(progress=False, max_steps=2)
         for _ in range(rounds):
             for way, trainer in trainers.items():
-                before = (time.process_time(), time.monotonic())
+                processor, clock = time.process_time(), time.monotonic()
                 trainer.run(progress=False, max_steps=steps)
-                after = (time.process_time(), time.monotonic())
-                times[way].append([b - a for a, b in zip(before, after)])
+                took = (time.process_time() - processor, time.monotonic() - clock)
+                times[way].append(took)
     pairs = 60 * steps * config.batch_size
     middle = {way: sorted(found)[len(found) // 2] for way, found in times.items()}
     return {
@@ -93,24 +77,26 @@ def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
     }
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
-    """Run the command line."""
-    options = parse(arguments)
-    try:
-        found = measure(TrainConfig(**given_settings(options)), options.steps, options.rounds)
-    except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def run(options: argparse.Namespace) -> bool:
+    found = measure(TrainConfig(**given_settings(options)), options.steps, options.rounds)
     rates = found["pairs_per_minute_of_processor"]
     for way, rate in rates.items():
-        print(
-            f"{way:15} {rate:7.0f} pairs per minute of processor time, "
-            f"x {rate / rates['whole batches']:.1f}: {WAYS[way]}"
-        )
+        gain = rate / rates["whole batches"]
+        words = f"pairs per minute of processor time, x {gain:.1f}: {WAYS[way]}"
+        print(f"{way:15} {rate:7.0f} {words}")
     print(f"features: {found['features_ms_per_frame']:.0f} ms per frame, {found['frames']} frames")
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
-    return 0
+    return True
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    options, threads = parse(arguments), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return exit_status(lambda: run(options))
+    finally:
+        torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":

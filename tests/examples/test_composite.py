@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from examples.tracker.synthetic.composite import composite_clip, composite_clips
+from examples.tracker.synthetic.drift import Drift
 from examples.tracker.synthetic.layers import (
     SIZE,
     CompositeFrames,
@@ -24,7 +25,7 @@ from examples.tracker.synthetic.library import (
     shape_of_mask,
     silhouette,
 )
-from examples.tracker.synthetic.things import draw_look
+from examples.tracker.synthetic.things import draw_look, draw_twin
 
 from .conftest import textured
 
@@ -192,6 +193,52 @@ def test_looks_are_of_three_kinds(folder):
     looks = [draw_look(rng, library) for _ in range(60)]
     assert {look.photo.rsplit(".", 1)[-1] for look in looks} == {"jpg", "png"}
     assert {look.slides for look in looks} == {True, False}
+
+
+def test_library_like_is_of_the_same_folder_or_a_cutout():
+    library = Library(("a/1.jpg", "a/2.jpg", "a/3.jpg", "b/4.jpg"), ("a/5.png", "b/6.png"))
+    assert library.like("a/2.jpg") == ("a/1.jpg", "a/3.jpg")
+    assert library.like("a/5.png") == ("b/6.png",)
+    assert library.like("b/4.jpg") == ("b/4.jpg",)  # nothing else of its kind
+
+
+def test_twin_is_of_the_same_kind_and_another(folder, tmp_path):
+    library, second = Library.of_folder(folder), tmp_path / "second.png"
+    second.write_bytes((folder / "thing.png").read_bytes())
+    library = Library(library.photos, (*library.cutouts, str(second)))
+    rng, kinds = np.random.default_rng(0), set()
+    for _ in range(40):
+        look = draw_look(rng, library)
+        twin = draw_twin(rng, library, look)
+        kinds.add((look.photo in library.cutouts, look.slides))
+        if look.photo in library.cutouts:
+            assert twin.photo in library.cutouts and twin.photo != look.photo
+        elif look.slides:  # another piece of the same photograph, cut to the same shape
+            assert twin.photo == look.photo and twin.shape is look.shape
+            assert twin.centre != look.centre
+        else:
+            assert twin.photo in library.like(look.photo)
+    assert kinds >= {(True, False), (False, True)}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_look_alike_stays_near_the_target_and_changes_nothing_else(folder, seed):
+    library, still_look = Library.of_folder(folder), Drift(0.0)
+    none = composite_clip("c", (seed,), library, drift=still_look)
+    rare = composite_clip("c", (seed,), library, drift=still_look, look_alikes=1e-9)
+    clip = composite_clip("c", (seed,), library, drift=still_look, look_alikes=1.0)
+    np.testing.assert_array_equal(rare.frames[100], none.frames[100])
+    np.testing.assert_array_equal(clip.boxes, none.boxes)
+    ways = {thing.layers[0].pose.tobytes() for thing in none.frames.things}
+    new = [t for t in clip.frames.things if t.layers[0].pose.tobytes() not in ways]
+    assert len(new) == 1 and len(clip.frames.things) == len(none.frames.things) + 1
+    target = next(t for t in none.frames.things if np.array_equal(t.boxes(), none.boxes))
+    rng = np.random.default_rng((seed,))
+    *_, radius = (np.exp(rng.uniform(*np.log(ends))) for ends in ((0.25, 1.6), (30, 250), (9, 45)))
+    apart = new[0].layers[0].pose[:, :, 2] - target.layers[0].pose[:, :, 2]
+    distance = np.hypot(*apart.T) / radius
+    assert distance.min() >= 0.3 and distance.max() <= 4
+    assert any((clip.frames[i] != none.frames[i]).any() for i in range(0, 240, 20))
 
 
 @pytest.mark.parametrize("n_clips", [0, -1])

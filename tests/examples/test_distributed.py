@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.training.checkpoint import load_checkpoint
+from examples.tracker.models.weights import load_checkpoint
 from examples.tracker.training.devices import Processes, checked_device
 from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer
 

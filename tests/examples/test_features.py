@@ -14,9 +14,8 @@ from examples.tracker.data.crops import CropConfig
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.evaluation.pairs import EvalConfig, HeldOutPairs
 from examples.tracker.models import build_model
-from examples.tracker.study import first_model
 from examples.tracker.training.features import NAMES, KeptFeatures
-from examples.tracker.training.trainer import Trainer
+from examples.tracker.training.trainer import Trainer, new_model
 from sstrack_sched import IntervalBins
 
 from .conftest import moving_square
@@ -130,7 +129,7 @@ def test_features_go_with_their_setting(kept, store, tiny_config):
 @pytest.mark.parametrize("options", [{"model": "lite", "frozen_stages": 3}, {"frozen_stages": 1}])
 def test_a_backbone_that_is_trained_keeps_no_features(tiny_config, options):
     with pytest.raises(ValueError, match=r"needs a backbone that is frozen|no stages to freeze"):
-        first_model(replace(tiny_config, keep_features=True, **options))
+        new_model(replace(tiny_config, keep_features=True, **options))
 
 
 def test_held_out_pairs_answer_alike_from_features(model):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from examples.tracker.training.losses import (
+    absence_loss,
     box_iou,
     focal_loss,
     giou_loss,
@@ -136,3 +137,12 @@ def test_tracking_loss_is_per_sample_and_sums_its_parts():
     np.testing.assert_allclose(iou, box_iou(outputs["boxes"], target))
     alone, _ = tracking_loss({name: value[1:2] for name, value in outputs.items()}, target[1:2])
     assert loss[1].item() == pytest.approx(alone.item(), rel=1e-6)
+
+
+def test_absence_loss_counts_other_videos_only_and_lowers_the_score():
+    scores = torch.full((3, 1, 4, 4), 0.3, requires_grad=True)
+    loss = absence_loss(scores, torch.tensor([7, 7, 8]))  # the first one's template is the last's
+    expected = -16 * 0.3**2 * math.log(1 - 0.3)
+    np.testing.assert_allclose(loss.detach(), [expected, 0, expected], rtol=1e-5)
+    loss.sum().backward()
+    assert (scores.grad[[0, 2]] > 0).all() and (scores.grad[1] == 0).all()

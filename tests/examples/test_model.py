@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
+from examples.tracker.models import build_model
 from examples.tracker.models.base import boxes_at
 from examples.tracker.models.conv_small import ConvSmall, correlate
 
@@ -65,6 +66,23 @@ def test_model_same_in_training_and_evaluation(model):
     pair = crops()
     training = model.train()(*pair)["boxes"]
     torch.testing.assert_close(model.eval()(*pair)["boxes"], training)
+
+
+@pytest.mark.parametrize("name", ["conv_small", "lite", "vit_tiny"])
+def test_stranger_map_is_of_the_template_of_the_sample_before(name):
+    model = build_model(name).eval()
+    template, search = (
+        torch.randint(0, 256, (3, 3, side, side), dtype=torch.uint8)
+        for side in (model.template_size, model.search_size)
+    )
+    with torch.no_grad():
+        plain, found = model(template, search), model(template, search, strangers=True)
+        for i in range(3):
+            alone = model.locate(model.embed(template[[i - 1]]), search[[i]])["score_map"]
+            torch.testing.assert_close(found["stranger_map"][[i]], alone, rtol=1e-3, atol=1e-5)
+    assert set(found) == {*plain, "stranger_map"}
+    for key, values in plain.items():
+        torch.testing.assert_close(found[key], values)
 
 
 def test_correlation_is_the_cosine_of_cells():

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from examples.tracker.data import frames
+from examples.tracker.data.coco import read_coco
 from examples.tracker.data.frames import FrameStore, decode_video, default_cache
-from examples.tracker.data.readers import read_sequences, read_split
+from examples.tracker.data.readers import Source, read_sequences, read_sources, read_split
 from examples.tracker.data.sequences import Sequence, fit_bins, video_index
-from examples.tracker.data.sources import Source, read_coco, read_sources
+from examples.tracker.train import load_videos
+from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.trainer import Trainer
 
 from .conftest import moving_square, textured
@@ -207,6 +209,30 @@ def test_mix_photographs_make_clips(tmp_path):
     train, test = read_sources((f"photos:{tmp_path}",), n_clips=2)
     assert (len(train), test) == (2, [])
     assert FrameStore(train).frame(1, 0).ndim == 3
+
+
+def test_look_alikes_reach_the_clips_of_every_place(tmp_path):
+    for i in range(2):
+        cv2.imwrite(str(tmp_path / f"{i}.jpg"), textured(np.random.default_rng(i), 400, 500))
+
+    def counts(data, look_alikes):
+        config = TrainConfig(data=data, n_videos=1, drift=0.0, look_alikes=look_alikes)
+        clips = load_videos(config, n_test=1, n_test_clips=1)
+        return [len(clip.frames.things) for part in clips for clip in part]
+
+    for data in ((), (f"photos:{tmp_path}",)):
+        assert counts(data, 1.0) == [number + 1 for number in counts(data, 0.0)], data
+
+
+@pytest.mark.parametrize("composited", [False, True])
+def test_every_thins_what_is_trained_on_and_nothing_else(tmp_path, composited):
+    for name in "ab":
+        write_clip(tmp_path / "clips" / name, 6)
+    data = () if composited else (str(tmp_path / "clips"),)
+    config = TrainConfig(data=data, n_videos=1, every=3, cache=str(tmp_path / "cache"))
+    train, test = load_videos(config, n_test=1)
+    numbers = [set(np.flatnonzero(part[0].visible) % 3) for part in (train, test)]
+    assert numbers == [{0}, {0, 1, 2}]
 
 
 def test_split_listing_that_is_no_listing_is_named(tmp_path):

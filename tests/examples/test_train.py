@@ -13,14 +13,13 @@ import pytest
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.models.weights import load_weights
+from examples.tracker.models.weights import load_checkpoint, load_weights, save_checkpoint
 from examples.tracker.train import main, parse, settings
-from examples.tracker.training.checkpoint import load_checkpoint, save_checkpoint
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.devices import Precision
 from examples.tracker.training.interrupt import Interrupt
 from examples.tracker.training.journal import EVENTS
-from examples.tracker.training.losses import tracking_loss
+from examples.tracker.training.losses import absence_loss, tracking_loss
 from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module
@@ -151,6 +150,26 @@ def test_precision_half_scales_losses_and_steps_alike(squares, tiny_config):
     assert again.scaler.get_scale() == 2.0**8
 
 
+@pytest.mark.parametrize("amp", [False, True])
+def test_train_strangers_add_their_term_to_the_loss_and_nothing_else(squares, tiny_config, amp):
+    losses, means = [], []
+    for strangers in (0.0, 0.5):
+        config = replace(tiny_config, amp=amp, strangers=strangers)
+        trainer = Trainer(config, FrameStore(squares))
+        batch = next(iter(trainer._loader()))
+        pair, step = (batch["template"], batch["search"]), trainer.precision.step
+        with torch.no_grad():
+            outputs = trainer.precision.forward(trainer.model, *pair, strangers=True)
+        trainer.precision.step = lambda loss, *rest, step=step: (
+            losses.append(loss.item()) or step(loss, *rest)
+        )
+        means.append(trainer._step(batch))
+    assert outputs["stranger_map"].dtype == torch.float32
+    absent = absence_loss(outputs["stranger_map"], batch["video"]).mean().item()
+    assert absent > 0 and means[0] == means[1]
+    assert losses[1] - losses[0] == pytest.approx(0.5 * absent, rel=1e-3)
+
+
 def test_train_tensorboard_holds_loss_rate_and_schedule(tmp_path, squares, tiny_config):
     pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -248,29 +267,21 @@ def test_checkpoint_loads_with_weights_only_and_is_replaced_whole(tmp_path, squa
     assert load_checkpoint(tmp_path / CHECKPOINT)["rates"] == state["rates"]
 
 
-def test_checkpoint_missing_or_foreign_is_named(tmp_path):
+def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt"):
         load_checkpoint(tmp_path / "none.pt")
-    torch.save({"weights": 1}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt must be a checkpoint of format 1; got None"):
-        load_checkpoint(tmp_path / "other.pt")
-
-
-def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tiny_config):
-    (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.pt is no checkpoint"):
-        load_checkpoint(tmp_path / "text.pt")
     trainer = Trainer(tiny_config, FrameStore(squares))
     trainer._save_weights(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"weights\.pt must be a checkpoint of a run; got a file of"
-    ):
-        load_checkpoint(tmp_path / WEIGHTS)
+    torch.save({"config": 1, "curriculum": 1}, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    for name in (WEIGHTS, "other.pt", "text.pt"):
+        with pytest.raises(ValueError, match=rf"{name} must be the checkpoint of a run"):
+            load_checkpoint(tmp_path / name)
     state = trainer.state_dict()
     name = next(iter(state["model"]))
     state["model"] = {**state["model"], name: torch.zeros(2, 2)}
     with pytest.raises(ValueError, match="the checkpoint does not fit conv_small"):
-        Trainer(tiny_config, FrameStore(squares)).load_state_dict(state)
+        trainer.load_state_dict(state)
 
 
 def test_checkpoint_of_an_earlier_version_goes_on(squares, tiny_config):
@@ -305,6 +316,9 @@ def test_interrupt_first_asks_second_raises():
         ({"epochs": 0}, "epochs must be at least 1; got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"num_workers": -1}, "num_workers must not be negative"),
+        ({"look_alikes": 1.5}, r"look_alikes must be in \[0, 1\]; got 1.5"),
+        ({"look_alikes": -0.1}, r"look_alikes must be in \[0, 1\]; got -0.1"),
+        ({"strangers": -0.1}, "strangers must not be negative"),
         ({"memory": -1.0}, "memory must not be negative"),
         ({"held_out": 1.0}, r"held_out must be in \[0, 1\); got 1.0"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.training.checkpoint import load_checkpoint
+from examples.tracker.models.weights import load_checkpoint
 from examples.tracker.training.config import TrainConfig
 from examples.tracker.training.devices import process_group
 from examples.tracker.training.trainer import CHECKPOINT, Trainer

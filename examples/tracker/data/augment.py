@@ -28,17 +28,25 @@ def _compress(crop: Picture, strength: float, _seed: int) -> Any:
 
 def _noise(crop: Picture, strength: float, seed: int) -> Any:
     grain = np.random.default_rng(seed).standard_normal(crop.shape, dtype=np.float32)
-    return np.clip(crop + (3 + 12 * strength) * grain + 0.5, 0, 255).astype(np.uint8)
+    return _as_bytes(crop + (3 + 12 * strength) * grain)
 
 
 def _motion(crop: Picture, strength: float, seed: int) -> Any:
     reach = 1 + int(len(crop) / 30 * strength)
     angle = np.random.default_rng(seed).uniform(0, np.pi)
+    return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
+
+
+def smear(picture: NDArray[Any], reach: int, step: NDArray[np.float64]) -> NDArray[Any]:
+    """Average an image along a line from minus ``step`` to ``step``, of ``reach`` at most."""
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
-    step = reach * np.array([np.cos(angle), np.sin(angle)])
     ends = [tuple(int(value) for value in np.round(reach + sign * step)) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    return cv2.filter2D(crop, -1, kernel / kernel.sum())
+    return cv2.filter2D(picture, -1, kernel / kernel.sum())
+
+
+def _as_bytes(values: NDArray[Any]) -> Picture:
+    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
 KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {
@@ -59,7 +67,6 @@ class Degradation:
     seed: int = 0  # of noise and of the direction of motion
 
     def apply(self, crop: Picture) -> Picture:
-        """The crop (h, w, 3) after it."""
         return KINDS[self.kind](crop, self.strength, self.seed) if self.kind else crop
 
 
@@ -77,18 +84,16 @@ class Change:
 
     def apply(self, crop: Picture, which: int) -> Picture:
         """A cut crop after it; ``which``: 0 the template, 1 the search crop."""
+        gain, tint = self.brightness[which], self.tint[which]
         if self.flip:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if self.grey:
-            grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-            crop = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
-        return self.degraded[which].apply(_lit(crop, self.brightness[which], self.tint[which]))
-
-
-def _lit(crop: Picture, gain: float, tint: Colour) -> Picture:
-    if set(tint) == {1.0}:
-        return cv2.convertScaleAbs(crop, alpha=gain)
-    return np.clip(crop * np.float32(gain) * np.float32(tint) + 0.5, 0, 255).astype(np.uint8)
+            crop = cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        if set(tint) == {1.0}:
+            lit = cv2.convertScaleAbs(crop, alpha=gain)
+        else:
+            lit = _as_bytes(crop * np.float32(gain) * np.float32(tint))
+        return self.degraded[which].apply(lit)
 
 
 def pair_generator(seed: int, epoch: int, number: int) -> np.random.Generator:
@@ -105,15 +110,14 @@ def draw_change(rng: np.random.Generator, config: Any) -> Change:
     flip, grey = rng.random(2)
     bright = 1 + (2 * rng.random(2) - 1) * config.brightness
     tint = 1 + (2 * rng.random((2, 3)) - 1) * config.tint
-    degraded = tuple(_draw_degradation(rng, config.degrade) for _ in range(2))
     return Change(
-        (float(shift[0]), float(shift[1])),
+        tuple(shift.tolist()),
         float(np.exp(stretch.mean())),  # the side follows the area of the stretched box
         bool(flip < config.flip),
         bool(grey < config.grey),
-        (float(bright[0]), float(bright[1])),
+        tuple(bright.tolist()),
         (tuple(tint[0].tolist()), tuple(tint[1].tolist())),
-        (degraded[0], degraded[1]),
+        (_draw_degradation(rng, config.degrade), _draw_degradation(rng, config.degrade)),
     )
 
 

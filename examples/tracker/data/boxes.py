@@ -13,7 +13,6 @@ from .sequences import usable_boxes
 
 Boxes = NDArray[np.float64]
 Size = Union[int, NDArray[np.float64]]
-Parser = Callable[[List[str]], List[float]]
 NO_BOX = [float("nan")] * 4
 
 
@@ -40,8 +39,8 @@ def read_regions(path: Path, _n_frames: int) -> Boxes:
 def read_vatic(path: Path, n_frames: int) -> Boxes:
     """NFS: track, left, top, right, bottom, frame, lost, occluded, generated, "label".
 
-    Frames count from 0 or 1, and not all of them have a line. Those that have none, and those where
-    the target is lost, get nan. The file of the 240 fps video may serve the one of 30 fps.
+    Frames count from 0 or 1. Frames without a line, and those where the target is lost, get nan.
+    The file of the 240 fps video may serve the one of 30 fps.
     """
     rows = _parsed(path, lambda words: [float(word) for word in words[1:7]], "10 columns", 6)
     frame = rows[:, 4].astype(int) - min(1, int(rows[0, 4]))
@@ -61,20 +60,18 @@ def read_flags(path: Path, n_frames: int) -> NDArray[np.bool_]:
         return np.zeros(n_frames, dtype=bool)
     words = [word for line in _lines(path) for word in line]
     if len(words) != n_frames or set(words) - {"0", "1"}:
-        raise ValueError(
-            f"{path}: expected {n_frames} flags 0 or 1; got {len(words)}: {sorted(set(words))[:4]}"
-        )
+        found = f"{len(words)}: {sorted(set(words))[:4]}"
+        raise ValueError(f"{path}: expected {n_frames} flags 0 or 1; got {found}")
     return np.array([word == "1" for word in words], dtype=bool)
 
 
 def inside_share(boxes: Boxes, width: Size, height: Size) -> Boxes:
-    """Share of each box's area that lies in its picture; 0 for one that is empty or not finite."""
+    """Share of each box's area that lies in its image; 0 for one that is empty or not finite."""
     usable = usable_boxes(boxes)
     left, top, wide, high = np.where(usable[:, None], boxes, 1.0).T
-    inside = (np.clip(left + wide, 0, width) - np.clip(left, 0, width)) * (
-        np.clip(top + high, 0, height) - np.clip(top, 0, height)
-    )
-    return np.asarray(np.where(usable, inside / (wide * high), 0.0), dtype=np.float64)
+    wide_inside = np.clip(left + wide, 0, width) - np.clip(left, 0, width)
+    high_inside = np.clip(top + high, 0, height) - np.clip(top, 0, height)
+    return np.where(usable, wide_inside * high_inside / (wide * high), 0.0)
 
 
 def _box(words: List[str]) -> List[float]:
@@ -85,24 +82,24 @@ def _box(words: List[str]) -> List[float]:
     return NO_BOX if len(values) == 1 and np.isnan(values[0]) else values
 
 
-def _parsed(path: Path, parse: Parser, wanted: str, n_columns: int = 4) -> Boxes:
+def _parsed(
+    path: Path, parse: Callable[[List[str]], List[float]], wanted: str, n_columns: int = 4
+) -> Boxes:
     rows: List[List[float]] = []
     for number, words in enumerate(_lines(path), start=1):
-        if not words:
-            continue
         try:
-            rows.append(parse(words))
+            row = parse(words) if words else None  # an empty line
         except ValueError:
-            rows.append([])
-        if len(rows[-1]) != n_columns:
+            row = []
+        if row is not None and len(row) != n_columns:
             line = " ".join(words)[:80]
             raise ValueError(f"{path}, line {number}: expected {wanted}; got {line!r}")
+        rows += [row] if row else []
     if not rows:
         raise ValueError(f"{path}: no box in it")
     return np.array(rows, dtype=np.float64)
 
 
 def _lines(path: Path) -> List[List[str]]:
-    """Words of each line, without a byte-order mark."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return [[word for word in re.split(r"[,;\s]+", line) if word] for line in lines]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,21 @@ Box = NDArray[np.float64]
 View = Tuple[Picture, Box]  # a frame, (h, w, 3), and the target's box in it
 UNCHANGED = Change()
 MIN_CROP = 4.0  # pixels of the frame; less than this shows nothing
+RULES: Dict[str, Callable[[Any], bool]] = {  # that settings must keep
+    "be at least 1": lambda value: value >= 1,
+    "be positive": lambda value: value > 0,
+    "not be negative": lambda value: value >= 0,
+    "be in [0, 1]": lambda value: 0 <= value <= 1,
+    "be in [0, 1)": lambda value: 0 <= value < 1,
+}
+
+
+def check(settings: Any, names_of: Dict[str, str]) -> None:
+    """Raise ValueError for the first attribute that breaks its rule; names are split by spaces."""
+    for rule, names in names_of.items():
+        for name in names.split():
+            if not RULES[rule](getattr(settings, name)):
+                raise ValueError(f"{name} must {rule}; got {getattr(settings, name)}")
 
 
 class CropError(ValueError):
@@ -23,8 +38,6 @@ class CropError(ValueError):
 
 @dataclass(frozen=True)
 class CropConfig:
-    """Sizes of crops and strengths of their changes."""
-
     template_size: int = 64  # sides of the crops, in pixels
     search_size: int = 128
     template_factor: float = 2.0  # side of the cut square over the square root of the box's area
@@ -39,15 +52,12 @@ class CropConfig:
     degrade: float = 0.0  # probability that a crop is blurred, shrunk, compressed, or gets noise
 
     def __post_init__(self) -> None:
-        for name in ("template_size", "search_size", "template_factor", "search_factor"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
-        for name in ("centre_jitter", "scale_jitter"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
-        for name in ("context", "flip", "grey", "brightness", "tint", "degrade"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1]; got {getattr(self, name)}")
+        names_of = {
+            "be positive": "template_size search_size template_factor search_factor",
+            "not be negative": "centre_jitter scale_jitter",
+            "be in [0, 1]": "context flip grey brightness tint degrade",
+        }
+        check(self, names_of)
 
     def for_model(self, model: Any) -> CropConfig:
         """The same with the sizes, factors and context of a `TrackerModel`."""
@@ -76,8 +86,7 @@ def square_around(
     """The square to cut for a box (4,): left, top, width, height in pixels.
 
     Its side is ``factor`` times ``scale`` times the square root of the box's area; its centre is
-    moved by ``shift``, in square roots of the (scaled) area. Raises CropError if the box is empty
-    or not finite, or the square is smaller than 4 pixels.
+    moved by ``shift``, in square roots of the (scaled) area.
     """
     left, top, width, height = (float(value) for value in box)
     area = width * height
@@ -87,22 +96,17 @@ def square_around(
     side = unit * factor
     if side < MIN_CROP:
         raise CropError(f"box {box.tolist()} gives a crop of {side:.2f} pixels, under {MIN_CROP:g}")
-    centre = (left + width / 2 + shift[0] * unit, top + height / 2 + shift[1] * unit)
-    return Square(centre[0] - side / 2, centre[1] - side / 2, side)
+    x, y = left + width / 2 + shift[0] * unit, top + height / 2 + shift[1] * unit
+    return Square(x - side / 2, y - side / 2, side)
 
 
 def cut(picture: Picture, square: Square, size: int) -> Picture:
-    """Cut a square out of a picture, resized to (size, size, 3); outside is the mean colour.
-
-    Raises CropError if the two have no pixel in common.
-    """
+    """Cut a square out of an image, resized to (size, size, 3); outside is the mean colour."""
     height, width = picture.shape[:2]
     left, top, side = square.left, square.top, square.side
     if left >= width or top >= height or left + side <= 0 or top + side <= 0:
-        raise CropError(
-            f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside "
-            f"a {width} x {height} picture"
-        )
+        words = f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside"
+        raise CropError(f"{words} a {width} x {height} picture")
     factor = max(1, int(side / size))
     spare = min(left, top, width - left - side, height - top - side)
     # The mean of a large frame takes longer than the crop: only where the crop may show it.
@@ -157,11 +161,7 @@ def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
 def crop_pair(
     template: View, search: View, config: CropConfig, change: Change = UNCHANGED
 ) -> Tuple[Picture, Picture, NDArray[np.float32]]:
-    """The two crops of a pair, and where the target is in the second.
-
-    That is centre x, centre y, width, height over the crop's side. Raises CropError if a box is
-    degenerate, a crop outside its frame, or the target's centre outside the search crop.
-    """
+    """The two crops of a pair, and where the target is in the second: `Square.normalise`."""
     square = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
     target = square.normalise(search[1])
     if not (target[:2] >= 0).all() or not (target[:2] < 1).all():

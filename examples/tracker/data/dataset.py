@@ -50,32 +50,26 @@ class PairDataset(Dataset):
             try:
                 return self._item(candidate, change)
             except (CropError, FrameError) as error:
-                failures.append(f"  {self._files(candidate)}: {error}")
-            candidate = self.sampler.redraw(pair, attempt + 1)
+                name = self.store.sequences[candidate.video].frame_name
+                files = f"{name(candidate.template)} and {name(candidate.search)}"
+                failures.append(f"  {files}: {error}")
+                candidate = self.sampler.redraw(pair, attempt + 1)
         raise RuntimeError(
             f"no usable pair of bin {int(pair.bin)} in {MAX_ATTEMPTS} attempts "
             f"(pair {int(pair.number)} of epoch {int(pair.epoch)}):\n" + "\n".join(failures)
         )
 
     def _item(self, pair: Any, change: Change) -> Item:
-        video = int(pair.video)
-        boxes = self.store.sequences[video].boxes
-        views = [
-            (self.store.frame(video, i), boxes[i]) for i in (int(pair.template), int(pair.search))
-        ]
-        template, search, box = crop_pair(views[0], views[1], self.config, change)
-        return {
-            "template": _channels_first(template),
-            "search": _channels_first(search),
-            "box": torch.from_numpy(box),
-            "bin": int(pair.bin),
-            "number": int(pair.number),
-            "video": video,
-        }
+        crops = self._crops(int(pair.video), int(pair.template), int(pair.search), change)
+        return {**crops, **{name: int(getattr(pair, name)) for name in ("bin", "number", "video")}}
 
-    def _files(self, pair: Any) -> str:
-        name = self.store.sequences[int(pair.video)].frame_name
-        return f"{name(int(pair.template))} and {name(int(pair.search))}"
+    def _crops(self, video: int, template: int, search: int, change: Change) -> Item:
+        """The part of an item that is made of pixels."""
+        boxes = self.store.sequences[video].boxes
+        views = [(self.store.frame(video, i), boxes[i]) for i in (template, search)]
+        first, second, box = crop_pair(views[0], views[1], self.config, change)
+        crops = {"template": _channels_first(first), "search": _channels_first(second)}
+        return {**crops, "box": torch.from_numpy(box)}
 
 
 def _channels_first(picture: NDArray[np.uint8]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Pictures of sequences: their files, video files decoded once, and a store of what was read."""
+"""Images of sequences: their files, video files decoded once, and a store of what was read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -19,23 +19,21 @@ from .sequences import Sequence
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 QUALITY = 95  # of the JPEG files that videos are decoded into
-COUNT = "frames.txt"
 GIB = 1 << 30
-DEFAULT_LIMIT = GIB  # bytes; per process, so DataLoader workers each have their own
 
 
 class FrameError(ValueError):
-    """A picture that cannot be read."""
+    """An image that cannot be read."""
 
 
 class FrameStore:
     """Frames of sequences as RGB arrays; the least recently used are forgotten first.
 
-    ``limit`` is the most bytes of decoded pictures to keep, in each process. Pickling sends the
-    sequences and not the pictures.
+    ``limit`` is the most bytes of decoded images to keep, in each process. Pickling sends the
+    sequences and not the images.
     """
 
-    def __init__(self, sequences: List[Sequence], limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, sequences: List[Sequence], limit: int = GIB) -> None:
         if limit < 0:
             raise ValueError(f"limit must be at least 0 bytes; got {limit}")
         self.sequences = sequences
@@ -51,27 +49,23 @@ class FrameStore:
             return self._kept[key]
         frames = self.sequences[video].frames
         picture = read_picture(frames[index]) if isinstance(frames, tuple) else frames[index]
-        if not isinstance(frames, np.ndarray):  # an array is in memory already
-            self._keep(key, picture)
+        # An array is in memory already.
+        if not isinstance(frames, np.ndarray) and picture.nbytes <= self.limit:
+            self._kept[key] = picture
+            self.used += picture.nbytes
+            while self.used > self.limit:
+                self.used -= self._kept.popitem(last=False)[1].nbytes
         return picture
-
-    def _keep(self, key: Tuple[int, int], picture: NDArray[np.uint8]) -> None:
-        if picture.nbytes > self.limit:
-            return
-        self._kept[key] = picture
-        self.used += picture.nbytes
-        while self.used > self.limit:
-            self.used -= self._kept.popitem(last=False)[1].nbytes
 
     def __getstate__(self) -> Dict[str, Any]:
         return {"sequences": self.sequences, "limit": self.limit}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(state["sequences"], state["limit"])  # unpickled: starts afresh
+        self.__init__(**state)  # unpickled: starts afresh
 
 
 def read_picture(path: str) -> NDArray[np.uint8]:
-    """Decode a file to RGB, (h, w, 3); grey is repeated. Raises FrameError if it is no picture."""
+    """Decode a file to RGB, (h, w, 3); grey is repeated."""
     picture = cv2.imread(path, cv2.IMREAD_COLOR)
     if picture is None:
         raise FrameError(f"cannot read a picture from {path}")
@@ -79,7 +73,7 @@ def read_picture(path: str) -> NDArray[np.uint8]:
 
 
 def picture_files(folder: Path) -> List[str]:
-    """Paths of the pictures in a folder, in the order of the numbers in their names."""
+    """Paths of the images in a folder, in the order of the numbers in their names."""
     with os.scandir(folder) as entries:  # .name: what operating systems leave beside files
         names = [entry.name for entry in entries if not entry.name.startswith(".")]
     names = [name for name in names if name.lower().endswith(PICTURES)]
@@ -111,49 +105,41 @@ def find_video(folder: Path) -> Optional[Path]:
 
 
 def decode_video(path: Path, cache: Path) -> List[str]:
-    """Paths of a video file's frames as JPEG files in a cache, decoded there if they are not yet.
+    """Paths of a video file's frames as JPEG files in a cache, decoded there once.
 
-    Training reads frames in any order, which video files are slow at. A file that changed is
-    decoded again. Raises ValueError if no frame can be read.
+    Training reads frames in any order, which video files are slow at.
     """
     facts = path.stat()
     key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()
     target = cache / f"{path.parent.name}-{hashlib.blake2b(key, digest_size=8).hexdigest()}"
-    count = target / COUNT
-    if not count.is_file():
-        _decode_into(path, target)
-    return [str(target / _name(i)) for i in range(int(count.read_text()))]
+    make_once(target, lambda folder: _write_frames(path, folder))
+    return picture_files(target)
 
 
-def _name(index: int) -> str:
-    return f"{index + 1:08d}.jpg"
-
-
-def _decode_into(path: Path, target: Path) -> None:
+def make_once(target: Path, fill: Callable[[Path], None]) -> None:
     """Fill a folder elsewhere and move it, so that two processes may do this at once."""
+    if target.is_dir():
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=target.name, dir=target.parent) as folder:
-        partial = Path(folder) / "frames"
+        partial = Path(folder) / "partial"
         partial.mkdir()
-        n_frames = _write_frames(path, partial)
-        (partial / COUNT).write_text(f"{n_frames}\n")
+        fill(partial)
         try:
             partial.replace(target)
         except OSError:
-            if not (target / COUNT).is_file():  # else another process was faster
+            if not target.is_dir():  # else another process was faster
                 raise
 
 
-def _write_frames(path: Path, folder: Path) -> int:
-    video = cv2.VideoCapture(str(path))
-    n_frames = 0
+def _write_frames(path: Path, folder: Path) -> None:
+    video, n_frames = cv2.VideoCapture(str(path)), 0
     found, picture = video.read()
     while found:
-        file = folder / _name(n_frames)
+        n_frames += 1
+        file = folder / f"{n_frames:08d}.jpg"
         if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
             raise OSError(f"cannot write {file}")
-        n_frames += 1
         found, picture = video.read()
     if not n_frames:
         raise ValueError(f"cannot read a frame from the video {path}")
-    return n_frames

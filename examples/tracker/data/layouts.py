@@ -1,8 +1,7 @@
 """Layouts of the benchmarks' files, in one table, and the reader of a video by it.
 
-Boxes come out 0-based: the pixel in the corner covers (0, 0) to (1, 1). In every layout a frame
-counts as without the target where its box is missing, nan or empty, or less than half in the
-picture; ``absent`` names the files that mark more of them.
+Boxes come out 0-based: the pixel in the corner covers (0, 0) to (1, 1). A frame counts as without
+the target where its box is missing, nan or empty, or less than half in the image.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ EXTENSION = (
     "(atv|badminton|cosplay|dancingshoe|footbag|frisbee|jianzi|lantern|misc|opossum|paddle|raccoon"
     "|rhino|skatingshoe|wingsuit)-.*"
 )
-# Number of the first annotated picture, and annotated frames that OTB itself leaves out.
+# Number of the first annotated image, and annotated frames that OTB itself leaves out.
 OTB_STARTS = {"David": 300, "BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18}
 OTB_OMITTED = {"Tiger1": 5}
-# Number of each part's first picture in UAV123's longer videos; at 10 fps every third is left.
+# Number of each part's first image in UAV123's longer videos; at 10 fps every third is left.
 UAV_PARTS = (
     "bird1 1 775 1573, car1 1 751 1627, car6 1 487 1807 2953 3925, car8 1 1357, car16 1 415, "
     "group1 1 1333 2515 3925, group2 1 907 1771, group3 1 1567 2827 4369, person2 1 1189, "
@@ -42,8 +41,6 @@ UAV_STARTS = {
 
 
 class Video(NamedTuple):
-    """One video that was found."""
-
     name: str
     boxes: Path
     pictures: Path  # a folder, or a video file
@@ -61,19 +58,17 @@ class Layout:
     boxes: str
     pictures: str
     base: int = 0  # of left and top
-    absent: Tuple[str, ...] = ()
+    absent: Tuple[str, ...] = ()  # files that mark more frames without the target
     folders: str = ".*"  # names that the folder may have
     missing: str = "none"  # boxes: "none"; "rest": the last may be; "one": there may be only one
-    spare: bool = False  # whether there may be more pictures than boxes
+    spare: bool = False  # whether there may be more images than boxes
     read: Callable[[Path, int], Boxes] = read_boxes
 
     def find(self, folder: Path) -> List[Video]:
         """Videos that the folder is or holds, if it has this layout."""
         if not re.fullmatch(self.folders, folder.name):
             return []
-        boxes, pictures = (
-            words.replace("{}", folder.name) for words in (self.boxes, self.pictures)
-        )
+        boxes, pictures = (s.replace("{}", folder.name) for s in (self.boxes, self.pictures))
         place = find_video(folder) if pictures == "video" else folder / pictures.partition("*")[0]
         if place is None or not place.exists():
             return []
@@ -96,7 +91,7 @@ LAYOUTS = (
     Layout("clip", "groundtruth_tight.txt", "video", absent=LABEL),
     Layout("clip", "groundtruth.txt", "video", absent=LABEL),
     # HengLan/LaSOT_Evaluation_Toolkit, issue 14: LaSOT starts at 1, its extension at 0. pytracking
-    # and pysot-toolkit (monkey-17) let pictures be that no box is for.
+    # and pysot-toolkit (monkey-17) allow images without a box.
     Layout("lasot_extension", "groundtruth.txt", "img", absent=LASOT, folders=EXTENSION),
     Layout("lasot", "groundtruth.txt", "img", base=1, absent=LASOT, spare=True),
     # votchallenge/toolkit: vot/dataset/common.py, vot/region/io.py.
@@ -116,7 +111,7 @@ LAYOUTS = (
     # Its configSeqs.m, also in got-10k/toolkit: uav123.json.
     Layout("uav123", "anno/UAV123/*.txt", "data_seq/UAV123/*", base=1, spare=True),
     Layout("uav123_10fps", "anno/UAV123_10fps/*.txt", "data_seq/UAV123_10fps/*", 1, spare=True),
-    # Forks of OSTrack: uavtrack112dataset.py, uavtrack112_ldataset.py. Both use the same pictures.
+    # Forks of OSTrack: uavtrack112dataset.py, uavtrack112_ldataset.py. Both use the same images.
     Layout("uavtrack112", "anno/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "anno_l/*.txt", "data_seq/*", base=1, spare=True),
     Layout("uavtrack112l", "*.txt", "../data_seq/*", base=1, folders="anno_l", spare=True),
@@ -157,13 +152,11 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
     width, height = _size(paths[0])
     present &= inside_share(boxes, width, height) >= MIN_INSIDE
     omitted = OTB_OMITTED.get(video.name, 0) if layout.name == "otb" else 0
-    return Sequence(
-        video.name, tuple(paths[omitted:]), boxes[omitted:], present[omitted:], layout=layout.name
-    )
+    kept = (tuple(paths[omitted:]), boxes[omitted:], present[omitted:])
+    return Sequence(video.name, *kept, layout=layout.name)
 
 
 def _place(layout: Layout, video: Video) -> Tuple[Path, int]:
-    """Paths of a video's images, and the number of the first."""
     if layout.name == "otb":
         return video.pictures, OTB_STARTS.get(video.name, 1)
     if video.pictures.exists() or video.name not in UAV_STARTS:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sized, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 
-
-class FrameSource(Sized):
-    """Frames made on demand: ``len(source)`` and ``source[i]`` -> (h, w, 3) uint8 RGB."""
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """Picture number ``index``."""
-        raise NotImplementedError
-
-
 Split = Tuple[List["Sequence"], List["Sequence"]]  # to train on, and to report on
-Frames = Union[Tuple[str, ...], NDArray[np.uint8], FrameSource]
-MIN_INSIDE = 0.5  # share of a box's area that must lie in the picture for its target to be visible
+Frames = Union[Tuple[str, ...], NDArray[np.uint8], Any]
+MIN_INSIDE = 0.5  # share of a box's area that must lie in the image for its target to be visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +21,8 @@ class Sequence:
     """One video with one annotated target."""
 
     name: str
-    frames: Frames  # paths of the pictures, the pictures (n, h, w, 3), or what makes them on demand
+    # Paths of the images; the images, (n, h, w, 3) RGB; or what makes them: ``frames[i]``.
+    frames: Frames
     boxes: NDArray[np.float64]  # (n, 4): left, top, width, height; pixel (0, 0) ends at (1, 1)
     visible: NDArray[np.bool_]  # (n,): may be sampled; never where a box is not finite or empty
     is_image: bool = False  # a still: one frame, which is template and search at once
@@ -70,7 +62,6 @@ def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def video_index(sequences: List[Sequence]) -> VideoIndex:
-    """Index of what can be sampled from these sequences, in their order."""
     if not sequences:
         raise ValueError("video_index needs at least one sequence; got none")
     weight = np.array([sequence.weight for sequence in sequences])
@@ -88,18 +79,17 @@ def split_sequences(
     """Sequences to train on and sequences to report on.
 
     ``assigned`` says ``"train"`` or ``"test"`` for each name. Without it a hash of the name does,
-    so that the split depends on neither the order nor the machine and hardly on what else is in the
-    folder: ``held_out`` is the share to report on; at least one sequence, never all. 0: none.
+    so that the split hardly depends on what else is in the folder. ``held_out`` is the share to
+    report on; at least one sequence, never all. 0: none.
     """
     if assigned is None and held_out == 0:
         return list(sequences), []
     names = [sequence.name for sequence in sequences]
     splits = _split_by_hash(names, held_out) if assigned is None else assigned
     for name in names:
-        if splits.get(name) not in ("train", "test"):
-            raise ValueError(
-                f"sequence {name!r} needs split 'train' or 'test'; got {splits.get(name)!r}"
-            )
+        found = splits.get(name)
+        if found not in ("train", "test"):
+            raise ValueError(f"sequence {name!r} needs split 'train' or 'test'; got {found!r}")
     train, test = ([s for s in sequences if splits[s.name] == k] for k in ("train", "test"))
     if not train or not test:
         missing = "test" if train else "train"
@@ -118,17 +108,18 @@ def fit_bins(
 ) -> Tuple[int, int]:
     """The longest intervals and bins, up to those asked for, that both sets of videos can fill.
 
-    They are whole bins, at least two, narrower if need be; stills do not count. Raises ValueError
-    if one set has no two visible frames in any video.
+    They are whole bins, at least two, narrower if need be; stills do not count.
     """
     sets = [[s for s in videos if not s.is_image] for videos in (train_videos, test_videos)]
-    # The upper edge of a bin is outside it.
-    longest = min(max(map(_span, videos), default=0) for videos in sets) + 1
-    if longest < 2:
+    spans = [
+        [np.ptp(np.flatnonzero(s.visible)) for s in videos if s.visible.any()] for videos in sets
+    ]
+    longest = int(min(max(found, default=0) for found in spans))
+    if longest < 1:
         raise ValueError(
             "the videos need at least two visible frames each side of the split; they have not"
         )
-    max_interval = min(max_interval, longest)
+    max_interval = min(max_interval, longest + 1)  # the upper edge of a bin is outside it
     spacing = min(spacing, max(1, max_interval // 2))
     indices = [video_index(videos) for videos in sets]
     while max_interval > spacing:
@@ -138,8 +129,3 @@ def fit_bins(
             break
         max_interval = spacing * ((max_interval - 1) // spacing)
     return max_interval, spacing
-
-
-def _span(sequence: Sequence) -> int:
-    seen = np.flatnonzero(sequence.visible)
-    return int(seen[-1] - seen[0]) if len(seen) else 0

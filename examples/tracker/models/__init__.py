@@ -9,15 +9,10 @@ from .conv_small import ConvSmall
 from .lite import Lite
 from .vit_tiny import VitTiny
 
-MODELS: Dict[str, Type[TrackerModel]] = {
-    "conv_small": ConvSmall,
-    "lite": Lite,
-    "vit_tiny": VitTiny,
-}
+MODELS: Dict[str, Type[TrackerModel]] = {"conv_small": ConvSmall, "lite": Lite, "vit_tiny": VitTiny}
 
 
 def model_class(name: str) -> Type[TrackerModel]:
-    """Class of a network, by a key of ``MODELS``."""
     if name not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; got {name!r}")
     return MODELS[name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Dict, Tuple
+from typing import Callable, ClassVar, Dict, Tuple
 
 import torch
 from torch import Tensor, nn
 
 Maps = Dict[str, Tensor]
-MAPS = ("score_map", "offset_map", "size_map")
+HEAD = ("score", "offset", "size")
+MAPS = tuple(f"{name}_map" for name in HEAD)
 
 
 class TrackerModel(nn.Module):
@@ -35,16 +36,24 @@ class TrackerModel(nn.Module):
             values = torch.tensor(getattr(type(self), name)).view(1, 3, 1, 1)
             self.register_buffer(f"_{name}", values, persistent=False)
 
+    def add_branches(self, branch: Callable[[int], nn.Sequential]) -> None:
+        """Three branches of a head, of 1, 2 and 2 channels, whose results `read_maps` gives."""
+        self.score, self.offset, self.size = branch(1), branch(2), branch(2)
+        with torch.no_grad():
+            self.score[-1].bias.fill_(-4.0)  # 1 cell in some hundred
+            self.size[-1].bias.fill_(-1.1)  # 1/4 of the crop
+
+    def read_maps(self, joint: Tensor) -> Maps:
+        """Maps as `locate` returns them, of features of template and search crop."""
+        return {f"{name}_map": getattr(self, name)(joint).sigmoid() for name in HEAD}
+
     def normalise(self, crops: Tensor) -> Tensor:
         """Crops as floats; channels last in memory, with which a CPU is about a quarter faster."""
         scaled = (crops.float() - self._mean) / self._std
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def load_pretrained(self, source: str) -> None:
-        """Start the backbone from weights that were trained on something else: a file, or a name.
-
-        Raises ValueError if the network knows no such source, or they are of another network.
-        """
+        """Start the backbone from weights that were trained on something else: a file or a name."""
         raise ValueError(f"{type(self).__name__} has no pretrained weights; got {source!r}")
 
     def freeze(self, n_stages: int) -> None:
@@ -54,9 +63,8 @@ class TrackerModel(nn.Module):
 
     def see(self, crops: Tensor) -> Tensor:
         """Features of crops; `embed` and `locate` take them in place of the crops."""
-        raise ValueError(
-            f"{type(self).__name__} has no features of {tuple(crops.shape)} crops to keep"
-        )
+        shape = tuple(crops.shape)
+        raise ValueError(f"{type(self).__name__} has no features of {shape} crops to keep")
 
     def embed(self, template: Tensor) -> Tensor:
         """The template's part of the work, (B, ...), for `locate`."""
@@ -71,7 +79,7 @@ class TrackerModel(nn.Module):
         raise NotImplementedError
 
     def forward(self, template: Tensor, search: Tensor, strangers: bool = False) -> Maps:
-        """The maps of `locate` and, read where the score is highest, ``boxes`` of `boxes_at`.
+        """The maps of `locate` and, where the score is highest, ``boxes`` of `boxes_at`, float32.
 
         With ``strangers`` also ``stranger_map``, the score map of each search crop for the template
         of the sample before it in the batch, whose target is not there.
@@ -79,11 +87,12 @@ class TrackerModel(nn.Module):
         embedded = self.embed(template)
         if strangers and type(self).see is not TrackerModel.see:
             search = self.see(search)  # the backbone's work serves both
-        maps = self.locate(embedded, search)
+        # Boxes of half precision would be too coarse.
+        maps = {name: values.float() for name, values in self.locate(embedded, search).items()}
         best = maps["score_map"].flatten(1).argmax(dim=1)
         found = {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
         if strangers:
-            found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"]
+            found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"].float()
         return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from .base import TrackerModel
+from .base import Maps, TrackerModel
+
+MIDDLE = 6  # cells of the template, of 8, that are compared
 
 
 def _block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
@@ -24,20 +24,16 @@ class ConvSmall(TrackerModel):
 
     One backbone of stride 8 sees both crops. Every cell of the template's middle is compared with
     every cell of the search crop (a pixel-wise correlation of unit vectors), and the maps that
-    result, with the search features, go to a head that tells the target's centre: a score map, an
-    offset within the cell, and a size.
+    result, with the search features, go to the head.
     """
 
     template_size, search_size = 64, 128
     mean, std = (118.0,) * 3, (60.0,) * 3
 
-    def __init__(self, width: int = 64, template_cells: int = 6) -> None:
+    def __init__(self, width: int = 64) -> None:
         if width < 16 or width % 16:
             raise ValueError(f"width must be a positive multiple of 16; got {width}")
-        if not 1 <= template_cells <= 8:
-            raise ValueError(f"template_cells must be in [1, 8]; got {template_cells}")
         super().__init__()
-        self.template_cells = template_cells
         self.backbone = nn.Sequential(
             _block(3, width // 2, 5, 2),
             _block(width // 2, width, 3, 2),
@@ -46,38 +42,23 @@ class ConvSmall(TrackerModel):
             nn.Conv2d(width, width, 1),
         )
         self.neck = nn.Sequential(
-            _block(template_cells**2 + width, width, 3, 1),
-            _block(width, width, 3, 1),
+            _block(MIDDLE**2 + width, width, 3, 1), _block(width, width, 3, 1)
         )
-        self.score = self._branch(width, 1)
-        self.offset = self._branch(width, 2)
-        self.size = self._branch(width, 2)
-        with torch.no_grad():
-            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 256
-            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
-
-    @staticmethod
-    def _branch(width: int, n_out: int) -> nn.Sequential:
-        return nn.Sequential(_block(width, width // 2, 3, 1), nn.Conv2d(width // 2, n_out, 1))
+        half = width // 2
+        self.add_branches(lambda n: nn.Sequential(_block(width, half, 3, 1), nn.Conv2d(half, n, 1)))
 
     def embed(self, template: Tensor) -> Tensor:
-        """Unit vectors of the template's middle cells, (B, template_cells ** 2, C)."""
+        """Unit vectors of the template's middle cells, (B, MIDDLE ** 2, C)."""
         features = self.backbone(self.normalise(template))
-        start = (features.shape[-1] - self.template_cells) // 2
-        middle = features[
-            ..., start : start + self.template_cells, start : start + self.template_cells
-        ]
-        return functional.normalize(middle.flatten(2), dim=1).transpose(1, 2)
+        start = (features.shape[-1] - MIDDLE) // 2
+        middle = slice(start, start + MIDDLE)
+        return functional.normalize(features[..., middle, middle].flatten(2), dim=1).transpose(1, 2)
 
-    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+    def locate(self, embedded: Tensor, search: Tensor) -> Maps:
         """Maps as `TrackerModel.locate` says, 16 x 16 cells of 8 pixels."""
         features = self.backbone(self.normalise(search))
-        joint = self.neck(torch.cat([4.0 * correlate(embedded, features), features], dim=1))
-        return {
-            "score_map": torch.sigmoid(self.score(joint)),
-            "offset_map": torch.sigmoid(self.offset(joint)),
-            "size_map": torch.sigmoid(self.size(joint)),
-        }
+        joint = torch.cat([4.0 * correlate(embedded, features), features], dim=1)
+        return self.read_maps(self.neck(joint))
 
 
 def correlate(embedded: Tensor, features: Tensor) -> Tensor:

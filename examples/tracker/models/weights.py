@@ -1,7 +1,8 @@
-"""Files of trained weights: what a network is, and its tensors in half precision."""
+"""Files of tensors that run no code when read: trained weights, and checkpoints of runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -11,30 +12,26 @@ from . import build_model
 from .base import TrackerModel
 
 FORMAT = 1
+PARTS = {"model": str, "options": dict, "state": dict}  # of a file of weights
 
 
 def save_weights(path: Path, model: TrackerModel, name: str, options: Dict[str, Any]) -> None:
-    """Write weights to be shipped, of a network built by ``build_model(name, **options)``."""
+    """Write weights in half precision, of a network built by ``build_model(name, **options)``."""
     state = {
         key: value.cpu().half() if value.is_floating_point() else value.cpu()
         for key, value in model.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"format": FORMAT, "model": name, "options": options, "state": state}, partial)
-    partial.replace(path)
+    save_checkpoint(path, {"model": name, "options": options, "state": state})
 
 
 def load_weights(path: Path) -> TrackerModel:
-    """The network of a file of weights, in float32 and evaluation mode; runs no code from it."""
+    """The network of a file of weights, in float32 and evaluation mode."""
     if not path.is_file():
         raise FileNotFoundError(f"no file of weights {path}")
-    content = _content(path)
+    content = _weights(path)
     if content is None:
-        raise ValueError(
-            f"{path} must be a file of weights of format {FORMAT}, as save_weights writes it "
-            "(a training run's is weights.pt)"
-        )
+        words = "as save_weights writes it (a training run's is weights.pt)"
+        raise ValueError(f"{path} must be a file of weights of format {FORMAT}, {words}")
     model = build_model(content["model"], **content["options"])
     _load(model, content["state"], f"{path} does not fit the model {content['model']!r}")
     return model.eval()
@@ -42,23 +39,45 @@ def load_weights(path: Path) -> TrackerModel:
 
 def start_from(model: TrackerModel, source: str) -> None:
     """Give a network its first weights: of a file of weights, or by ``load_pretrained``."""
-    content = _content(Path(source)) if Path(source).is_file() else None
+    content = _weights(Path(source)) if Path(source).is_file() else None
     if content is None:
         model.load_pretrained(source)
     else:
         _load(model, content["state"], f"{source} does not fit the model")
 
 
-def _content(path: Path) -> Optional[Dict[str, Any]]:
-    """Content of a file of weights; None if it is something else."""
+def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
+    """Write tensors and plain values; an interrupted write never leaves half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint {path}")
+    state = _content(path)
+    if not {"config", "curriculum"} <= set(state):
+        raise ValueError(f"{path} must be the checkpoint of a run, of format {FORMAT}")
+    return state
+
+
+def _content(path: Path) -> Dict[str, Any]:
+    """Content of a file of this format; empty if it is something else."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
-        return None
-    parts = {"format": int, "model": str, "options": dict, "state": dict}
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        return None
-    return content if all(isinstance(content.get(k), v) for k, v in parts.items()) else None
+        return {}
+    return content if isinstance(content, dict) and content.get("format") == FORMAT else {}
+
+
+def _weights(path: Path) -> Optional[Dict[str, Any]]:
+    content = _content(path)
+    return content if all(isinstance(content.get(k), kind) for k, kind in PARTS.items()) else None
 
 
 def _load(model: TrackerModel, state: Dict[str, Any], words: str) -> None:

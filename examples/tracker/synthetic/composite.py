@@ -1,4 +1,4 @@
-"""Clips composited from photographs: things of one or several parts move over a busy scene."""
+"""Clips composited from photographs: objects of one or several parts move over a busy scene."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import List, Tuple, Union
 import numpy as np
 
 from ..data.sequences import Sequence
-from .drift import USUAL, Drift, draw_grade
+from . import things
+from .drift import USUAL, Drift, bounce, draw_grade, random_walk
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
-from .library import Library
-from .motion import Array, bounce, random_walk
-from .things import Look, affine, beside, draw_cover, draw_look, draw_thing, draw_twin, drifting, make_layer
+from .library import Array, Library
+from .things import Look, affine, draw_look, draw_thing, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
 # Last words of the seeds of all that drifts, and of what stays beside the target.
@@ -52,23 +52,25 @@ def composite_clip(
     scene, window = _scene(rng, library), _window(rng, n, speed)
     twins = np.random.default_rng((*seed, TWIN_STREAM))
     if twins.random() < look_alikes:
-        other = draw_twin(twins, library, look)
-        twin = draw_thing(twins, library, other, radius, n, wildness, speed)
-        (before if twins.random() < 0.3 else behind).append(beside(twin, target, twins, radius))
+        twin_look = things.draw_twin(twins, library, look)
+        twin = draw_thing(twins, library, twin_look, radius, n, wildness, speed)
+        (before if twins.random() < 0.3 else behind).append(
+            things.beside(twin, target, twins, radius)
+        )
     exposure, grade = float(rng.choice([0.0, 0.5, 1.0])), None
     if drift.strength:
-        other = np.random.default_rng((*seed, DRIFT_STREAM))
-        grade = draw_grade(other, drift, n)
-        target = drifting(target, other, library, drift)
-        behind = [drifting(thing, other, library, drift) for thing in behind]
-        if other.random() < 0.5:
-            before.append(draw_cover(target, other, library, drift))
+        drifts = np.random.default_rng((*seed, DRIFT_STREAM))
+        grade = draw_grade(drifts, drift, n)
+        target = things.drifting(target, drifts, library, drift)
+        behind = [things.drifting(thing, drifts, library, drift) for thing in behind]
+        if drifts.random() < 0.5:
+            before.append(things.draw_cover(target, drifts, library, drift))
     frames = CompositeFrames(scene, window, (*behind, target, *before), exposure, grade)
     return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
 
 
 def _like(rng: np.random.Generator, look: Look, library: Library) -> Look:
-    """Another of the same kind: the same thing, or another piece of the same picture."""
+    """Another of the same kind: the same look, or another piece of the same image."""
     if not look.slides or rng.random() < 0.3:
         return look
     piece = draw_look(rng, library, look.photo)
@@ -76,7 +78,6 @@ def _like(rng: np.random.Generator, look: Look, library: Library) -> Look:
 
 
 def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer, ...]]:
-    """A photograph and things that lie about in it."""
     size = SCENE * np.array(SIZE)
     layers = []
     for _ in range(int(rng.integers(0, 16))):
@@ -90,7 +91,6 @@ def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer
 
 
 def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
-    """A camera that pans over the scene and zooms."""
     zoom = np.exp(np.log(1.1) + bounce(random_walk(rng, n, 0.12), -0.2, 0.2))
     columns = [zoom]
     for axis, side in enumerate(SIZE):
@@ -108,17 +108,12 @@ def composite_clips(
     drift: Drift = USUAL,
     look_alikes: float = 0.0,
 ) -> List[Sequence]:
-    """Clips composited from the pictures of a folder, or of scikit-image: "train" or "test".
+    """Clips of the images of a folder, or of scikit-image: "train" or "test"; painted when read.
 
-    The first ``k`` are the same for any ``n_clips >= k``. Frames are painted when read, some
-    milliseconds each.
+    The first ``k`` are the same for any ``n_clips >= k``.
     """
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
-    return [
-        composite_clip(
-            f"clip-{i:05d}", (seed, i), library, drift=drift, look_alikes=look_alikes
-        )
-        for i in range(n_clips)
-    ]
+    look = {"drift": drift, "look_alikes": look_alikes}
+    return [composite_clip(f"clip-{i:05d}", (seed, i), library, **look) for i in range(n_clips)]

@@ -1,27 +1,45 @@
-"""Drift of an object's look: slow processes that come back, as real appearance does.
+"""Change over time: walks, and the drift of an object's look.
 
-Each of them is an Ornstein-Uhlenbeck process. It forgets where it was over a correlation time in
-frames, so that two frames are less alike the further apart they are, up to a limit. Everything is
-drawn when a clip is made: a frame is a function of the clip's seed and its number alone.
+A walk adds up. Drift comes back, as real appearance does: it is made of Ornstein-Uhlenbeck
+processes. Each forgets where it was over a correlation time in frames, so that two frames are less
+alike the further apart they are, up to a limit. Everything is drawn when a clip is made: a frame is
+a function of the clip's seed and its number alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, Tuple
+from dataclasses import dataclass
+from typing import Any, Tuple, Union
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from .library import MASK, Picture, Shape, load
-from .motion import Array
+from ..data.crops import check
+from .library import MASK, Array, Picture, Shape, load
 
 Pixels = NDArray[np.float32]
+HORIZON = 200  # frames, the interval at which spreads are stated
+SMOOTHING = 120  # frames over which a step is spread: no jerks, and a direction is kept a while
 BEND = 0.14  # largest bend, in half sides of the shape's square: it never folds
 PIVOT = 110.0  # brightness that contrast leaves alone
+
+
+def random_walk(rng: np.random.Generator, n_frames: int, spread: float) -> Array:
+    """A smooth walk from 0 whose standard deviation reaches ``spread`` after 200 frames."""
+    # Over t > SMOOTHING frames a walk of averaged unit steps has the variance t - SMOOTHING / 3.
+    step = spread / np.sqrt(HORIZON - SMOOTHING / 3)
+    steps = rng.standard_normal(n_frames + SMOOTHING - 1) * step
+    walk = np.cumsum(np.convolve(steps, np.full(SMOOTHING, 1.0 / SMOOTHING), mode="valid"))
+    return np.asarray(walk - walk[0], dtype=np.float64)
+
+
+def bounce(values: Array, low: Union[float, Array], high: Union[float, Array]) -> Array:
+    """Reflect values into ``[low, high]``, as a ball between two walls."""
+    room = np.asarray(high, dtype=np.float64) - low
+    folded = np.mod(values - low, 2 * room)
+    return np.asarray(low + np.where(folded > room, 2 * room - folded, folded), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -34,15 +52,12 @@ class Drift:
     correlation: float = 60.0  # frames after which all but 1/e of where it was is forgotten
 
     def __post_init__(self) -> None:
-        if not self.strength >= 0:
-            raise ValueError(f"strength must not be negative; got {self.strength}")
-        if not self.correlation > 0:
-            raise ValueError(f"correlation must be positive; got {self.correlation}")
+        check(self, {"not be negative": "strength", "be positive": "correlation"})
 
     def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
         """Stationary processes (n, k), smoothed over a tenth of the correlation time.
 
-        ``spreads`` are the standard deviation of each at strength 1.
+        ``spreads`` are their standard deviations at strength 1.
         """
         before = int(6 * self.correlation)  # by then it has forgotten that it started at 0
         paths = rng.standard_normal((before + n, len(spreads)))
@@ -67,36 +82,25 @@ class Skin:
     contrast: Array  # (n,), factor
     turned: Array  # (n,), share of the other side that shows
     photo: str  # of the other side
-    source: Array  # (2, 3), from the shape's square to pixels of that picture
-
-    def at(self, index: int) -> Skin:
-        """Of one frame."""
-        rows = slice(index, index + 1)
-        return replace(
-            self,
-            bend=self.bend[rows],
-            shade=self.shade[rows],
-            contrast=self.contrast[rows],
-            turned=self.turned[rows],
-        )
+    source: Array  # (2, 3), from the shape's square to pixels of that photograph
 
     def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
         """Source, in the shape's square, of a point of the bent square."""
         right, down = _shift(self.bend[index].astype(np.float32), x, y)
         return x + right, y + down
 
-    def outline(self, shape: Shape) -> Array:
-        """Edge of the bent shape by frame, (n, k, 2), in units of the square."""
-        edge = contour(shape)
-        bend = self.bend.T[:, :, None]
-        x, y = (np.tile(column, (len(self.bend), 1)) for column in edge.T)
+    def outline(self, shape: Shape, frames: slice) -> Array:
+        """Edge of the bent shape in some frames, (n, k, 2), in units of the square."""
+        edge, bends = shape.edge, self.bend[frames]
+        bend = bends.T[:, :, None]
+        x, y = (np.tile(column, (len(bends), 1)) for column in edge.T)
         for _ in range(6):  # undo `bent`: a contraction, as bends are small
             right, down = _shift(bend, x, y)
             x, y = edge[:, 0] - right, edge[:, 1] - down
         return np.stack([x, y], axis=2)
 
     def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
-        """The texture of a region, (h, w, 3), before its colours are multiplied."""
+        """The texture of a region, (h, w, 3)."""
         texture = _sample(front, source, x, y)
         share = self.turned[index]
         if share > 0.01:
@@ -115,45 +119,31 @@ def _shift(bend: Any, x: Any, y: Any) -> Tuple[Any, Any]:
     return right, down
 
 
+def _transformed(matrix: Pixels, x: Pixels, y: Pixels) -> Tuple[Pixels, Pixels]:
+    right, down = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    return right, down
+
+
 def _sample(picture: Picture, source: Array, x: Pixels, y: Pixels) -> Pixels:
     matrix = source.astype(np.float32)
-    columns = matrix[0, 0] * x + matrix[0, 1] * y + (matrix[0, 2] - np.float32(0.5))
-    rows = matrix[1, 0] * x + matrix[1, 1] * y + (matrix[1, 2] - np.float32(0.5))
+    matrix[:, 2] -= np.float32(0.5)
+    columns, rows = _transformed(matrix, x, y)
     found = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return found.astype(np.float32)
 
 
 def square_points(unit: Array, size: Tuple[int, int]) -> Tuple[Pixels, Pixels]:
     """x and y in the square of each pixel of a region of ``size`` (width, height)."""
-    columns = np.arange(size[0], dtype=np.float32)
-    rows = np.arange(size[1], dtype=np.float32)[:, None]
-    matrix = unit.astype(np.float32)
-    x = matrix[0, 0] * columns + matrix[0, 1] * rows + matrix[0, 2]
-    y = matrix[1, 0] * columns + matrix[1, 1] * rows + matrix[1, 2]
-    return x, y
+    columns, rows = (np.arange(length, dtype=np.float32) for length in size)
+    return _transformed(unit.astype(np.float32), columns, rows[:, None])
 
 
 def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
     """Share of each pixel that a shape's mask covers, in [0, 1]."""
     half = np.float32(MASK / 2)
-    found = cv2.remap(
-        mask,
-        x * half + (half - np.float32(0.5)),
-        y * half + (half - np.float32(0.5)),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    columns, rows = (values * half + (half - np.float32(0.5)) for values in (x, y))
+    found = cv2.remap(mask, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return found.astype(np.float32) * np.float32(1 / 255.0)
-
-
-@lru_cache(maxsize=4096)
-def contour(shape: Shape) -> Array:
-    """The whole edge of a shape, in units of its square, (k, 2): its hull would not bend."""
-    found, _ = cv2.findContours(
-        (shape.mask > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    points = np.concatenate(found)[:, 0].astype(np.float64)
-    return ((points + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
 
 
 def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source: Array) -> Skin:
@@ -166,9 +156,9 @@ def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source
 
 
 def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
-    """Matrices (n, 2, 2) that make a thing nearer, turn it, and turn it out of the picture's plane.
+    """Matrices (n, 2, 2) that make an object nearer, turn it, and squeeze it along some axis.
 
-    The last is a squeeze along an axis that wanders too.
+    The squeeze is what a turn out of the image's plane looks like.
     """
     scale, tilt, axis, turn = drift.wander(rng, n, 0.44, 1.0, 1.2, 0.6).T
     axis = axis + rng.uniform(0, np.pi)
@@ -182,11 +172,7 @@ def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
 
 
 def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
-    """Light and colour of a whole clip, and how far it is out of focus: (n, 4).
-
-    The first three are factors on red, green, blue; the last is a blur's standard deviation in
-    pixels.
-    """
+    """Factors on red, green and blue of a whole clip, and its blur's sigma in pixels, (n, 4)."""
     paths = drift.wander(rng, n, 0.4, 0.16, 0.16, 0.16, 1.6)
     light = np.exp(np.clip(paths[:, :1], -0.7, 0.5) + np.clip(paths[:, 1:4], -0.3, 0.3))
     blur = np.clip(paths[:, 4] - 0.5, 0, 2.0)
@@ -194,7 +180,7 @@ def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
 
 
 def cover_poses(rng: np.random.Generator, drift: Drift, pose: Array) -> Array:
-    """Poses of something that grows over a thing from one side and recedes, (n, 2, 3)."""
+    """Poses of something that grows over an object from one side and recedes, (n, 2, 3)."""
     wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
     share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
     side = side + rng.uniform(0, 2 * np.pi)

@@ -1,18 +1,17 @@
-"""Parts of things: where they are in each frame, and how they are painted."""
+"""Parts of objects: where they are in each frame, and how they are painted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.sequences import FrameSource
+from ..data.augment import smear
 from .drift import Skin, cover_at, square_points
-from .library import MASK, Picture, Shape, load
-from .motion import Array
+from .library import MASK, Array, Picture, Shape, load
 
 SIZE = (320, 240)  # of a frame, in pixels
 SCENE = 1.5  # the scene behind is so much wider and higher
@@ -20,7 +19,7 @@ SCENE = 1.5  # the scene behind is so much wider and higher
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One part of a thing: what it shows, and where, by frame."""
+    """One part of an object: what it shows, and where, by frame."""
 
     photo: str  # that it is cut from
     shape: Shape
@@ -29,17 +28,12 @@ class Layer:
     gain: Array  # (n, 3), factor on red, green, blue
     skin: Optional[Skin] = None  # how its surface drifts
 
-    def corners(self) -> Array:
-        """Left, top, right, bottom in pixels of the frame, (n, 4)."""
-        outline = self.shape.outline if self.skin is None else self.skin.outline(self.shape)
-        points = outline @ self.pose[:, :, :2].transpose(0, 2, 1) + self.pose[:, None, :, 2]
+    def corners(self, frames: slice = slice(None)) -> Array:
+        """Left, top, right, bottom in pixels of some frames, (n, 4)."""
+        pose = self.pose[frames]
+        outline = self.skin.outline(self.shape, frames) if self.skin else self.shape.outline
+        points = outline @ pose[:, :, :2].transpose(0, 2, 1) + pose[:, None, :, 2]
         return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
-
-    def corners_at(self, index: int) -> Array:
-        """The same of one frame, (4,)."""
-        rows = slice(index, index + 1)
-        skin = None if self.skin is None else self.skin.at(index)
-        return replace(self, pose=self.pose[rows], skin=skin).corners()[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,32 +49,25 @@ class Thing:
         return np.concatenate([low, high - low], axis=1)
 
 
-class CompositeFrames(FrameSource):
-    """Frames of one clip, painted when asked for.
-
-    ``scene`` is the photograph behind everything, and what lies about in it; ``window`` (n, 3)
-    where in the scene the frame's corner lies, and scene pixels per frame pixel. Things are painted
-    in order. ``exposure`` is the share of the time for which the shutter is open; ``grade`` (n, 4)
-    factors on the frame's colours and a blur's sigma in pixels.
-    """
+class CompositeFrames:
+    """Frames of one clip, painted when asked for."""
 
     def __init__(
         self,
-        scene: Tuple[str, Tuple[Layer, ...]],
-        window: Array,
-        things: Tuple[Thing, ...],
-        exposure: float,
-        grade: Optional[Array] = None,
+        scene: Tuple[str, Tuple[Layer, ...]],  # the photograph behind, and what lies about in it
+        window: Array,  # (n, 3), the frame's corner in the scene, scene pixels per frame pixel
+        things: Tuple[Thing, ...],  # in the order in which they are painted
+        exposure: float,  # share of the time for which the shutter is open
+        grade: Optional[Array],  # what `draw_grade` returns
     ) -> None:
-        self.scene, self.window, self.things, self.exposure = scene, window, things, exposure
-        self.grade = grade
+        self.scene, self.window, self.things = scene, window, things
+        self.exposure, self.grade = exposure, grade
         self._canvas: Optional[Picture] = None
 
     def __len__(self) -> int:
         return len(self.window)
 
     def __getitem__(self, index: int) -> Picture:
-        """Paint frame ``index``: (h, w, 3) uint8 RGB."""
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of a clip of {len(self)}")
         x, y, zoom = self.window[index]
@@ -122,29 +109,27 @@ class CompositeFrames(FrameSource):
         return self._canvas
 
 
-def _smear(picture: NDArray, way: Array) -> NDArray:  # type: ignore[type-arg]  # uint8 or float32
-    """Average a picture along a way in pixels; short ways change nothing."""
+def _smear(picture: NDArray[Any], way: Array) -> NDArray[Any]:
+    """Average an image along a way in pixels; short ways change nothing."""
     length = float(np.hypot(*way))
     if length < 1.5:
         return picture
-    reach = int(min(length, 24.0) / 2) + 1
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
-    step = way / length * min(length, 24.0) / 2
-    ends = [tuple(round(reach + sign * value) for value in step) for sign in (-1, 1)]
-    cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()))
+    half = min(length, 24.0) / 2
+    return smear(picture, int(half) + 1, way / length * min(length, 24.0) / 2)
 
 
 def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
-    """Paint one frame of a layer into a picture, in place."""
-    corners = layer.corners_at(index)
+    """Paint one frame of a layer into an image, in place."""
+    corners = layer.corners(slice(index, index + 1))[0]
     reach = 2.0 + np.abs(way) / 2
     left, top = np.maximum(np.floor(corners[:2] - reach), 0).astype(int)
     right, bottom = np.minimum(np.ceil(corners[2:] + reach), picture.shape[1::-1]).astype(int)
     if left >= right or top >= bottom:
         return
-    pixel = np.array([[1.0, 0.0, left + 0.5], [0.0, 1.0, top + 0.5]])  # centres of the region's
-    unit = _to_square(layer.pose[index], pixel)
+    # The matrix (2, 3) from the centres of the region's pixels to the shape's square.
+    inverse = np.linalg.inv(layer.pose[index, :, :2])
+    unit = inverse @ np.array([[1.0, 0.0, left + 0.5], [0.0, 1.0, top + 0.5]])
+    unit[:, 2] -= inverse @ layer.pose[index, :, 2]
     seen = _seen if layer.skin is None else _seen_drifting
     texture, cover = seen(layer, index, unit, (int(right - left), int(bottom - top)))
     texture *= layer.gain[index].astype(np.float32)
@@ -172,18 +157,9 @@ def _seen(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple
 
 def _seen_drifting(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
     """The same through a skin, which bends the square before anything is looked up."""
-    assert layer.skin is not None
     x, y = layer.skin.bent(*square_points(unit, size), index)
     texture = layer.skin.surface(load(layer.photo)[..., :3], layer.source[index], x, y, index)
     return texture, cover_at(layer.shape.mask, x, y)
-
-
-def _to_square(pose: Array, pixel: Array) -> Array:
-    """From the region's pixels to the shape's square, (2, 3)."""
-    linear = np.linalg.inv(pose[:, :2])
-    unit = linear @ pixel
-    unit[:, 2] -= linear @ pose[:, 2]
-    return np.asarray(unit, dtype=np.float64)
 
 
 def uncovered(target: Thing, others: Tuple[Thing, ...], *, n_points: int = 80) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -26,14 +26,14 @@ LONG_SIDE = 480  # pixels of a shipped photograph, at most
 
 @dataclass(frozen=True)
 class Library:
-    """Pictures to take pieces and backgrounds of, and whole things with an alpha channel."""
+    """Photographs to take pieces and backgrounds of, and cut-outs with an alpha channel."""
 
     photos: Tuple[str, ...]
     cutouts: Tuple[str, ...] = ()
 
     def like(self, path: str) -> Tuple[str, ...]:
-        """Others of a picture's kind: cut-outs beside cut-outs, photographs of the same folder."""
-        kin = self.cutouts if path in self.cutouts else _by_folder(self.photos)[Path(path).parent]
+        """Others of an image's kind: of a cut-out the cut-outs, else photographs of its folder."""
+        kin = self.cutouts if path in self.cutouts else _beside(self.photos, Path(path).parent)
         return tuple(other for other in kin if other != path) or (path,)
 
     @classmethod
@@ -56,12 +56,9 @@ class Library:
         return cls(tuple(SHIPPED + name for name in SHIPPED_PHOTOS[split].split()))
 
 
-@lru_cache(maxsize=8)
-def _by_folder(photos: Tuple[str, ...]) -> Dict[Path, List[str]]:
-    found: Dict[Path, List[str]] = {}
-    for photo in photos:
-        found.setdefault(Path(photo).parent, []).append(photo)
-    return found
+@lru_cache(maxsize=KEPT)
+def _beside(photos: Tuple[str, ...], folder: Path) -> Tuple[str, ...]:
+    return tuple(photo for photo in photos if Path(photo).parent == folder)
 
 
 @lru_cache(maxsize=KEPT)
@@ -85,7 +82,7 @@ def _load_shipped(name: str) -> Picture:
     from skimage import data
 
     loaded = getattr(data, name)()
-    picture = loaded[0] if isinstance(loaded, tuple) else loaded  # a stereo pair: its left picture
+    picture = loaded[0] if isinstance(loaded, tuple) else loaded  # a stereo pair: its left image
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     scale = min(1.0, LONG_SIDE / max(picture.shape[:2]))
@@ -99,24 +96,33 @@ class Shape:
     mask: Picture  # (MASK, MASK), 255 inside
     outline: Array  # (k, 2), corners of its convex hull: exact boxes follow from them
 
+    @cached_property
+    def edge(self) -> Array:
+        """The whole edge, (k, 2): where the shape bends, a hull is not enough."""
+        return _in_square(_edge_pixels(self.mask))
+
+
+def _edge_pixels(mask: Picture) -> NDArray[np.int32]:
+    """Pixels (k, 2) on the edges of what a mask shows."""
+    inside = (mask > 127).astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.concatenate([np.empty((0, 2), np.int32), *(c[:, 0] for c in contours)])
+
+
+def _in_square(pixels: NDArray[np.int32]) -> Array:
+    """Pixels of a mask in units of the square; their centres lie half a pixel inside the edge."""
+    return ((pixels.astype(np.float64) + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
+
 
 def shape_of_mask(mask: Picture) -> Optional[Shape]:
     """A shape from a mask of any size, stretched so that it fills the square; None if empty."""
     left, top, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
     if width < 4 or height < 4:
         return None
-    whole = cv2.resize(
-        mask[top : top + height, left : left + width], (MASK, MASK), interpolation=cv2.INTER_AREA
-    )
-    contours, _ = cv2.findContours(
-        (whole > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    if not contours:
-        return None
-    hull = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)
-    unit = (hull + 0.5) / MASK * 2 - 1
-    # Pixel centres lie half a pixel inside the edge.
-    return Shape(np.asarray(whole, dtype=np.uint8), unit * MASK / (MASK - 1))
+    shown = mask[top : top + height, left : left + width]
+    whole = cv2.resize(shown, (MASK, MASK), interpolation=cv2.INTER_AREA)
+    edge = _edge_pixels(whole)
+    return Shape(whole, _in_square(cv2.convexHull(edge)[:, 0])) if len(edge) else None
 
 
 def blob(rng: np.random.Generator) -> Shape:
@@ -124,14 +130,12 @@ def blob(rng: np.random.Generator) -> Shape:
     turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
     cos, sin = np.cos(turn), np.sin(turn)
     kind = rng.random()
+    if 0.6 <= kind < 0.75:  # a polygon
+        corners = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8))))
+        return _drawn(np.stack([np.cos(corners), np.sin(corners)], axis=1))
     if kind < 0.6:  # from an ellipse (2) to a box with round corners
         power = 2.0 if kind < 0.3 else rng.uniform(2.5, 8.0)
         radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
-    elif kind < 0.75:
-        k = int(rng.integers(3, 8))
-        corners = np.sort(rng.uniform(0, 2 * np.pi, k))
-        points = np.stack([np.cos(corners), np.sin(corners)], axis=1)
-        return _drawn(points)
     else:
         radius = np.ones_like(turn)
         for order in range(2, 6):
@@ -151,25 +155,10 @@ def _drawn(points: Array) -> Shape:
 
 @lru_cache(maxsize=KEPT)
 def silhouette(path: str) -> Optional[Tuple[Shape, Tuple[float, float, float, float]]]:
-    """The thing on a plain background, for photographs that show one."""
-    picture = cv2.GaussianBlur(load(path), (5, 5), 0).astype(np.float32)
-    rows, columns = (
-        axis.ravel()
-        for axis in np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
-    )
-    # Light falls off over the ground: a quadratic surface through the border follows it.
-    surface = np.stack(
-        [np.ones(rows.size), rows, columns, rows * columns, rows**2, columns**2], axis=1
-    )
-    edge = np.maximum(np.abs(rows), np.abs(columns)) > 0.93
-    flat = picture.reshape(-1, 3)
-    for _ in range(2):  # the second time without what is not ground
-        light, *_ = np.linalg.lstsq(surface[edge], flat[edge], rcond=None)
-        away = np.abs(flat - surface @ light).sum(axis=1)
-        if np.median(away[edge]) > 24:
-            return None
-        edge &= away < 2 * np.median(away[edge]) + 6
-    away = away.reshape(picture.shape[:2])
+    """The object on a plain background, and its box, for photographs that show one."""
+    away = _off_the_ground(cv2.GaussianBlur(load(path), (5, 5), 0).astype(np.float32))
+    if away is None:
+        return None
     mask = (away > 60).astype(np.uint8) * 255
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
@@ -177,10 +166,26 @@ def silhouette(path: str) -> Optional[Tuple[Shape, Tuple[float, float, float, fl
     if count < 2:
         return None
     best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    left, top, width, height, area = (int(value) for value in stats[best])
-    inside = left > 1 and top > 1 and left + width < mask.shape[1] - 1
-    inside = inside and top + height < mask.shape[0] - 1
-    if not inside or not 0.06 < area / mask.size < 0.75:
+    left, top, width, height, area = stats[best].tolist()
+    right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
+    if min(left, top, right, bottom) <= 1 or not 0.06 < area / mask.size < 0.75:
         return None
     shape = shape_of_mask((labels == best).astype(np.uint8) * 255)
     return None if shape is None else (shape, (left, top, width, height))
+
+
+def _off_the_ground(picture: NDArray[np.float32]) -> Optional[Array]:
+    """How far each pixel's colour is from a plain ground's, (h, w); None without such a ground."""
+    grid = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
+    rows, columns = grid.reshape(2, -1)
+    # Light falls off over the ground: a quadratic surface through the border follows it.
+    terms = [np.ones(rows.size), rows, columns, rows * columns, rows**2, columns**2]
+    surface, flat = np.stack(terms, axis=1), picture.reshape(-1, 3)
+    ground = np.maximum(np.abs(rows), np.abs(columns)) > 0.93
+    for _ in range(2):  # the second time without what is not ground
+        light, *_ = np.linalg.lstsq(surface[ground], flat[ground], rcond=None)
+        away = np.abs(flat - surface @ light).sum(axis=1)
+        if np.median(away[ground]) > 24:
+            return None
+        ground &= away < 2 * np.median(away[ground]) + 6
+    return away.reshape(picture.shape[:2])

@@ -8,10 +8,9 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 
-from .drift import Drift, cover_poses, draw_skin, turn_in_space
+from .drift import Drift, bounce, cover_poses, draw_skin, random_walk, turn_in_space
 from .layers import SIZE, Layer, Thing
-from .library import Library, Shape, blob, load, shape_of_mask, silhouette
-from .motion import Array, bounce, random_walk
+from .library import Array, Library, Shape, blob, load, shape_of_mask, silhouette
 
 
 def affine(centre: Array, radii: Array, angle: Array) -> Array:
@@ -24,11 +23,11 @@ def affine(centre: Array, radii: Array, angle: Array) -> Array:
     return matrix
 
 
-def _after(outer: Array, inner: Array) -> Array:
-    """The matrices that apply ``inner``, then ``outer``; all (n, 2, 3)."""
-    linear = outer[:, :, :2] @ inner
-    linear[:, :, 2] += outer[:, :, 2]
-    return np.asarray(linear, dtype=np.float64)
+def moved(matrices: Array, step: Array) -> Array:
+    """Matrices (n, 2, 3) that move by (n, 2) besides."""
+    result = matrices.copy()
+    result[:, :, 2] += step
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +38,11 @@ class Look:
     shape: Shape
     centre: Tuple[float, float]
     half: Tuple[float, float]
-    slides: bool  # a piece of a larger picture can show its surroundings as it turns
-
-    @property
-    def aspect(self) -> float:
-        """Width over height as photographed."""
-        return self.half[0] / self.half[1]
+    slides: bool  # a piece of a larger image can show its surroundings as it turns
 
 
 def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
-    """Something to show: a cut-out, a thing on a plain ground, or a shaped piece of a picture."""
+    """What to show: a cut-out, an object on a plain ground, or a shaped piece of an image."""
     kind = rng.random()
     if photo is None and library.cutouts and kind < 0.15:
         return _cutout(str(rng.choice(library.cutouts)))
@@ -56,13 +50,12 @@ def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] =
     found = silhouette(photo) if kind < 0.75 else None
     if found is not None:
         shape, (left, top, width, height) = found
-        return Look(
-            photo, shape, (left + width / 2, top + height / 2), (width / 2, height / 2), False
-        )
+        half = (width / 2, height / 2)
+        return Look(photo, shape, (left + half[0], top + half[1]), half, False)
     height, width = load(photo).shape[:2]
-    half = rng.uniform(0.12, 0.4) * min(height, width)
-    x, y = rng.uniform(half, width - half), rng.uniform(half, height - half)
-    return Look(photo, blob(rng), (x, y), (half, half), True)
+    side = rng.uniform(0.12, 0.4) * min(height, width)
+    x, y = rng.uniform(side, width - side), rng.uniform(side, height - side)
+    return Look(photo, blob(rng), (x, y), (side, side), True)
 
 
 def draw_twin(rng: np.random.Generator, library: Library, look: Look) -> Look:
@@ -85,6 +78,7 @@ def _cutout(path: str) -> Look:
 
 
 def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: float) -> Layer:
+    """A layer whose piece of the photograph, light and colours walk with time."""
     n = len(pose)
     slide = np.zeros((n, 2))
     if look.slides:
@@ -102,7 +96,7 @@ def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: floa
 def _poses(
     rng: np.random.Generator, radius: float, aspect: float, n: int, wildness: float, speed: float
 ) -> Array:
-    """A thing's square wandering through the frame, its centre always inside."""
+    """An object's square wandering through the frame, its centre always inside."""
     size = radius * np.exp(bounce(random_walk(rng, n, 0.35 * wildness), -0.7, 0.7))
     change = np.log(aspect) + bounce(random_walk(rng, n, 0.3 * wildness), -0.6, 0.6)
     radii = np.stack([size * np.exp(change / 2), size / np.exp(change / 2)], axis=1)
@@ -126,14 +120,14 @@ def _limbs(
         look = draw_look(rng, library, body.photo if rng.random() < 0.5 else None)
         at = rng.uniform(-0.9, 0.9, 2)
         long = rng.uniform(0.25, 0.7) * np.array([1.0, rng.uniform(0.4, 1.0)])
-        beat = rng.uniform(0, 0.5) * np.sin(
-            np.arange(n) * rng.uniform(0.1, 0.6) + rng.uniform(0, 6.3)
-        )
+        width, rate, phase = rng.uniform(0, 0.5), rng.uniform(0.1, 0.6), rng.uniform(0, 6.3)
+        beat = width * np.sin(np.arange(n) * rate + phase)
         angle = rng.uniform(0, 6.3) + beat + random_walk(rng, n, 0.5 * wildness)
         swing = affine(np.zeros((n, 2)), np.tile(long, (n, 1)), angle)
         reach = 0.6 * long[0]  # it turns about its end, not about its middle
         swing[:, :, 2] = at + reach * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        layers.append(make_layer(rng, look, _after(pose, swing), wildness))
+        joint = moved(pose[:, :, :2] @ swing, pose[:, :, 2])  # it swings, then follows the body
+        layers.append(make_layer(rng, look, joint, wildness))
     return layers
 
 
@@ -146,8 +140,8 @@ def draw_thing(
     wildness: float,
     speed: float,
 ) -> Thing:
-    """A thing of one part or several on its way through the frame."""
-    aspect = look.aspect * float(np.exp(rng.normal(0, 0.15)))
+    """An object of one part or several on its way through the frame."""
+    aspect = look.half[0] / look.half[1] * float(np.exp(rng.normal(0, 0.15)))
     if look.slides:
         aspect = float(np.exp(rng.normal(-0.15, 0.5)))
     pose = _poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), n, wildness, speed)
@@ -160,16 +154,13 @@ def draw_thing(
 
 
 def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
-    """The same thing on the same way, its look drifting."""
-    n = len(thing.layers[0].pose)
-    turns = turn_in_space(rng, drift, n)
+    """The same object on the same way, its look drifting."""
     middle = thing.layers[0].pose[:, :, 2]
+    n = len(middle)
+    turns = turn_in_space(rng, drift, n)
     layers = []
     for layer in thing.layers:
-        from_middle = layer.pose.copy()
-        from_middle[:, :, 2] -= middle
-        pose = turns @ from_middle
-        pose[:, :, 2] += middle
+        pose = moved(turns @ moved(layer.pose, -middle), middle)
         look = draw_look(rng, library)
         source = affine(np.array(look.centre), np.array([look.half]), np.zeros(1))[0]
         layers.append(replace(layer, pose=pose, skin=draw_skin(rng, drift, n, look.photo, source)))
@@ -177,22 +168,17 @@ def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Dr
 
 
 def beside(thing: Thing, target: Thing, rng: np.random.Generator, radius: float) -> Thing:
-    """The same thing on a way that stays near the target's, and crosses it now and then."""
+    """The same object on a way that stays near the target's, and crosses it now and then."""
     way = target.layers[0].pose[:, :, 2]
     n = len(way)
     turn = rng.uniform(0, 2 * np.pi) + random_walk(rng, n, 1.5)
     reach = radius * bounce(rng.uniform(1.0, 3.5) + random_walk(rng, n, 1.5), 0.3, 4.0)
     middle = way + reach[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    moved = middle - thing.layers[0].pose[:, :, 2]
-    layers = []
-    for layer in thing.layers:
-        pose = layer.pose.copy()
-        pose[:, :, 2] += moved
-        layers.append(replace(layer, pose=pose))
-    return Thing(tuple(layers))
+    step = middle - thing.layers[0].pose[:, :, 2]
+    return Thing(tuple(replace(one, pose=moved(one.pose, step)) for one in thing.layers))
 
 
 def draw_cover(target: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
-    """Something that grows over a thing from one side, and recedes."""
+    """Something that grows over an object from one side, and recedes."""
     pose = cover_poses(rng, drift, target.layers[0].pose)
     return Thing((make_layer(rng, draw_look(rng, library), pose, 0.3),))

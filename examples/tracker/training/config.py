@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Dict, Tuple
 
-from ..data.crops import CropConfig
+from ..data.crops import CropConfig, check
 from ..models import model_class
 
 MODES = {
@@ -16,20 +16,15 @@ MODES = {
     "static": "what a scheduled run drew on average, kept",
 }
 
-RULES: Tuple[Tuple[str, str, Callable[[Any], bool]], ...] = (
-    (
-        "every n_videos epochs samples_per_epoch batch_size max_interval spacing",
-        "be at least 1",
-        lambda value: value >= 1,
+RULES = {
+    "be at least 1": "every n_videos epochs samples_per_epoch batch_size max_interval spacing",
+    "be positive": "learning_rate backbone_rate clip_norm order",
+    "be in [0, 1]": "look_alikes",
+    "be in [0, 1)": "average held_out",
+    "not be negative": (
+        "drift strangers weight_decay frozen_stages warmup_steps num_workers memory seed"
     ),
-    ("learning_rate backbone_rate clip_norm order", "be positive", lambda value: value > 0),
-    ("average held_out", "be in [0, 1)", lambda value: 0 <= value < 1),
-    (
-        "drift look_alikes strangers weight_decay frozen_stages warmup_steps num_workers memory seed",
-        "not be negative",
-        lambda value: value >= 0,
-    ),
-)
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class TrainConfig:
     data: Tuple[str, ...] = ()  # places, [photos:]PATH[=WEIGHT], see `read_sources`; none: clips
     held_out: float = 0.25  # share of a place's videos that are not trained on
     n_videos: int = 16  # clips to composite, of the photographs of each place
-    drift: float = 1.0  # how much the look of composited things drifts
+    drift: float = 1.0  # how much the look of composited objects drifts
     look_alikes: float = 0.0  # share of composited clips with another of its kind by the target
     every: int = 1  # of each video, only every so many-th frame is used
     keep_features: bool = False  # make each frame's crops once, see `KeptFeatures`; the study's
@@ -61,7 +56,7 @@ class TrainConfig:
     order: float = 2.0  # of the re-detection schedule; larger is faster
     seed: int = 0  # of weights, pairs and crops
     num_workers: int = 0  # processes that read frames; speed only
-    memory: float = 1.0  # most GiB of decoded pictures in each process; speed only
+    memory: float = 1.0  # most GiB of decoded images in each process; speed only
     cache: str = ""  # where video files are decoded to; default: the user's caches
     device: str = "cpu"
     strangers: float = 0.0  # weight of the loss on search crops that do not show the target
@@ -79,10 +74,7 @@ class TrainConfig:
         if bool(self.distribution) != (self.mode == "static"):
             raise ValueError(f"mode static, and no other, takes a distribution; got {self.mode!r}")
         model_class(self.model)
-        for names, rule, holds in RULES:
-            for name in names.split():
-                if not holds(getattr(self, name)):
-                    raise ValueError(f"{name} must {rule}; got {getattr(self, name)}")
+        check(self, RULES)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -90,12 +82,10 @@ class TrainConfig:
         return -(-self.samples_per_epoch // self.batch_size)
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain Python values, nested as the settings are."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> TrainConfig:
-        """Settings from what `to_dict` returned."""
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"settings unknown to this version: {sorted(unknown)}")
@@ -109,7 +99,6 @@ class TrainConfig:
 
 
 def crops_of(values: Dict[str, Any]) -> CropConfig:
-    """Settings of crops by name, the others at their defaults."""
     unknown = set(values) - {item.name for item in fields(CropConfig)}
     if unknown:
         raise ValueError(f"crops has no settings {sorted(unknown)}")

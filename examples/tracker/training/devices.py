@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..models.base import Maps, boxes_at
+from ..models.base import Maps
 
 
 def checked_device(name: str) -> torch.device:
@@ -26,10 +26,7 @@ def checked_device(name: str) -> torch.device:
 
 
 class Precision:
-    """Steps in float32 or, ``mixed``, in bfloat16; on a GPU without it in float16, losses scaled.
-
-    Losses and overlaps are float32 always.
-    """
+    """Steps in float32 or, ``mixed``, in bfloat16; on a GPU without it in scaled float16."""
 
     def __init__(self, device: torch.device, mixed: bool) -> None:
         self.device, self.mixed = device, mixed
@@ -40,19 +37,14 @@ class Precision:
     def forward(
         self, network: nn.Module, template: Tensor, search: Tensor, strangers: bool = False
     ) -> Maps:
-        """Output of a `TrackerModel`, in float32."""
+        """Output of a `TrackerModel`."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.mixed):
             outputs: Maps = network(template, search, strangers)
-        if not self.mixed:
-            return outputs
-        maps = {name: values.float() for name, values in outputs.items() if name != "boxes"}
-        best = maps["score_map"].flatten(1).argmax(dim=1)  # boxes in 8 bits would be too coarse
-        return {**maps, "boxes": boxes_at(best, maps["offset_map"], maps["size_map"])}
+        return outputs
 
     def step(
         self, loss: Tensor, optimiser: Optimizer, parameters: Iterable[Tensor], clip_norm: float
     ) -> None:
-        """Backward pass and a step with gradients clipped to ``clip_norm``."""
         optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(optimiser)
@@ -65,7 +57,6 @@ class Precision:
         return dict(self.scaler.state_dict())
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on with a scale; nothing where either side has none."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)
 
@@ -78,7 +69,6 @@ class Processes(NamedTuple):
 
     @classmethod
     def here(cls) -> Processes:
-        """As the process group of torch.distributed says, if there is one."""
         if dist.is_available() and dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size())
         return cls()
@@ -89,7 +79,7 @@ class Processes(NamedTuple):
         return self.rank == 0
 
     def share(self, name: str, total: int) -> int:
-        """This process's part of a number of things that must split evenly."""
+        """This process's part of a total that must split evenly."""
         if total % self.size:
             raise ValueError(f"{name} must be a multiple of the {self.size} processes; got {total}")
         return total // self.size

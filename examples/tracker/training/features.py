@@ -1,29 +1,25 @@
 """Features of a frozen backbone, computed once for all runs that share it.
 
-Where nothing of the backbone is trained, what it makes of a crop is the same in every epoch and in
-every run. The two crops of each frame are made once, with changes that belong to the frame, and
-what the backbone makes of them is kept in files that processes share. A pair is then two look-ups.
+The two crops of each frame are made once, with changes that belong to the frame, and what the
+backbone makes of them is kept in files that processes share. A pair is then two look-ups.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..data.augment import Change, draw_change, pair_generator
 from ..data.crops import CropConfig, CropError, crop_pair
 from ..data.dataset import Item, PairDataset
-from ..data.frames import FrameError, FrameStore
+from ..data.frames import FrameError, FrameStore, make_once
 from ..models import TrackerModel
 
 BATCH = 16  # frames
@@ -51,8 +47,7 @@ class KeptFeatures:
         ]
         self.row = {frame: row for row, frame in enumerate(self.frames)}
         self.folder = folder / self._key(model)
-        if not self.folder.is_dir():
-            self._make(model.eval(), progress)
+        make_once(self.folder, lambda part: self._write(part, model.eval(), progress))
         self._open = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
 
     def pair(self, video: int, template: int, search: int) -> Dict[str, torch.Tensor]:
@@ -75,40 +70,23 @@ class KeptFeatures:
                 digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def _make(self, model: TrackerModel, progress: bool) -> None:
-        """Fill a folder of its own and rename it, so that two processes may do this at once."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=self.folder.name, dir=self.folder.parent))
-        try:
-            self._write(partial, model, progress)
-            if not self.folder.exists():
-                partial.replace(self.folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
     def _write(self, folder: Path, model: TrackerModel, progress: bool) -> None:
         files: Dict[str, Any] = {}
         device = next(model.parameters()).device
-        for start, batch in enumerate(self._batches(progress)):
-            crops = {name: torch.from_numpy(batch.pop(name)) for name in ("template", "search")}
-            with torch.no_grad():
-                seen = {name: model.see(crop.to(device)) for name, crop in crops.items()}
-            found = {name: values.half().cpu().numpy() for name, values in seen.items()}
-            for name, values in {**found, **batch}.items():
-                if not start:
-                    shape = (len(self.frames), *values.shape[1:])
-                    files[name] = np.lib.format.open_memmap(
-                        folder / f"{name}.npy", "w+", values.dtype, shape
-                    )
-                files[name][start * BATCH : start * BATCH + len(values)] = values
+        for start in tqdm(range(0, len(self.frames), BATCH), disable=not progress, desc="features"):
+            crops = [self._crops(*frame) for frame in self.frames[start : start + BATCH]]
+            batch = {name: np.stack(values) for name, values in zip(NAMES, zip(*crops))}
+            for name in ("template", "search"):
+                with torch.no_grad():
+                    seen = model.see(torch.from_numpy(batch[name]).to(device))
+                batch[name] = seen.half().cpu().numpy()
+            for name, values in batch.items():
+                if name not in files:
+                    file, shape = folder / f"{name}.npy", (len(self.frames), *values.shape[1:])
+                    files[name] = np.lib.format.open_memmap(file, "w+", values.dtype, shape)
+                files[name][start : start + len(values)] = values
         for file in files.values():
             file.flush()
-
-    def _batches(self, progress: bool) -> Iterator[Dict[str, NDArray[Any]]]:
-        starts = range(0, len(self.frames), BATCH)
-        for start in tqdm(starts, disable=not progress, desc="features"):
-            crops = [self._crops(*frame) for frame in self.frames[start : start + BATCH]]
-            yield {name: np.stack(values) for name, values in zip(NAMES, zip(*crops))}
 
     def _crops(self, video: int, frame: int) -> Tuple[Any, ...]:
         sizes = (self.config.template_size, self.config.search_size)
@@ -133,11 +111,5 @@ class FeatureDataset(PairDataset):
         super().__init__(kept.store, sampler, kept.config)
         self.kept = kept
 
-    def _item(self, pair: Any, _: Change) -> Item:
-        video = int(pair.video)
-        return {
-            **self.kept.pair(video, int(pair.template), int(pair.search)),
-            "bin": int(pair.bin),
-            "number": int(pair.number),
-            "video": video,
-        }
+    def _crops(self, video: int, template: int, search: int, _: Change) -> Item:
+        return self.kept.pair(video, template, search)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from torch import Tensor
 from tqdm import tqdm
@@ -29,6 +29,7 @@ class Journal:
         events: Optional[Path] = None,
     ) -> None:
         self.config, self.labels, self.progress = config, labels, progress
+        self._losses: List[float] = []
         self.writer: Any = None
         if events is not None:
             try:
@@ -38,10 +39,8 @@ class Journal:
                 raise ImportError(words) from error
             self.writer = SummaryWriter(str(events), purge_step=step)
         total = config.epochs * config.steps_per_epoch
-        self.bar = tqdm(
-            total=total, initial=step, disable=not progress, desc=config.mode, unit="step"
-        )
-        self._losses: List[float] = []
+        counted = {"total": total, "initial": step, "unit": "step"}
+        self.bar = tqdm(desc=config.mode, disable=not progress, **counted)
 
     def __enter__(self) -> Journal:
         return self
@@ -55,18 +54,18 @@ class Journal:
         """Report step ``number``: its mean loss before weighting, overlaps, learning rate."""
         self._losses.append(loss)
         self.bar.update()
+        values = {"loss": loss, "iou": float(iou.mean()), "learning_rate": rate}
+        self._log({f"step/{name}": value for name, value in values.items()}, number)
+
+    def _log(self, values: Dict[str, float], number: int) -> None:
         if self.writer is not None:
-            self.writer.add_scalar("step/loss", loss, number)
-            self.writer.add_scalar("step/iou", float(iou.mean()), number)
-            self.writer.add_scalar("step/learning_rate", rate, number)
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, number)
 
     def epoch(self, record: EpochRecord) -> None:
-        """Report the epoch that has ended."""
         loss = f"{sum(self._losses) / len(self._losses):.3f}" if self._losses else "-"
         self._losses = []
-        if self.writer is not None:
-            for name, value in record.scalars(self.labels).items():
-                self.writer.add_scalar(name, value, record.epoch)
+        self._log(record.scalars(self.labels), record.epoch)
         if self.progress:
             shares = " ".join(f"{100 * share:.0f}" for share in record.distribution)
             self.bar.write(

@@ -24,11 +24,11 @@ def corners(boxes: Tensor) -> Tensor:
 
 def _areas(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     """Intersection, union and hull of boxes given by corners, each (B,)."""
-    area = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1)
-    low, high = torch.max(first[:, :2], second[:, :2]), torch.min(first[:, 2:], second[:, 2:])
-    intersection = (high - low).clamp(min=0).prod(dim=1)
-    low, high = torch.min(first[:, :2], second[:, :2]), torch.max(first[:, 2:], second[:, 2:])
-    hull = (high - low).prod(dim=1)
+    (low, high), (other_low, other_high) = first.split(2, dim=1), second.split(2, dim=1)
+    area = (high - low).prod(dim=1) + (other_high - other_low).prod(dim=1)
+    common = torch.min(high, other_high) - torch.max(low, other_low)
+    intersection = common.clamp(min=0).prod(dim=1)
+    hull = (torch.max(high, other_high) - torch.min(low, other_low)).prod(dim=1)
     return intersection, area - intersection, hull
 
 
@@ -60,8 +60,7 @@ def target_cells(boxes: Tensor, height: int, width: int) -> Tensor:
 def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
     """Target of the score map: 1 in the centre's cell, a Gaussian around it.
 
-    The Gaussian's radius is a third of how far a box can shift along both axes and still overlap
-    the target by 0.7, at least one third of a cell.
+    Its sigma is a third of `shift_radius`, at least a third of a cell.
     """
     cells = target_cells(boxes, height, width)
     column, row = cells % width, torch.div(cells, width, rounding_mode="floor")
@@ -91,20 +90,16 @@ def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
 
 
 def absence_loss(score_map: Tensor, video: Tensor) -> Tensor:
-    """Focal loss of `TrackerModel.forward`'s ``stranger_map``, which should be 0, per sample.
-
-    ``video`` (B,) is each sample's video. It is 0 where the template is of the same one.
-    """
+    """Focal loss of a ``stranger_map``, which should be 0, per sample; none for the same video."""
     nothing = torch.zeros_like(score_map.squeeze(1))
     return focal_loss(score_map, nothing) * (video != video.roll(1, 0))
 
 
 def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
-    """Loss and overlap of each sample.
+    """Loss and overlap of each sample: 2 GIoU + 5 L1 + focal, and IoU of the tracker's answer.
 
-    2 GIoU + 5 L1 + focal. Size and offset are learned in the cell where the target is, wherever the
-    score is highest, so that they get a useful gradient from the first step; the overlap is that
-    of the box which the tracker would answer.
+    Size and offset are learned in the cell where the target is, wherever the score is highest, so
+    that they get a useful gradient from the first step.
     """
     height, width = outputs["score_map"].shape[-2:]
     cells = target_cells(target, height, width)

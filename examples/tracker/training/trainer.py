@@ -25,8 +25,7 @@ from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameStore
 from ..data.sequences import video_index
 from ..models import TrackerModel, build_model
-from ..models.weights import save_weights, start_from
-from .checkpoint import load_checkpoint, save_checkpoint
+from ..models.weights import load_checkpoint, save_checkpoint, save_weights, start_from
 from .config import TrainConfig
 from .devices import Precision, Processes, checked_device
 from .features import FeatureDataset, KeptFeatures
@@ -38,11 +37,7 @@ CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
 
 
 class Trainer:
-    """A training run that can stop after any step and go on later.
-
-    Runs on the same videos may share a store, and what it has decoded. ``kept`` are features of
-    these videos, where ``config.keep_features``.
-    """
+    """A training run that can stop after any step and go on later."""
 
     def __init__(
         self, config: TrainConfig, store: FrameStore, kept: Optional[KeptFeatures] = None
@@ -54,7 +49,7 @@ class Trainer:
         self.processes = Processes.here()
         self.batch_size = self.processes.share("batch_size", config.batch_size)
         self.processes.share("samples_per_epoch", config.samples_per_epoch)
-        self.model = new_model(config).to(self.device)
+        self.model = new_model(config)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config), weight_decay=config.weight_decay
@@ -69,28 +64,20 @@ class Trainer:
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
         source = IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed)
-        self.curriculum = Curriculum(
-            source,
-            config.epochs,
-            config.samples_per_epoch,
-            order=config.order,
-            **schedule_options(config, source.feasible),
-        )
+        options = {"order": config.order, **schedule_options(config, source.feasible)}
+        self.curriculum = Curriculum(source, config.epochs, config.samples_per_epoch, **options)
         crops = config.crops.for_model(self.model)
-        self.dataset = (
-            FeatureDataset(kept, source)
-            if kept
-            else PairDataset(store, source, crops, seed=config.seed)
-        )
+        if kept:
+            self.dataset: PairDataset = FeatureDataset(kept, source)
+        else:
+            self.dataset = PairDataset(store, source, crops, seed=config.seed)
 
     @property
     def finished(self) -> bool:
-        """True once all epochs are done."""
         return self.curriculum.scheduler.epoch >= self.config.epochs
 
     @property
     def history(self) -> List[EpochRecord]:
-        """One record per epoch."""
         return list(self.curriculum.scheduler.history)
 
     @property
@@ -110,22 +97,17 @@ class Trainer:
         """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end.
 
         The folder gets ``checkpoint.pt`` (after each epoch and when stopped), ``history.json`` and
-        ``weights.pt``, a file for `load_weights`. Raises FloatingPointError if the loss is not
-        finite.
+        ``weights.pt``, a file for `load_weights`.
         """
         if tensorboard and out is None:
             raise ValueError("tensorboard needs a folder, out")
         self.model.train()
         loader = self._loader()  # as a local it ends its workers when this returns, at once
-        last = math.inf if max_steps is None else self.rates.last_epoch + max_steps
-        first = self.processes.first
-        journal = Journal(
-            self.config,
-            self.bins.labels,
-            self.rates.last_epoch,
-            progress=progress and first,
-            events=out / EVENTS if out and tensorboard and first else None,
-        )
+        done, first = self.rates.last_epoch, self.processes.first
+        last = math.inf if max_steps is None else done + max_steps
+        events = out / EVENTS if out and tensorboard and first else None
+        shown = progress and first
+        journal = Journal(self.config, self.bins.labels, done, progress=shown, events=events)
         with Interrupt() as interrupt, journal:
             while not self.finished:
                 for batch in loader:
@@ -167,9 +149,7 @@ class Trainer:
         if strangers:
             absent = absence_loss(outputs["stranger_map"], batch["video"])
             total = total + strangers * absent.mean()
-        self.precision.step(
-            total, self.optimiser, self.model.parameters(), self.config.clip_norm
-        )
+        self.precision.step(total, self.optimiser, self.model.parameters(), self.config.clip_norm)
         self.averaged.update_parameters(self.model)
         self.rates.step()
         self.curriculum.record(iou, bins)
@@ -198,16 +178,10 @@ class Trainer:
         return {"config": self.config.to_dict(), **states}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on from a state of a run with these settings and videos.
-
-        Raises ValueError if the settings differ in what the result depends on, and names them.
-        """
         differences = self.config.differences(TrainConfig.from_dict(state["config"]))
-        if differences:
-            words = ", ".join(
-                f"{name} {theirs!r} (now {mine!r})" for name, (mine, theirs) in differences.items()
-            )
-            raise ValueError(f"the checkpoint is of a run with {words}")
+        words = [f"{k} {theirs!r} (now {mine!r})" for k, (mine, theirs) in differences.items()]
+        if words:
+            raise ValueError(f"the checkpoint is of a run with {', '.join(words)}")
         try:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
@@ -219,25 +193,27 @@ class Trainer:
 
 
 def new_model(config: TrainConfig) -> TrackerModel:
-    """The network with its first weights; the caller's random numbers stay as they are."""
+    """The network with its first weights, frozen as asked for; draws no number of the caller's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(config.model, **config.model_options)
     if config.pretrained:
         start_from(model, config.pretrained)
-    return model
+    model.freeze(config.frozen_stages)
+    if config.keep_features:
+        backbone = [v for name, v in model.named_parameters() if name.startswith("backbone.")]
+        if not backbone or any(value.requires_grad for value in backbone):
+            raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
+    return model.to(checked_device(config.device))
 
 
 def parameter_groups(model: TrackerModel, config: TrainConfig) -> List[Dict[str, Any]]:
     """Parameters that are trained, the backbone's with a learning rate of their own."""
-    model.freeze(config.frozen_stages)
     trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
     backbone = [value for name, value in trained if name.startswith("backbone.")]
     rest = [value for name, value in trained if not name.startswith("backbone.")]
-    return [
-        {"params": rest, "lr": config.learning_rate},
-        {"params": backbone, "lr": config.learning_rate * config.backbone_rate},
-    ]
+    rates = (config.learning_rate, config.learning_rate * config.backbone_rate)
+    return [{"params": found, "lr": rate} for found, rate in zip((rest, backbone), rates)]
 
 
 def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
@@ -252,25 +228,18 @@ def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
 
 
 def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[str, Any]:
-    """Options of `Curriculum` that a mode sets."""
     if config.mode in ("scheduled", "weighted"):
         return {}
-    kept: Dict[str, Any] = {"update_epochs": ()}
     if config.mode == "uniform":
-        kept["random_distribution"] = feasible / feasible.sum()
+        return {"update_epochs": (), "random_distribution": feasible / feasible.sum()}
     if config.mode == "static":
-        kept["random_distribution"] = np.array(config.distribution)
-    return kept
+        return {"update_epochs": (), "random_distribution": np.array(config.distribution)}
+    return {"update_epochs": ()}
 
 
 def start_worker(_worker: int) -> None:
-    """Set up a DataLoader worker.
-
-    Ctrl-C reaches every process of the terminal: a worker ignores it, for the main process ends it.
-    A worker is one of several, so OpenCV's own threads would only be in the way.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the main process ends it
+    cv2.setNumThreads(0)  # as one of several, it has no core to spare
 
 
 def train(
@@ -280,10 +249,9 @@ def train(
     kept: Optional[KeptFeatures] = None,
     out: Optional[Path] = None,
     resume: bool = False,
-    progress: bool = True,
-    tensorboard: bool = False,
+    **options: Any,
 ) -> Trainer:
-    """Train a tracker, or with ``resume`` go on from the checkpoint in ``out``.
+    """Train a tracker, or with ``resume`` go on from ``out``; options as `Trainer.run`.
 
     The result's ``finished`` is False if Ctrl-C stopped it.
     """
@@ -292,5 +260,5 @@ def train(
         if out is None:
             raise ValueError("resume needs a folder, out")
         trainer.load_state_dict(load_checkpoint(out / CHECKPOINT))
-    trainer.run(out, progress=progress, tensorboard=tensorboard)
+    trainer.run(out, **options)
     return trainer
