@@ -19,7 +19,7 @@ from .source import Source
 from .statistics import SuccessStatistics
 from .videos import VideoIndex
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "BinnedSampler",
