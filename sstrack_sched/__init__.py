@@ -3,6 +3,8 @@
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 """
 
+from typing import List
+
 from .bins import IntervalBins
 from .expected_success import (
     expected_success,
@@ -45,3 +47,7 @@ __all__ = [
     "sampling_distribution",
     "scaling_ratio",
 ]
+
+
+def __dir__() -> List[str]:
+    return [*__all__, "__version__"]

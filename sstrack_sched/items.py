@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from ._types import ArrayLike, Floats, Ints
 from .statistics import MAX_BINS
 
 
-@dataclass(frozen=True, eq=False)
-class Items(Draws):
+@dataclass(frozen=True, eq=False, repr=False)
+class Items(Draws[int]):
     """Items as a struct of int64 arrays, shape (n_samples,) each.
 
     Slices and index arrays give `Items`; an integer and iteration give indices, plain ints.
@@ -29,9 +29,6 @@ class Items(Draws):
     @staticmethod
     def _item(index: int, *_: int) -> int:
         return index
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.index.tolist())
 
 
 class BinnedSampler(Sampler[Items]):
@@ -151,15 +148,11 @@ class BinnedSampler(Sampler[Items]):
         draws, share = [], np.zeros(self.n_bins)
         largest = 1.0 if weight is None else weight.max()
         for i, items in enumerate(rows_by_group(self.bins, self.n_bins)):
-            if weight is None:
-                share[i] = len(items)
-                draws.append(WeightedDraw.of(items))
-                continue
-            own = weight[items]
-            if not own.all():
+            own = None if weight is None else weight[items]
+            if own is not None and not own.all():
                 items, own = items[own > 0], own[own > 0]  # noqa: PLW2901 (one in memory, not two)
             with np.errstate(under="ignore"):  # weights hundreds of decades apart
-                share[i] = (own / largest).sum()
+                share[i] = len(items) if own is None else (own / largest).sum()
                 draws.append(WeightedDraw.of(items, own))
         return draws, share
 

@@ -43,6 +43,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         self._in_epoch = False  # as Lightning counts: until the hooks of the epoch's end
         self._n_batches: Optional[float] = None  # an epoch, if the checkpoint was saved in one
 
+    def __repr__(self) -> str:
+        return f"<CurriculumCallback: {self.curriculum!r}>"
+
     def on_train_start(self, trainer: Any, *_: Any) -> None:
         """Check that a checkpoint from before an epoch's end fits this run."""
         saved, self._n_batches = self._n_batches, None

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -36,8 +36,8 @@ class Pair(NamedTuple):
         return abs(self.search - self.template)
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs(Draws):
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs(Draws[Pair]):
     """Pairs as a struct of int64 arrays, shape (n_pairs,) each.
 
     Slices and index arrays give `Pairs`; an integer and iteration give `Pair`.
@@ -55,9 +55,6 @@ class Pairs(Draws):
     def interval(self) -> Ints:
         """Frames between template and search, unsigned."""
         return np.abs(self.search - self.template)
-
-    def __iter__(self) -> Iterator[Pair]:
-        return map(Pair._make, zip(*(column.tolist() for column in self._columns())))
 
 
 class Coverage(NamedTuple):
@@ -156,9 +153,7 @@ class IntervalSampler(Sampler[Pairs]):
         """Path of the saved tables, and the key that they must have."""
         path = self.videos.path
         if path is None:
-            raise ValueError(
-                "videos must be saved, then loaded, for save_tables; got one in memory"
-            )
+            raise ValueError("videos must be loaded from a file for save_tables; got one in memory")
         key = digest(f"{self.videos.fingerprint} {self.bins!r} {self.direction}")
         return path.with_name(f"{path.name}.{key}.tables"), key
 

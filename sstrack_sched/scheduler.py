@@ -10,10 +10,11 @@ import numpy as np
 
 from . import _checks
 from ._record import EpochRecord
+from ._table import schedule_table, spark
 from ._types import ArrayLike, Floats, Mask
 from .expected_success import expected_success, redetection_probability, sampling_distribution
 from .loss_weights import loss_weights
-from .statistics import SuccessStatistics
+from .statistics import EpochStatistics, SuccessStatistics
 
 __all__ = ["EpochRecord", "SuccessAwareScheduler"]
 
@@ -120,9 +121,12 @@ class SuccessAwareScheduler:
         return list(self._history)
 
     def __repr__(self) -> str:
-        bar = "".join("▁▂▃▄▅▆▇█"[int(7.9 * q)] for q in self.distribution / self.distribution.max())
         epoch = f"epoch {self.epoch} of {self.total_epochs}, d = {self.redetection:.3g}"
-        return f"<SuccessAwareScheduler: {epoch}, tau = {self.threshold:.3g}, Q = {bar}>"
+        state = f"tau = {self.threshold:.3g}, Q = {spark(self.distribution)}"
+        return f"<SuccessAwareScheduler: {epoch}, {state}>"
+
+    def _repr_html_(self) -> str:
+        return schedule_table(self, "SuccessAwareScheduler")
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Take in samples of the current epoch; as often as you like.
@@ -146,7 +150,9 @@ class SuccessAwareScheduler:
         _checks.refuse("bins", "be feasible", ids, ~self.feasible[ids])
         statistics.add(ious, ids)
 
-    def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
+    def step(
+        self, ious: Union[ArrayLike, EpochStatistics, None] = None, bins: Optional[ArrayLike] = None
+    ) -> Floats:
         """End the epoch: measure, schedule, return Q of the next one, shape (n_bins,).
 
         Parameters
@@ -166,7 +172,7 @@ class SuccessAwareScheduler:
         self._follow(self._measure(self._epoch_statistics(ious, bins)))
         return self.distribution
 
-    def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
+    def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> EpochStatistics:
         """The statistics to measure: a copy of the recorded ones, with the arguments of `step`."""
         good = ious is not None or bins is None
         _checks.require(good, "ious", "be given where bins is", None, TypeError)
@@ -193,10 +199,10 @@ class SuccessAwareScheduler:
             _checks.require(values.ndim, f"ious[{i}] without bins", "be the IoUs of a bin", part)
             self._add(statistics, values, np.full(values.shape, i))
 
-    def _measure(self, statistics: Any) -> EpochRecord:
+    def _measure(self, statistics: EpochStatistics) -> EpochRecord:
         """The record of this epoch."""
-        count = _checks.integers("count of ious", statistics.count)
-        _checks.shaped("count of ious", count, (self.n_bins,))
+        name = "count of ious"
+        count = _checks.shaped(name, _checks.integers(name, statistics.count), (self.n_bins,))
         if not count.any():
             n_invalid = statistics.n_invalid
             raise ValueError(f"ious must be recorded before step; got no IoU, {n_invalid} invalid")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Protocol
 
 import numpy as np
 
@@ -15,6 +15,18 @@ _ONE = 2**32  # an IoU of 1, quantised
 _BITS = 33  # of a quantised IoU; the bin is above them in the same integer
 _MASK = (1 << _BITS) - 1
 MAX_BINS = 2**30
+
+
+class EpochStatistics(Protocol):
+    """What `SuccessAwareScheduler.step` reads."""
+
+    n_invalid: int
+
+    @property
+    def count(self) -> Ints: ...  # noqa: D102
+    @property
+    def mean_iou(self) -> float: ...  # noqa: D102
+    def success_rate(self, threshold: float) -> Floats: ...  # noqa: D102
 
 
 class SuccessStatistics:
@@ -52,6 +64,10 @@ class SuccessStatistics:
         self._count = np.zeros(self.n_bins, dtype=np.int64)
         self._sum = 0
         self._parts: List[Ints] = []  # bin << 33 | quantised IoU
+
+    def __repr__(self) -> str:
+        samples = f"{self._count.sum()} IoUs of mean {self.mean_iou:.3g} in {self.n_bins} bins"
+        return f"<SuccessStatistics: {samples}, {self.n_invalid} invalid>"
 
     @property
     def count(self) -> Ints:
