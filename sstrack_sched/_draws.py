@@ -38,8 +38,8 @@ class Draws(Generic[Item]):
 
     def __repr__(self) -> str:
         number, epoch = self._columns()[-2:]
-        ends = [f"number {number[i]} of epoch {epoch[i]}" for i in (0, -1) if len(self)]
-        return f"<{type(self).__name__}: {' to '.join([f'{len(self)} samples', *ends])}>"
+        ends = " to ".join(f"{number[i]} of epoch {epoch[i]}" for i in (0, -1) if len(self))
+        return f"<{type(self).__name__}: {len(self)} samples, number {ends or 'none'}>"
 
     @overload
     def __getitem__(self, index: Row) -> Item: ...

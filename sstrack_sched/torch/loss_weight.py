@@ -38,8 +38,7 @@ class LossWeight(torch.nn.Module):
     def __init__(self, scheduler: Any) -> None:
         super().__init__()
         if not hasattr(scheduler, "loss_weights"):
-            name = "scheduler, without loss_weights,"
-            fixed = _checks.weights(name, scheduler, np.size(scheduler))
+            fixed = _checks.weights("scheduler", scheduler, np.size(scheduler))
             scheduler = SimpleNamespace(loss_weights=fixed)
         self._scheduler = scheduler
         self._source: Any = None
