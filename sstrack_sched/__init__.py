@@ -5,6 +5,7 @@ The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
 from typing import List
 
+from ._record import EpochRecord
 from .bins import IntervalBins
 from .expected_success import (
     expected_success,
@@ -16,7 +17,7 @@ from .items import BinnedSampler, Items
 from .loss_weights import enhancement_ratio, loss_weights, pruning_ratio, scaling_ratio
 from .random_sampler import empirical_distribution, random_sampler_distribution
 from .sampling import Coverage, IntervalSampler, Pair, Pairs
-from .scheduler import EpochRecord, SuccessAwareScheduler
+from .scheduler import SuccessAwareScheduler
 from .source import Source
 from .statistics import SuccessStatistics
 from .videos import VideoIndex

@@ -16,8 +16,6 @@ from .expected_success import expected_success, redetection_probability, samplin
 from .loss_weights import loss_weights
 from .statistics import EpochStatistics, SuccessStatistics
 
-__all__ = ["EpochRecord", "SuccessAwareScheduler"]
-
 STATE_VERSION = 2
 
 

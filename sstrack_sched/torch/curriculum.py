@@ -10,9 +10,10 @@ from typing import Any, Dict, List, Optional, TypeVar
 import numpy as np
 
 from .. import _checks
+from .._record import EpochRecord
 from .._table import schedule_table
 from .._types import Floats
-from ..scheduler import EpochRecord, SuccessAwareScheduler
+from ..scheduler import SuccessAwareScheduler
 from ..source import Source, checked_source, identity_of
 from .loss_weight import LossWeight
 from .processes import check_place, gather_agreeing, gather_objects, group_place
