@@ -77,7 +77,7 @@ def test_user_script_has_no_type_error_and_concrete_types(tmp_path):
     assert len(found) == len(REVEALED), done.stdout
     for (expression, words), revealed in zip(REVEALED.items(), found):
         parts = set(re.findall(r"\w+(?:\.\w+)*", revealed))
-        for word in words.split():
+        for word in re.findall(r"[\w.]+", words):
             good = any(part == word or part.endswith(f".{word}") for part in parts)
             good = good or any(part.startswith(f"{word}.") for part in parts)
             assert good, (expression, words, revealed)
