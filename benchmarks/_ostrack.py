@@ -1,4 +1,4 @@
-"""OSTrack's own TrackingSampler, from an unmodified checkout, without its data and pictures."""
+"""OSTrack's own TrackingSampler from an unmodified checkout, without its data and images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 class Annotations:
-    """Stands in for a dataset of OSTrack: what its sampler asks for, and no pictures."""
+    """Replacement of an OSTrack dataset: the annotations that its sampler needs, without images."""
 
     def __init__(self, lengths, visible):
         masks = np.split(visible.astype(np.uint8), np.cumsum(lengths)[:-1])
@@ -33,17 +33,17 @@ class Annotations:
 
 
 def accept(data):
-    """Stands in for OSTrack's cropping."""
+    """Replace OSTrack's cropping."""
     data["valid"] = True
     return data
 
 
 def load_tracking_sampler(checkout):
-    """OSTrack's class, as it stands in a checkout, which stays as it is."""
+    """Load OSTrack's class from an unmodified checkout."""
     path = checkout / "lib" / "train" / "data" / "sampler.py"
     if not path.is_file():
         raise FileNotFoundError(f"--ostrack must be a checkout of OSTrack; got no {path}")
-    # Alone, for the package around it needs readers of pictures and an old PyTorch.
+    # Load the file alone: its package needs image readers and an old PyTorch.
     spec = importlib.util.spec_from_file_location("ostrack_sampler", path)
     module = importlib.util.module_from_spec(spec)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True

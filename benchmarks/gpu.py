@@ -1,13 +1,13 @@
-"""Everything that needs a CUDA device, in one run: tests, cost of a step, study of the tracker.
+"""Run all measurements that need a CUDA device: tests, cost of a step, study of the tracker.
 
     python benchmarks/gpu.py --photos FOLDER [--out DIR] [--budget 540] [--page docs/evidence.md]
 
-Each stage writes what it has to DIR/gpu.json, and none goes on past the budget (seconds). The same
-command again does the stages that are not there; rows of the study that are done stay.
-``--quick --device cpu`` is a check on any machine: a minute or two, not a result.
+Each stage writes its results to DIR/gpu.json, and none continues past the budget (seconds).
+Running the command again runs the missing stages and keeps completed rows of the study. ``--quick
+--device cpu`` is a check of one or two minutes on any machine, not a result.
 
-``--pack FILE`` only writes a tar of what a machine without this repository needs, photographs and
-first weights of the backbone among it. There, in the folder where it was unpacked:
+``--pack FILE`` only writes a tar for a machine without this repository, with the project, the
+photographs and the initial weights of the backbone. Unpack it there and run
 
     python benchmarks/gpu.py --photos photos --imagenet lite0.pt
 """
@@ -30,7 +30,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # where the examples are
+sys.path.insert(0, str(ROOT))  # for the examples
 RESULTS = "gpu.json"
 STAGES = {
     "tests": "tests that need CUDA: no synchronisation in a step, float16, NCCL with one process",
@@ -50,7 +50,7 @@ MODELS = {"lite": "--frozen-stages 5 --keep-features", "vit_tiny": "--amp"}
 # The comparison that matters first, then the others and more seeds, as far as the time goes.
 PLAN = ("--modes random weighted --seeds 1", "--seeds 10")
 QUICK_PLAN = ("--modes random weighted --seeds 1",)
-SHARE = {"lite": 0.5}  # of the time that is left; the last one has all of it
+SHARE = {"lite": 0.5}  # of the remaining time; the last model has all of it
 OVERHEAD = 90  # seconds at most
 SPARE = 25  # seconds for the tables of a study
 GRACE = 10  # seconds from Ctrl-C to the end
@@ -59,7 +59,7 @@ MAX_PACKED = 64 * 2**20  # bytes
 
 
 class Run:
-    """The results file, and the time that is left."""
+    """Results file and remaining time."""
 
     def __init__(self, options):
         self.options, self.end = options, time.monotonic() + options.budget
@@ -80,7 +80,7 @@ class Run:
         self.file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     def call(self, arguments, seconds=None):
-        """Run a command in the time left or less, then stop it as Ctrl-C does; was it done?"""
+        """Run a command within the time limit or stop it as Ctrl-C does; return if it completed."""
         limit = self.left if seconds is None else min(seconds, self.left)
         process = subprocess.Popen([sys.executable, *map(str, arguments)], cwd=ROOT)
         try:
@@ -96,7 +96,7 @@ class Run:
 
 
 def run_tests(run):
-    """Numbers of tests that passed, failed and were skipped."""
+    """Run the tests; return the numbers of passed, failed and skipped ones."""
     report = run.options.out / "tests.xml"
     report.unlink(missing_ok=True)
     run.call(["-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"])
@@ -108,7 +108,7 @@ def run_tests(run):
 
 
 def run_overhead(run):
-    """Figures of overhead.py on the device."""
+    """Run overhead.py on the device and return its figures."""
     figures = run.options.out / "overhead.json"
     quick = ["--quick"] if run.options.quick else []
     device = ["--device", run.options.device]
@@ -117,7 +117,7 @@ def run_overhead(run):
 
 
 def run_study(run, model):
-    """Results of the rows that were done in time; None if no seed has all rows."""
+    """Run the study; return the rows completed in time, or None if no seed has all rows."""
     options = run.options
     out = options.out / f"study-{model}"
     results = out / "results.json"
@@ -137,12 +137,12 @@ def run_study(run, model):
         return None
     found = json.loads(results.read_text("utf-8"))
     found["made_with"]["command"] = "python benchmarks/gpu.py"
-    found["made_with"]["settings"]["data"] = ["photos:PHOTOS"]  # no place of this machine
+    found["made_with"]["settings"]["data"] = ["photos:PHOTOS"]  # no path of this machine
     return found
 
 
 def table(stages):
-    """The page's table; a stage without a result was not run."""
+    """Make the table of the page; stages without a result were not run."""
     lines = ["| stage | result |", "| --- | --- |"]
     for name, meaning in STAGES.items():
         lines.append(f"| {meaning} | {said(name, stages.get(name))} |")
@@ -165,18 +165,18 @@ def said(name, found):
 
 
 def difference(found):
-    """Mean success of `weighted` less that of `random`, with its interval."""
+    """Return the difference in mean success of `weighted` and `random`, with its interval."""
     return found["held_out"]["composited clips"]["less"]["weighted - random"]["mean"]
 
 
 def with_table(text, stages):
-    """A page with the table between its markers."""
+    """Insert the table into a page, between its markers."""
     pattern = r"(<!-- table gpu -->\n).*?(<!-- end of table -->)"
     return re.sub(pattern, lambda m: f"{m[1]}{table(stages)}\n{m[2]}", text, flags=re.DOTALL)
 
 
 def pack(file, photos):
-    """Write a tar of the project, photographs and weights; an error where it is too large."""
+    """Write a tar of the project, photographs and weights; raise an error if it is too large."""
 
     def kept(info):
         return None if "__pycache__" in info.name or info.name.endswith(".pt") else info
@@ -193,7 +193,7 @@ def pack(file, photos):
 
 
 def first_weights(file):
-    """A file with those ImageNet weights that `lite` takes: the first layers, in order."""
+    """Write a file with the ImageNet weights that `lite` uses: the first layers, in order."""
     from examples.tracker.models.lite import EfficientNetLite0, SameConv2d, imagenet_weights
 
     layers = sum(isinstance(module, SameConv2d) for module in EfficientNetLite0().modules())
@@ -205,13 +205,13 @@ def first_weights(file):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--photos", type=Path, required=True, help="folder of photographs to composite clips of")
+    add("--photos", type=Path, required=True, help="folder of photographs for composited clips")
     add("--out", type=Path, default=Path("runs/gpu"), help="folder of results")
-    add("--budget", type=float, default=540, help="seconds")
-    add("--device", default="cuda", help="where to train")
-    add("--imagenet", default="imagenet", help="file of first weights of `lite`, if not installed")
-    add("--quick", action="store_true", help="small sizes: a check, not a result")
-    add("--page", type=Path, help="write the table into this page, too")
+    add("--budget", type=float, default=540, help="time limit in seconds")
+    add("--device", default="cuda", help="device for training")
+    add("--imagenet", default="imagenet", help="file of initial `lite` weights, if not installed")
+    add("--quick", action="store_true", help="small sizes, as a check")
+    add("--page", type=Path, help="docs page to write the table into")
     add("--pack", type=Path, metavar="FILE", help="only write a tar for another machine")
     options = parser.parse_args()
     if options.pack:

@@ -1,11 +1,10 @@
-"""Cost and exactness of the gradient of the expected success, from 8 bins to 10^6.
+"""Cost and accuracy of the gradient of the expected success, from 8 to 10^6 bins.
 
-Two peers in the same run: torch autograd over the chain recurrence, a Python loop over the bins as
-one would write it (unbound once, for indexing bin by bin costs O(r^2) in its backward pass), and
-central finite differences, all points of a block evaluated in one batch. Each stops at the r beyond
-which it takes more than some seconds. Up to 100 bins all three are compared with the exact gradient
-in rational numbers.
-The methods take turns.
+The two peers run in turns with it. One is torch autograd over the chain recurrence, in a Python
+loop over the bins (unbound once, because indexing bin by bin costs O(r^2) in its backward pass).
+The other is central finite differences, with all points of a block in one batch. Each peer stops
+at the r beyond which it takes more than some seconds. Up to 100 bins all three are compared with
+the exact gradient in rational numbers.
 
     python benchmarks/gradient.py [--quick] [--json FILE]
 """
@@ -37,12 +36,12 @@ QUICK_LARGEST = {"ours": 10**3, "autograd": 20, "differences": 20, "exact": 20}
 
 
 def ours(p):
-    """The library's gradient."""
+    """Compute the library's gradient."""
     return expected_success_gradient(p, REDETECTION)
 
 
 def autograd(p):
-    """Gradient by torch, through a loop over the bins."""
+    """Compute the gradient with torch, in a loop over the bins."""
     leaf = torch.tensor(p, requires_grad=True)
     success, total = 1.0, 0.0
     for p_i in leaf.unbind():
@@ -53,7 +52,7 @@ def autograd(p):
 
 
 def differences(p):
-    """Gradient by central finite differences, 2 r evaluations of the expected success."""
+    """Compute central finite differences, with 2 r evaluations of the expected success."""
     gradient = np.empty_like(p)
     size = -(-BLOCK // len(p))
     for start in range(0, len(p), size):
@@ -70,7 +69,7 @@ METHODS = {"ours": ours, "autograd": autograd, "differences": differences}
 
 
 def exact(p):
-    """Exact gradient: S is linear in each p_i, so dS/dp_i = S(p_i = 1) - S(p_i = 0)."""
+    """Compute the exact gradient: S is linear in each p_i, so dS/dp_i = S(p_i = 1) - S(p_i = 0)."""
     rates, d = [Fraction(x) for x in p.tolist()], Fraction(REDETECTION)
 
     def summed(i, value):
@@ -84,12 +83,12 @@ def exact(p):
 
 
 def error(gradient, truth):
-    """Largest relative error."""
+    """Return the largest relative error."""
     return float(max(abs(Fraction(g) / t - 1) for g, t in zip(gradient.tolist(), truth)))
 
 
 def turn(method, p):
-    """Gradient and seconds of the fastest call in a turn of 20 ms, at least one call."""
+    """Return gradient and seconds of the fastest call in a turn of 20 ms, at least one call."""
     seconds, started = [], time.perf_counter()
     while not seconds or time.perf_counter() - started < 0.02:
         start = time.perf_counter()
@@ -99,7 +98,7 @@ def turn(method, p):
 
 
 def measure(n_bins, largest):
-    """Milliseconds and errors by method; seven turns each, fewer for one that takes seconds."""
+    """Measure time (ms) and errors by method, in seven turns or fewer for slow methods."""
     p = np.random.default_rng(n_bins).uniform(0.05, 0.95, n_bins)
     methods = [name for name in METHODS if n_bins <= largest[name]]
     seconds = {name: [] for name in methods}
@@ -120,7 +119,7 @@ def measure(n_bins, largest):
 
 
 def formatted(row):
-    """One line of the table; "-" for what was not run."""
+    """Format one line of the table; "-" if not run."""
     cells = [f"{row['n_bins']:>8}"]
     for name in METHODS:
         ms, ratio = row["ms"].get(name), row["ratio"].get(name)
@@ -134,10 +133,10 @@ def formatted(row):
 
 
 def main():
-    """Measure, print the table, write JSON."""
+    """Measure, print the table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
 
     torch.set_num_threads(1)

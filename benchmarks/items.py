@@ -1,7 +1,7 @@
-"""Items per second of `BinnedSampler`, against torch's `WeightedRandomSampler`.
+"""Items per second of `BinnedSampler` and of torch's `WeightedRandomSampler`.
 
-Both draw with replacement, one thread, taking turns, fastest of five. The peer draws items by
-weight, without bins. python benchmarks/items.py [--quick] [--json PATH]
+Both draw with replacement in one thread, in turns; the result is the fastest of five. The peer
+draws items by weight, without bins. python benchmarks/items.py [--quick] [--json PATH]
 """
 
 import argparse
@@ -21,14 +21,14 @@ N_BINS, N_DRAWS, N_ROUNDS = 7, 1_000_000, 5
 
 
 def timed(function):
-    """Result and seconds."""
+    """Return result and seconds of a call."""
     start = time.perf_counter()
     result = function()
     return result, time.perf_counter() - start
 
 
 def measure(n_items, weighted, n_draws):
-    """One row of the table."""
+    """Measure one row of the table."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     bins = rng.integers(0, N_BINS, n_items, dtype=np.uint8)
@@ -37,7 +37,7 @@ def measure(n_items, weighted, n_draws):
     source, build = timed(lambda: BinnedSampler(bins, weight=weight))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     peer = None
-    if n_items < 2**24:  # torch.multinomial takes no more
+    if n_items < 2**24:  # limit of torch.multinomial
         known = torch.ones(n_items) if weight is None else torch.from_numpy(weight)
         peer = WeightedRandomSampler(known, n_draws)
     q = np.full(N_BINS, 1 / N_BINS)
@@ -59,7 +59,7 @@ def measure(n_items, weighted, n_draws):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--json", help="write the rows here, too")
+    parser.add_argument("--json", help="JSON file for the results")
     args = parser.parse_args()
     sizes = (1_000, 10_000) if args.quick else (10**5, 10**6, 10**7, 10**8)
     n_draws = 10_000 if args.quick else N_DRAWS
@@ -67,7 +67,7 @@ def main():
     rows = []
     for n_items in sizes:
         for weighted in (False, True):
-            with get_context("spawn").Pool(1) as pool:  # a process of its own, for its peak memory
+            with get_context("spawn").Pool(1) as pool:  # separate process for its peak memory
                 row = pool.apply(measure, (n_items, weighted, n_draws))
             rows.append(row)
             peer = row["torch_per_second"]

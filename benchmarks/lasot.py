@@ -1,14 +1,14 @@
 """Time of the set-up and of an epoch of pairs at the size of LaSOT's training set.
 
-Index, q^R of the three schemes and eligibility tables once per run, then 60,000 pairs (one epoch of
-OSTrack). The peer, in the same run, is the selection that the lineage of PyTracking, STARK and
-OSTrack does for each pair: list the visible frames, draw a template, list the visible frames in its
-window, draw a search frame. Written here from its description, without file access.
+Index, q^R of the three schemes and eligibility tables are computed once per run, then 60,000
+pairs, an epoch of OSTrack. The peer, in the same run, is the selection of PyTracking, STARK and
+OSTrack for each pair: list the visible frames, draw a template, list the visible frames in its
+window, draw a search frame. It is implemented here from its description, without file access.
 
     python benchmarks/lasot.py [--annotations lasot_train.npz] [--json FILE]
 
-The annotations hold `lengths` (n,) and `absent`, the packed absence flags of all frames. Without
-them lengths and absences of the same size are made up, and the output says so.
+The annotations contain `lengths` (n,) and `absent`, the packed absence flags of all frames.
+Without a file, lengths and absences of the same size are simulated, and the output notes it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCHEMES = ("forward", "symmetric", "causal")
 
 
 def read_annotations(path):
-    """Lengths (n,) and visible (n_frames,) of a file, or made up at LaSOT's size."""
+    """Read lengths (n,) and visible (n_frames,) of a file, or simulate LaSOT's."""
     if path is not None:
         with np.load(path) as data:
             lengths = data["lengths"].astype(np.int64)
@@ -45,13 +45,13 @@ def read_annotations(path):
         return lengths, ~absent
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.lognormal(7.65, 0.6, 1120), 1000, 11397).astype(np.int64)
-    absent = rng.random(lengths.sum()) < 0.001  # each begins an absence of 40 frames
+    absent = rng.random(lengths.sum()) < 0.001  # starts of absences of 40 frames
     absent = np.convolve(absent, np.ones(40), mode="same") > 0
     return lengths, ~absent
 
 
 def timed(function):
-    """Result and seconds of the fastest of three calls."""
+    """Return result and seconds of the fastest of three calls."""
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
@@ -61,7 +61,7 @@ def timed(function):
 
 
 def lineage_pair(visible, rng):
-    """Interval of one pair as the lineage draws it (forward, window [t, t + M))."""
+    """Draw the interval of a pair as the peer does (forward, window [t, t + M))."""
     mask = rng.choice(visible)
     template = rng.choice([i for i in range(len(mask)) if mask[i]])
     window = range(template, min(template + int(BINS.upper[-1]), len(mask)))
@@ -69,7 +69,7 @@ def lineage_pair(visible, rng):
 
 
 def measure(lengths, visible):
-    """Seconds and distributions, by name."""
+    """Measure times; return seconds and distributions by name."""
     rows, q = {}, {}
     videos, rows["index"] = timed(lambda: VideoIndex(lengths, visible))
     for scheme in SCHEMES:
@@ -82,7 +82,7 @@ def measure(lengths, visible):
 
 
 def measure_peer(lengths, visible):
-    """Seconds for N_PEER_PAIRS pairs, and the bins that they fall in."""
+    """Return the seconds for N_PEER_PAIRS pairs, and their bins."""
     masks = np.split(visible, np.cumsum(lengths)[:-1])
     rng = random.Random(0)
     start = time.perf_counter()
@@ -92,14 +92,14 @@ def measure_peer(lengths, visible):
 
 
 def main():
-    """Measure, print the table, write JSON."""
+    """Measure, print the table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--annotations", type=Path, help="LaSOT lengths and absences (.npz)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
 
     lengths, visible = read_annotations(options.annotations)
-    source = "made up" if options.annotations is None else options.annotations.name
+    source = "simulated" if options.annotations is None else options.annotations.name
     print(
         f"{len(lengths)} videos, {lengths.sum()} frames, {visible.mean():.1%} visible ({source})\n"
     )

@@ -1,12 +1,12 @@
-"""Is the loader the bottleneck? Where the time of a training pair goes, and pairs per second.
+"""Time of each part of loading a training pair, and pairs per second with and without training.
 
-Parts are timed in one process, a pair at a time: reading and decoding its two pictures, cutting its
-two crops, changing them as training does; then a batch at a time: putting it together, moving it to
-the device, the training step. Below, the loader alone and a whole training are timed with 0, 1, 2
-workers: where the second figure is well under the first, pictures do not limit training.
+The parts are timed in one process. Per pair: reading and decoding two images, cutting two crops,
+augmentation. Per batch: collating, moving to the device, the training step. Then the loader alone
+and complete training are timed with 0, 1 and 2 workers. If training is much slower than the loader
+alone, loading does not limit it.
 
-Without ``--data``, pictures are JPEG files of ``--size`` with as much detail as photographs have.
-Nothing is kept between pairs (``--memory 0``), as in a data set that is much larger than memory.
+Without ``--data``, the images are JPEG files of ``--size`` with as much detail as photographs.
+Nothing is kept between pairs (``--memory 0``), as for a data set much larger than memory.
 
     python benchmarks/loader.py [--data FOLDER] [--device cuda] [--quick] [--json FILE]
 """
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, default_collate
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 
 from examples.tracker.data.augment import Change, draw_change, pair_generator
 from examples.tracker.data.crops import crop_pair
@@ -43,7 +43,7 @@ COLLATE, MOVE, STEP = "put a batch together", "move to the device", "training st
 
 
 def picture_files(folder, width, height, n_videos=4, n_frames=60):
-    """Sequences of JPEG files of a photograph that moves."""
+    """Make sequences of JPEG files of a moving photograph."""
     sequences = []
     for video in range(n_videos):
         scene = cv2.resize(load(SHIPPED + "astronaut"), (width + n_frames, height + n_frames))
@@ -59,7 +59,7 @@ def picture_files(folder, width, height, n_videos=4, n_frames=60):
 
 
 class Clock:
-    """Seconds that each part took, each time."""
+    """Seconds of each call of each part."""
 
     def __init__(self, device):
         self.device, self.seconds = torch.device(device), {}
@@ -77,7 +77,7 @@ class Clock:
 
 
 def parts(trainer, n_batches):
-    """Microseconds a pair of each part: medians, for another program's turn is no part of it."""
+    """Measure microseconds per pair of each part; medians exclude other programs' turns."""
     clock, config, dataset = Clock(trainer.config.device), trainer.config, trainer.dataset
     store = dataset.store
     pairs = iter(trainer.curriculum.sampler)
@@ -111,7 +111,7 @@ def to_device(batch, device):
 
 
 def rate(trainer, workers, n_batches, *, train):
-    """Pairs a second of the loader alone, or of training with it; the first batch not counted."""
+    """Measure pairs per second of the loader alone, or of training; skip the first batch."""
     size = trainer.config.batch_size
     loader = DataLoader(
         trainer.dataset,
@@ -134,7 +134,7 @@ def rate(trainer, workers, n_batches, *, train):
 
 
 def measure(config, sequences, n_batches):
-    """All figures."""
+    """Measure all figures."""
     store = FrameStore(sequences, int(config.memory * GIB))
 
     def fresh():
@@ -162,16 +162,16 @@ def show(figures):
 
 
 def main():
-    """Measure, print the tables, write JSON."""
+    """Measure, print the tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", action="append", help="as examples.tracker.train takes it")
-    parser.add_argument("--size", nargs=2, type=int, default=(640, 480), help="of made pictures")
-    parser.add_argument("--memory", type=float, default=0.0, help="GiB of decoded pictures to keep")
+    parser.add_argument("--data", action="append", help="data as for examples.tracker.train")
+    parser.add_argument("--size", nargs=2, type=int, default=(640, 480), help="size of made images")
+    parser.add_argument("--memory", type=float, default=0.0, help="GiB of decoded images to keep")
     parser.add_argument("--model", default="conv_small")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as a check")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
 
     n_batches = 2 if options.quick else 20

@@ -1,12 +1,12 @@
-"""Size of ViT-Tiny as a tracker: parameters and MACs, counted as OSTrack counts.
+"""Size of ViT-Tiny as a tracker: parameters and MACs, counted as in OSTrack.
 
-Counted is ``vit_tiny`` of ``examples/tracker``; and, given a checkout of OSTrack, the network that
-it builds where ``examples/ostrack/train.py --backbone vit_tiny`` trains it. Both at the sizes of
-OSTrack's configs, without and with candidate elimination, by thop, as OSTrack's own
-``tracking/profile_model.py`` does. The peer is what the paper states.
+The script counts ``vit_tiny`` of ``examples/tracker`` and, given a checkout of OSTrack, the
+network that ``examples/ostrack/train.py --backbone vit_tiny`` trains. Both have the sizes of
+OSTrack's configs, without and with candidate elimination, and are counted by thop, as in OSTrack's
+``tracking/profile_model.py``. They are compared with the numbers in the paper.
 
-thop sees layers only. It leaves out parameters that belong to none, such as position embeddings,
-and the two matrix products of attention; a second pair of columns has them.
+thop counts layers only. It omits parameters outside layers, such as position embeddings, and the
+two matrix products of attention; a second pair of columns includes them.
 
     python benchmarks/model_size.py [--checkout OSTRACK] [--json FILE]
 """
@@ -21,7 +21,7 @@ import platform
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 
 from examples.lineage import modern
 from examples.lineage.checkout import SetupError, check_checkout, open_checkout
@@ -38,7 +38,7 @@ NEEDS = "pip install thop easydict pyyaml torchvision && pip install --no-deps t
 
 
 def prepare(checkout):
-    """Make the checkout importable, with ViT-Tiny for its backbone."""
+    """Make the checkout importable, with ViT-Tiny as its backbone."""
     from examples.ostrack import backbone
     from examples.ostrack.train import OSTRACK
 
@@ -50,7 +50,7 @@ def prepare(checkout):
 
 
 def build(checkout, config):
-    """The network of a config, and one template and search image of its sizes."""
+    """Build the network of a config, and one template and search image of its sizes."""
     import torch
 
     settings = importlib.reload(importlib.import_module("lib.config.ostrack.config"))
@@ -62,7 +62,7 @@ def build(checkout, config):
 
 
 def all_macs(network, images):
-    """Multiplications in all matrix products and convolutions; None before torch 2.3."""
+    """Count multiplications in all matrix products and convolutions; None before torch 2.3."""
     import torch
 
     try:
@@ -71,14 +71,14 @@ def all_macs(network, images):
     except ImportError:
         return None
     counter = FlopCounterMode(display=False)
-    # The counter does not know the CPU's fused attention; as plain products it sees it.
+    # The counter misses the CPU's fused attention, so use plain matrix products.
     with counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
         network(*images)
     return counter.get_total_flops() / 2
 
 
 def measure(network, images):
-    """Parameters and MACs of a network: by thop, and of everything."""
+    """Count parameters and MACs of a network, by thop and in total."""
     from thop import profile
 
     row = {"all_parameters": sum(parameter.numel() for parameter in network.parameters())}
@@ -88,11 +88,11 @@ def measure(network, images):
 
 
 def measure_ours():
-    """A row for each keep ratio; none before torch 2.0, which the tracker needs."""
+    """Return a row for each keep ratio; none before torch 2.0, which the tracker needs."""
     import torch
 
     if not hasattr(torch.nn.functional, "scaled_dot_product_attention"):
-        print(f"{OURS} needs torch 2.0; it is left out", file=sys.stderr)
+        print(f"{OURS} needs torch 2.0 and is skipped", file=sys.stderr)
         return []
     from examples.tracker.models import build_model
 
@@ -106,7 +106,7 @@ def measure_ours():
 
 
 def measure_theirs(checkout):
-    """A row for each of OSTrack's configs."""
+    """Return a row for each of OSTrack's configs."""
     prepare(checkout)
     return [
         {"network": THEIRS, "name": name, "config": config, **measure(*build(checkout, config))}
@@ -115,7 +115,7 @@ def measure_theirs(checkout):
 
 
 def formatted(name, values, digits=2):
-    """One line of the table: millions and billions by turns, "-" for what is not known."""
+    """Format one line of the table, in millions and billions in turn; "-" if unknown."""
     cells = [f"{name:<40}"]
     for value, scale, unit in zip(values, (1e6, 1e9, 1e6, 1e9), "MGMG"):
         cells.append(f"{'-':>14}" if value is None else f"{value / scale:>12.{digits}f} {unit}")
@@ -123,14 +123,14 @@ def formatted(name, values, digits=2):
 
 
 def main():
-    """Build, count, print the table, write JSON."""
+    """Build, count, print the table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkout", type=Path, metavar="DIR", help=f"git clone {REPOSITORY}")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the checkout has to say
+        with contextlib.redirect_stdout(sys.stderr):  # output of the checkout
             checkout = options.checkout and options.checkout.expanduser().resolve()
             theirs = measure_theirs(checkout) if checkout else []
             rows = measure_ours() + theirs

@@ -1,15 +1,15 @@
-"""Cost of the library in a real training step: the tracker of ``examples/tracker``, demo's size.
+"""Cost of the library in a training step of ``examples/tracker`` at the demo's size.
 
-Each part is timed in every step: drawing the pairs (all that the sampler's iterator does), the loss
-weights (and, measured apart, what they add to the backward pass), the recorder, and the
-epoch's `step()`, spread over its steps. Their sum over the time of a step is the figure to trust.
-The same training without any of it takes turns with ours, step by step: pairs drawn beforehand in
-the order of torch's RandomSampler, no recorder, no weights. Steps differ from each other by far
-more than the parts cost, so that difference, a median, comes with its standard error.
+Each part is timed in every step: drawing the pairs (the complete sampler iterator), the loss
+weights (and, separately, their cost in the backward pass), the recorder, and the epoch's `step()`,
+divided by its steps. The sum of the parts relative to the time of a step is the reliable figure.
+The peer is the same training without the library, step by step in turns: pairs drawn beforehand in
+the order of torch's RandomSampler, no recorder, no weights. Steps vary much more than the parts
+cost, so the median difference has a standard error.
 
-Frames are rendered before, so that no step pays for it. The first epoch is not counted. Memory:
-what the recorder holds a sample (growth of the process, on Linux), and what index, sampler and a
-running iterator hold.
+Frames are rendered in advance and the first epoch is not counted. Memory is measured for the
+recorder, per sample (growth of the process, on Linux), and for index, sampler and running
+iterator.
 
     python benchmarks/overhead.py [--quick] [--device cuda] [--json FILE]
 """
@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, RandomSampler
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.sequences import video_index
@@ -55,7 +55,7 @@ class Clock:
         self.seconds = dict.fromkeys((SAMPLER, WEIGHTS, RECORDER, STEP), 0.0)
 
     def timed(self, part, function):
-        """The function, its calls timed."""
+        """Wrap a function so that its calls are timed."""
 
         def call(*values):
             start = time.perf_counter()
@@ -68,7 +68,7 @@ class Clock:
 
 
 class TimedBatches:
-    """Batches of a sampler's pairs; all that the sampler's iterator does is timed."""
+    """Batches of a sampler's pairs, which times the sampler's iterator."""
 
     def __init__(self, sampler, batch_size, clock):
         self.sampler, self.batch_size = sampler, batch_size
@@ -85,7 +85,7 @@ class TimedBatches:
 
 
 class FixedPairs:
-    """A dataset of pairs drawn beforehand."""
+    """Dataset of pairs drawn in advance."""
 
     def __init__(self, dataset, pairs):
         self.dataset, self.pairs = dataset, list(pairs)
@@ -98,7 +98,7 @@ class FixedPairs:
 
 
 def steps(trainer, loader, end_epoch):
-    """Train for ever; yields the seconds of each step, the epoch's end in the last one."""
+    """Train for ever and yield the seconds of each step; the last one includes the epoch's end."""
     trainer.model.train()
     while True:
         start = time.perf_counter()
@@ -113,7 +113,7 @@ def steps(trainer, loader, end_epoch):
 
 
 def our_steps(config, store, clock):
-    """Steps of the example's own training, its parts timed."""
+    """Run the example's own training, with its parts timed."""
     trainer = Trainer(replace(config, mode="weighted"), store)
     curriculum = trainer.curriculum
     curriculum.weigh = clock.timed(WEIGHTS, curriculum.weigh)
@@ -124,7 +124,7 @@ def our_steps(config, store, clock):
 
 
 def plain_steps(config, store):
-    """Steps of the same training with nothing of the library in the loop."""
+    """Run the same training without the library."""
     trainer = Trainer(replace(config, mode="random"), store)  # losses are not weighed
     curriculum = trainer.curriculum
     curriculum.record = lambda *_: None
@@ -136,7 +136,7 @@ def plain_steps(config, store):
 
 
 def backward_seconds(batch_size):
-    """Cost of the loss weights in the backward pass: medians with and without, taking turns."""
+    """Measure the backward cost of loss weights: medians with and without, in turns."""
     weigh = LossWeight([1.0, 2.0])
     bins = torch.arange(batch_size) % 2
     losses = torch.rand(batch_size, requires_grad=True)
@@ -151,7 +151,7 @@ def backward_seconds(batch_size):
 
 
 def measure_time(config, store):
-    """Seconds per step: ours and the peer's, shape (n_steps, 2), and the mean of each part."""
+    """Measure seconds per step of ours and the peer, (n_steps, 2), and the mean of each part."""
     clock = Clock()
     both = our_steps(config, store, clock), plain_steps(config, store)
     seconds = np.empty((config.epochs * config.steps_per_epoch, 2))
@@ -167,14 +167,14 @@ def measure_time(config, store):
 
 
 def median_difference(seconds):
-    """Ours less the peer's, median of the steps, and its standard error by bootstrap."""
+    """Return the median difference to the peer and its bootstrap standard error."""
     difference = seconds[:, 0] - seconds[:, 1]
     drawn = np.random.default_rng(0).choice(difference, (1000, len(difference)))
     return float(np.median(difference)), float(np.median(drawn, axis=1).std())
 
 
 def resident_bytes():
-    """Memory of this process; None where the system does not tell."""
+    """Return the memory of this process; None if the system does not provide it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None
@@ -182,7 +182,7 @@ def resident_bytes():
 
 
 def recorder_bytes(batch_size, n_samples):
-    """Bytes that recording holds per sample."""
+    """Measure the bytes that recording needs per sample."""
     source = BinnedSampler(torch.arange(7).numpy())
     recorder, bins = Curriculum(source, 1, n_samples + batch_size), torch.arange(batch_size) % 7
     before = resident_bytes()
@@ -192,7 +192,7 @@ def recorder_bytes(batch_size, n_samples):
 
 
 def sampler_bytes(sequences, config):
-    """Bytes held by index, sampler and an iterator that has drawn, and the most on the way."""
+    """Measure the bytes of index, sampler and a used iterator, and their peak."""
     bins = IntervalBins(config.max_interval, config.spacing)
     scheduler = SuccessAwareScheduler(len(bins), config.epochs)
     tracemalloc.start()
@@ -224,11 +224,11 @@ def show(figures):
 
 
 def main():
-    """Measure, print the tables, write JSON."""
+    """Measure, print the tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
-    parser.add_argument("--device", default="cpu", help="where the tracker is trained")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as a check")
+    parser.add_argument("--device", default="cpu", help="device for training")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
 
     config = TrainConfig(**QUICK) if options.quick else TrainConfig()

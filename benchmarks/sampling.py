@@ -1,18 +1,18 @@
-"""Pairs per second on one core against the number of videos, with and without visibility masks.
+"""Pairs per second on one core by number of videos, with and without visibility masks.
 
-Videos are made up at the sizes of LaSOT, TrackingNet and GOT-10k, then more of the same mixture up
-to 10^7. Batches of 60,000 pairs (an epoch of OSTrack), every bin as likely, from an index and
-tables opened from disk; weights uniform, one per dataset, or each video its own. The peer, in the
-same run and taking turns, is torch's WeightedRandomSampler over the same videos and weights. It
-draws a video only, no bin and no frames, and refuses more than 2^24 videos.
+Videos are simulated at the sizes of LaSOT, TrackingNet and GOT-10k, then more of the same mixture
+up to 10^7. Batches have 60,000 pairs (an epoch of OSTrack) with equally likely bins, from an index
+and tables opened from disk; weights are uniform, one per dataset, or one per video. The peer, in
+the same run and in turns, is torch's WeightedRandomSampler over the same videos and weights. It
+draws only a video, without bin and frames, and refuses more than 2^24 videos.
 
 "build" computes and saves index and tables; "open" maps files that were just written.
 
-With a checkout of OSTrack (``--ostrack``, or OSTRACK_ROOT in the environment), its own
-TrackingSampler is another peer, unmodified, on the lengths and absences of LaSOT's training set
-(``--annotations``, as lasot.py takes them). Only its choice of video and frames is timed: a
-stand-in for its dataset holds the annotations in memory and reads no files. The bins are drawn by
-q^R of the same scheme there.
+With a checkout of OSTrack (``--ostrack``, or OSTRACK_ROOT in the environment), its unmodified
+TrackingSampler is another peer, on the lengths and absences of LaSOT's training set
+(``--annotations``, as in lasot.py). Only its choice of video and frames is timed: a replacement of
+its dataset keeps the annotations in memory and reads no files. The bins are drawn by q^R of the
+same scheme there.
 
     python benchmarks/sampling.py [--quick] [--json FILE] [--ostrack DIR] [--annotations FILE]
 """
@@ -69,7 +69,7 @@ COLUMNS = {  # title, width, format
 
 
 def made_up(n_videos, masks):
-    """Lengths, visible and own weights of each dataset, in proportion to the real sizes."""
+    """Simulate lengths, visibility and weights per video, in proportion to the real sizes."""
     rng = np.random.default_rng(0)
     counts, means = np.array(list(DATASETS.values())).T
     ends = np.round(counts.cumsum() * (n_videos / N_VIDEOS)).astype(int)
@@ -78,14 +78,14 @@ def made_up(n_videos, masks):
         lengths = np.maximum(mean * rng.lognormal(-0.08, 0.4, n), 30).astype(np.int64)
         visible = None
         if masks:
-            absent = rng.random(lengths.sum()) < 0.001  # each begins an absence of 40 frames
+            absent = rng.random(lengths.sum()) < 0.001  # starts of absences of 40 frames
             visible = np.convolve(absent, np.ones(40), mode="same") == 0
         parts.append((lengths, visible, rng.uniform(0.5, 1.5, n)))
     return parts
 
 
 def build(parts, weights, path):
-    """Index and eligibility tables, computed and saved."""
+    """Compute and save index and eligibility tables."""
     indices = [
         VideoIndex(lengths, visible, weight=own if weights == "own" else None)
         for lengths, visible, own in parts
@@ -97,25 +97,25 @@ def build(parts, weights, path):
 
 
 def timed(function):
-    """Result and seconds."""
+    """Return result and seconds of a call."""
     start = time.perf_counter()
     result = function()
     return result, time.perf_counter() - start
 
 
 def fastest(*functions, n_rounds=3):
-    """Results and seconds of the fastest call of each function; the functions take turns."""
+    """Return results and seconds of the fastest call of each function, called in turns."""
     rounds = [[timed(function) for function in functions] for _ in range(n_rounds)]
     return [min(calls, key=lambda call: call[1]) for calls in zip(*rounds)]
 
 
 def megabytes(paths):
-    """Size of files."""
+    """Return the size of files."""
     return sum(path.stat().st_size for path in paths) / 1e6
 
 
 def measure(n_videos, masks, weights, n_pairs):
-    """One row of the table."""
+    """Measure one row of the table."""
     parts = made_up(n_videos, masks)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "index")
@@ -126,7 +126,7 @@ def measure(n_videos, masks, weights, n_pairs):
         weight = np.ones(n_videos) if videos.weight is None else np.array(videos.weight)
         peer = WeightedRandomSampler(torch.from_numpy(weight), n_pairs)
         q = sampler.feasible / sampler.feasible.sum()
-        epochs = iter(range(N_ROUNDS))  # new pairs each round: nothing is in the cache already
+        epochs = iter(range(N_ROUNDS))  # new pairs in each round, to avoid cached ones
         (_, ours), (_, theirs) = fastest(
             lambda: sampler.sample(q, next(epochs), 0, n_pairs),
             lambda: list(peer),
@@ -147,7 +147,7 @@ def measure(n_videos, masks, weights, n_pairs):
 
 
 def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
-    """Seconds per pair, ours and OSTrack's, and how far its bins are from q^R."""
+    """Measure seconds per pair of ours and OSTrack's, and the distance of its bins from q^R."""
     lengths, visible = read_annotations(annotations)
     dataset, max_gap = Annotations(lengths, visible), int(BINS.upper[-1])
     peer = tracking_sampler([dataset], [1], n_peer_pairs, max_gap, 1, 1, accept, "causal")
@@ -169,7 +169,7 @@ def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
     return {
         "videos": len(lengths),
         "frames": int(lengths.sum()),
-        "source": "made up" if annotations is None else annotations.name,
+        "source": "simulated" if annotations is None else annotations.name,
         "pair_seconds": ours / n_pairs,
         "ostrack_pair_seconds": theirs / n_peer_pairs,
         "ratio": theirs / n_peer_pairs / (ours / n_pairs),
@@ -179,7 +179,7 @@ def measure_ostrack(tracking_sampler, annotations, n_pairs, n_peer_pairs):
 
 
 def show_ostrack(figures):
-    """Print what `measure_ostrack` found."""
+    """Print the results of `measure_ostrack`."""
     print(
         f"\nOSTrack's TrackingSampler, index selection only: {figures['videos']:,} videos, "
         f"{figures['frames']:,} frames ({figures['source']})"
@@ -194,10 +194,10 @@ def show_ostrack(figures):
 
 
 def main():
-    """Measure, print the table, write JSON."""
+    """Measure, print the table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     parser.add_argument(
         "--ostrack",
         type=Path,

@@ -1,16 +1,16 @@
 """Cost of an index of 10^7 videos, and of one of 10^9 frames with visibility masks.
 
-Every stage runs in a process of its own, so that its peak memory is its own: building and saving
-the index, computing and saving the eligibility tables (one process, in chunks), opening both from
-disk and drawing batches of 60,000 pairs, and q^R. Lengths and masks are made up: the mixture of
-LaSOT, TrackingNet and GOT-10k, 4 % of the frames not visible, in runs of 40.
+Every stage runs in a separate process, to measure its own peak memory: building and saving the
+index, computing and saving the eligibility tables (in one process, by blocks), opening both from
+disk and drawing batches of 60,000 pairs, and q^R. Lengths and masks are simulated: the mixture of
+LaSOT, TrackingNet and GOT-10k, with 4 % of the frames invisible, in runs of 40.
 
-The peer is what a training set's cache usually is: a pickled list, of masks (of lengths, where
-there are none), written and read by the same machine.
+The peer is the usual cache of a training set: a pickled list of masks (or of lengths, without
+masks), written and read by the same machine.
 
     python benchmarks/scale.py [--videos N] [--frames N] [--quick] [--json FILE]
 
-The full sizes need 5 GB in the system's folder for temporary files (TMPDIR names another) and some
+The full sizes need 5 GB in the system's folder for temporary files (TMPDIR sets another) and some
 minutes. Files are read back from the system's cache.
 """
 
@@ -36,14 +36,14 @@ BINS = IntervalBins(200, 30)
 SHARES, MEANS = (1_120, 30_132, 9_335), (2_500, 470, 150)  # videos, frames per video
 MEAN = np.average(MEANS, weights=SHARES)
 N_ROUNDS = 7
-RUN = 40  # frames in a row that are not visible
-CHUNK = 1 << 20  # such runs made up at a time
+RUN = 40  # consecutive invisible frames
+CHUNK = 1 << 20  # runs per block
 
 
 def peak_bytes():
-    """Most memory that this process has held."""
+    """Return the peak memory of this process."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would begin with the peak of the process that started this one
+    if status.exists():  # getrusage would include the parent's peak
         return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1])
     import resource  # not on Windows
 
@@ -52,20 +52,20 @@ def peak_bytes():
 
 
 def timed(function):
-    """Result and seconds."""
+    """Return result and seconds of a call."""
     start = time.perf_counter()
     result = function()
     return result, time.perf_counter() - start
 
 
 def given(folder):
-    """Lengths and masks to make an index from; None where all is visible."""
+    """Return lengths and masks for an index; masks are None if all frames are visible."""
     visible = folder / "visible.npy"
     return np.load(folder / "lengths.npy"), np.load(visible) if visible.exists() else None
 
 
 def make(folder, options):
-    """Make up lengths, and masks if the case has them."""
+    """Simulate lengths, and masks if the case has them."""
     rng = np.random.default_rng(0)
     n_videos = options.videos or max(round(options.frames / MEAN), 1)
     shares = np.divide(SHARES, sum(SHARES))
@@ -83,7 +83,7 @@ def make(folder, options):
 
 
 def size(folder):
-    """Bytes of the index and its tables."""
+    """Return the bytes of the index and its tables."""
     return sum(path.stat().st_size for path in folder.glob("index*"))
 
 
@@ -102,7 +102,7 @@ def tables(folder, _):
 
 
 def draw(folder, options):
-    """Open index and sampler, and draw."""
+    """Open index and sampler, and draw pairs."""
     videos, open_index = timed(lambda: VideoIndex.load(folder / "index"))
     sampler, open_sampler = timed(lambda: IntervalSampler(videos, BINS))
     q = sampler.feasible / sampler.feasible.sum()
@@ -118,13 +118,13 @@ def draw(folder, options):
 
 
 def q_random(folder, _):
-    """q^R of the random sampler."""
+    """Compute q^R of the random sampler."""
     videos = VideoIndex.load(folder / "index")
     return {"seconds": timed(lambda: random_sampler_distribution(videos, BINS))[1]}
 
 
 def peer_save(folder, _):
-    """Pickle a list, one entry a video."""
+    """Pickle a list with one entry per video."""
     lengths, visible = given(folder)
     plain = lengths.tolist() if visible is None else np.split(visible, np.cumsum(lengths)[:-1])
     path = folder / "list.pickle"
@@ -151,7 +151,7 @@ STAGES = {  # function, title of its row
 
 
 def in_new_process(stage, folder, options):
-    """Result of a stage, with its peak memory."""
+    """Run a stage in a new process; return its result and peak memory."""
     sizes = ["--videos", str(options.videos), "--frames", str(options.frames)]
     command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder), *sizes]
     done = subprocess.run(
@@ -164,7 +164,7 @@ def in_new_process(stage, folder, options):
 
 
 def measure(options):
-    """All stages of one case."""
+    """Run all stages of one case."""
     with tempfile.TemporaryDirectory() as name:
         stages = {stage: in_new_process(stage, Path(name), options) for stage in STAGES}
     made = stages.pop("make")
@@ -193,12 +193,12 @@ def show(figures, unit):
 
 
 def main():
-    """Measure, print the tables, write JSON."""
+    """Measure, print the tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--videos", type=int, default=10**7, help="of the case without masks")
-    parser.add_argument("--frames", type=int, default=10**9, help="of the case with masks")
+    parser.add_argument("--videos", type=int, default=10**7, help="videos, case without masks")
+    parser.add_argument("--frames", type=int, default=10**9, help="frames, case with masks")
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

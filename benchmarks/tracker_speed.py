@@ -1,11 +1,11 @@
-"""Time of a tracker per frame: ours by engine and precision, and OpenCV's trackers.
+"""Time per frame of the example tracker, by engine and precision, and of OpenCV's trackers.
 
-What is timed is the whole ``update`` call, from the frame in memory to the box. The trackers take
-turns, some frames each, on the same videos; medians over all frames. Beside each of ours stands the
-mean IoU of its boxes with those of torch in float32: asked alike, from the same last box in every
-frame, and left alone from the first frame on, when a difference of a hundredth of a pixel is in the
-next crop, and in all that follow.
-int8 is calibrated on other videos than those that are tracked.
+The script times the complete ``update`` call, from the frame in memory to the box. The trackers
+take turns of some frames on the same videos; results are medians over all frames. For each of our
+engines the table also has the mean IoU of its boxes with those of torch in float32: "asked alike",
+with the same previous box in every frame, and "left alone", tracking independently from the first
+frame on, where a difference of a hundredth of a pixel affects all later crops. int8 is calibrated
+on other videos than the tracked ones.
 
     python benchmarks/tracker_speed.py [--weights FILE] [--data FOLDER] [--nano FOLDER]
     python benchmarks/tracker_speed.py --memory
@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads must not slo
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where the examples are
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
 
 from examples.tracker.data.crops import CropConfig, cut, square_around
 from examples.tracker.data.frames import FrameStore
@@ -39,13 +39,13 @@ from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
 from examples.tracker.synthetic.composite import composite_clips
 
 BASE = "torch float32"
-ALIKE_EVERY = 5  # frames between those in which trackers are asked alike
-TURN = 20  # frames that a tracker gets before it is the next one's turn
+ALIKE_EVERY = 5  # every so many frames, trackers get the same box
+TURN = 20  # frames per turn of a tracker
 BIG = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920), "3840 x 2160": (2160, 3840)}
 
 
 def load_videos(options):
-    """Videos to calibrate on, and lists of BGR frames with the first box to track in."""
+    """Load videos for calibration, and lists of BGR frames with the first box for tracking."""
     if options.data:
         train, test = read_split(options.data)
     else:
@@ -61,21 +61,21 @@ def load_videos(options):
 
 
 def calibrated(network, train, folder, n_pairs):
-    """The network in int8, or None with the reason printed."""
+    """Return the network in int8, or None after printing the reason."""
     from examples.tracker.inference.export import calibration_crops, quantise
 
     try:
         crops = calibration_crops(train, CropConfig().for_model(network), n_pairs)
         return quantise(network, crops, folder / "int8")
     except ImportError as error:
-        print(f"left out: int8: {error}")
+        print(f"skipped: int8: {error}")
         return None
 
 
 def our_trackers(network, int8, threads):
-    """Every engine in every precision that works here, by name."""
+    """Return every engine in every precision that works here, by name."""
     found = {}
-    for kind in reversed(list(ENGINES.values())):  # torch first: it is what others are compared to
+    for kind in reversed(list(ENGINES.values())):  # torch first, as the reference
         for precision in kind.able:
             source = int8 if precision == "int8" else network
             name = f"{kind.name} {precision}"
@@ -86,24 +86,24 @@ def our_trackers(network, int8, threads):
                     source, engine=kind.name, precision=precision, threads=threads
                 )
             except (ImportError, ValueError) as error:
-                print(f"left out: {name}: {error}")
+                print(f"skipped: {name}: {error}")
     return found
 
 
 def opencv_trackers(nano):
-    """OpenCV's trackers that are there, by name. They get BGR frames too, without a conversion."""
+    """Return the available trackers of OpenCV by name; they also get BGR frames."""
     peers._bgr = lambda frame: frame
     found = {}
     for name in peers.NAMES:
         try:
             found[name] = peers.make_peer(name, nano_folder=nano)
         except (FileNotFoundError, ImportError, ValueError) as error:
-            print(f"left out: {name}: {error}")
+            print(f"skipped: {name}: {error}")
     return found
 
 
 def race(trackers, videos):
-    """Seconds of every update and all boxes, by tracker."""
+    """Return the seconds of every update and all boxes, by tracker."""
     seconds = {name: [] for name in trackers}
     boxes = {name: [] for name in trackers}
     for _, frames, box in videos:
@@ -120,7 +120,7 @@ def race(trackers, videos):
 
 
 def asked_alike(trackers, videos):
-    """Mean IoU with the base's boxes where each starts from the base's last box, by tracker."""
+    """Return the mean IoU with the base's boxes, given its previous boxes, by tracker."""
     found = {name: [] for name in trackers}
     base = trackers[BASE]
     for _, frames, box in videos:
@@ -137,7 +137,7 @@ def asked_alike(trackers, videos):
 
 
 def run(options, network, int8, videos, threads):
-    """One row a tracker."""
+    """Return one row per tracker."""
     cv2.setNumThreads(threads)
     ours = our_trackers(network, int8, threads)
     trackers = {**ours, **opencv_trackers(options.nano)}
@@ -181,7 +181,7 @@ def show(rows):
 
 
 def parts(network, videos):
-    """Parts of the default tracker's time, and the cost of a crop of a large frame, in ms."""
+    """Time the parts of the default tracker, and a crop of a large frame, in ms."""
     cv2.setNumThreads(1)
     tracker, spent = Tracker(network, threads=1), []
     locate = tracker.engine.locate
@@ -212,7 +212,7 @@ def parts(network, videos):
 
 
 def median_ms(function, repeats=50):
-    """Median time of a call, in milliseconds."""
+    """Return the median time of a call in milliseconds."""
     seconds = []
     for _ in range(repeats):
         begin = time.perf_counter()
@@ -222,7 +222,7 @@ def median_ms(function, repeats=50):
 
 
 def memory(network, videos, n_frames):
-    """Resident memory while one tracker updates n_frames times; MB by number of frames."""
+    """Track n_frames times; return resident memory in MB by number of frames."""
     tracker = Tracker(network, threads=1)
     _, frames, box = videos[0]
     tracker.init(frames[0], box)
@@ -237,16 +237,16 @@ def memory(network, videos, n_frames):
 
 
 def main():
-    """Time, print the table, write JSON."""
+    """Measure, print the table and write JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: the shipped ones")
+    parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: shipped weights")
     parser.add_argument("--data", type=Path, help="folder of sequences; default: composited clips")
-    parser.add_argument("--nano", type=Path, help="folder of NanoTrack's two ONNX files")
+    parser.add_argument("--nano", type=Path, help="folder with NanoTrack's two ONNX files")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--frames", type=int, help="at most so many of each video")
-    parser.add_argument("--memory", action="store_true", help="memory over 10,000 frames instead")
-    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--frames", type=int, help="maximum number of frames per video")
+    parser.add_argument("--memory", action="store_true", help="only measure memory")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as a check")
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
     options = parser.parse_args()
     options.frames = options.frames or (12 if options.quick else None)
 

@@ -1,4 +1,4 @@
-"""The figures of these pages, drawn anew at each build: a small Sphinx extension."""
+"""Sphinx extension that draws the figures of these pages at each build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GREY = "#808080"  # reads on a light and on a dark page
 
 
 def success_rates(threshold):
-    """Real success rates: the share of each bin's IoU quantiles above the threshold."""
+    """Return real success rates: the share of each bin's IoU quantiles above the threshold."""
     return (np.loadtxt(TABLE, delimiter=",")[:, 1:] > threshold).mean(axis=0)
 
 
@@ -24,7 +24,7 @@ def labels():
 
 
 def draw_distributions():
-    """Q for several d, and d over training for several orders."""
+    """Draw Q for several d, and d over training for several orders."""
     import matplotlib
 
     matplotlib.use("svg")

@@ -1,4 +1,4 @@
-"""Draw the picture on the first screen from a real run: ``python docs/first_picture.py``.
+"""Draw the figure of the first screen from a real run: ``python docs/first_picture.py``.
 
 The run is the first seed of the row `weighted` in the world `drift` of the controlled study. It
 takes a few seconds. The files go to ``docs/_static/schedule-light.svg`` and ``schedule-dark.svg``.
@@ -16,7 +16,7 @@ COLOURS = {"light": "#24292f", "dark": "#e6edf3"}
 
 
 def train_once():
-    """Q of each epoch, (n_epochs, n_bins), and the success rates of the first and last epoch."""
+    """Train; return Q per epoch, (n_epochs, n_bins), and first and last success rates."""
     from examples.controlled_study.rows import ROWS
     from examples.controlled_study.settings import Setting
     from examples.controlled_study.store import Store
@@ -31,7 +31,7 @@ def train_once():
 
 
 def draw(q, first, last, labels, colour):
-    """Left: shares of the intervals over epochs. Right: success by interval."""
+    """Draw the shares of the intervals over epochs (left) and success by interval (right)."""
     import matplotlib
 
     matplotlib.rcParams["svg.hashsalt"] = "sstrack-sched"  # the same file from the same data

@@ -1,4 +1,4 @@
-"""Makes fifteen natural mistakes and writes what the library says: python docs/mistakes.py."""
+"""Make common mistakes and write their error messages to mistakes.md: python docs/mistakes.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def record_epoch(curriculum, ious=None):
         curriculum.record(torch.rand(len(bins)) if ious is None else ious, bins)
 
 
-def a_giou_recorded_in_place_of_an_iou():
+def a_giou_recorded_instead_of_an_iou():
     curriculum = new_curriculum()
     record_epoch(curriculum, ious=torch.linspace(-1, 1, 16))
     curriculum.step()
@@ -46,7 +46,7 @@ def bins_as_floats():
     curriculum.record(torch.rand(2), torch.tensor([0.0, 1.0]))
 
 
-def the_intervals_recorded_in_place_of_the_bins():
+def intervals_recorded_instead_of_bins():
     curriculum = new_curriculum()
     curriculum.record(torch.rand(2), torch.tensor([12, 180]))
 
@@ -61,13 +61,13 @@ def a_reduced_loss():
     curriculum.weigh(torch.rand(16).mean(), torch.zeros(16, dtype=torch.long))
 
 
-def step_forgotten():
+def a_forgotten_step():
     curriculum = new_curriculum()
     record_epoch(curriculum)
     record_epoch(curriculum)
 
 
-def record_forgotten():
+def a_forgotten_record():
     curriculum = new_curriculum()
     for _ in DataLoader(Pairs(), batch_size=16, sampler=curriculum.sampler):
         pass
@@ -81,7 +81,7 @@ def a_batch_recorded_twice():
     curriculum.step()
 
 
-def shuffle_beside_the_sampler():
+def shuffle_in_addition_to_the_sampler():
     DataLoader(Pairs(), sampler=new_curriculum().sampler, shuffle=True)
 
 
@@ -132,15 +132,15 @@ MISTAKES = [
 
 
 def message_of(mistake):
-    """The library's message: an error or a warning."""
+    """Make the mistake and return the message of the error or warning."""
     torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             mistake()
-        except Exception as error:  # noqa: BLE001 (whatever it is goes onto the page)
+        except Exception as error:  # noqa: BLE001 (the page shows any error)
             return f"{type(error).__name__}: {error}"
-    raise AssertionError(f"{mistake.__name__} was not noticed")
+    raise AssertionError(f"{mistake.__name__} raised no error or warning")
 
 
 def section(mistake):

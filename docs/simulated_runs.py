@@ -1,4 +1,4 @@
-"""One healthy run and four sick ones, simulated in seconds, for docs/tutorials/healthy.md."""
+"""Simulate the healthy and the four problematic runs of docs/tutorials/healthy.md."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ EPOCHS = 30
 
 
 def ious_of(pairs, epoch, rng):
-    """A tracker that learns: IoU falls with the interval, and less so after training."""
+    """Simulate a learning tracker, whose IoU falls with the interval, less so after training."""
     skill = 0.35 + 0.4 * epoch / EPOCHS
     middle = skill - (0.35 - 0.2 * epoch / EPOCHS) * pairs.interval / 200
     return np.clip(middle + 0.2 * rng.standard_normal(len(pairs)), 0, 1)
 
 
 def memorised(pairs, epoch, rng):
-    """The same, but the three long videos are soon known by heart."""
+    """Simulate a tracker that soon overfits the three long videos."""
     ious = ious_of(pairs, epoch, rng)
     known = (pairs.video >= 200) & (epoch > 3)
     return np.where(known, np.clip(0.9 + 0.05 * rng.standard_normal(len(pairs)), 0, 1), ious)
 
 
 def clipped_giou(pairs, epoch, rng):
-    """GIoU for IoU, with its negative values set to 0 to silence the error."""
+    """Simulate GIoUs recorded as IoUs, with negative values set to 0 to avoid the error."""
     return np.clip(2 * ious_of(pairs, epoch, rng) - 0.9, 0, 1)
 
 
 def train(videos=MANY, samples=4000, total_epochs=EPOCHS, score=ious_of):
-    """History of a simulated run of 30 epochs."""
+    """Return the history of a simulated run of 30 epochs."""
     sampler = IntervalSampler(videos, BINS, seed=1)
     scheduler = SuccessAwareScheduler(
         len(BINS),
@@ -57,7 +57,7 @@ RUNS = {
 
 
 def draw(folder):
-    """One picture per run."""
+    """Draw one figure per run."""
     from sstrack_sched.plotting import plot_schedule
 
     for name, options in RUNS.items():

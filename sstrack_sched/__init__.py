@@ -1,4 +1,4 @@
-"""Success-aware scheduling of sample intervals for object trackers.
+"""Success-aware scheduling of the template-search interval in object tracker training.
 
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 """

@@ -1,4 +1,4 @@
-"""Checks of arguments: every message names the argument, the rule and the value that broke it."""
+"""Argument checks; every message names the argument, the rule and the offending value."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SUM_TOLERANCE = 1e-6  # how far from 1 the sum of a distribution may be
 def require(
     good: Any, name: str, rule: str, value: Any = None, error: Type[Exception] = ValueError
 ) -> None:
-    """Raise an error that names the argument, its rule and the value, unless it is good."""
+    """Raise an error that names the argument, its rule and its value unless `good` is true."""
     if not good:
         raise error(f"{name} must {rule}; got {shown(value)}")
 
 
 def refuse(name: str, rule: str, array: Array, bad: Mask) -> None:
-    """Raise if a value is bad: the argument, the rule, the first such value and its place."""
+    """Raise an error that names the argument, the rule and the first bad value, if any."""
     if bad.any():
         index = tuple(np.argwhere(bad)[0].tolist())
         where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
@@ -76,7 +76,7 @@ def instance(name: str, value: Any, kind: type) -> None:
 
 
 def array(name: str, value: ArrayLike) -> Array:
-    """Return `value` as an array; only here are ragged lists and masked values refused."""
+    """Return `value` as an array; refuse ragged lists and masked values."""
     require(not _is_masked(value), name, "have no masked values", value)
     try:
         return np.asarray(value)
@@ -86,7 +86,7 @@ def array(name: str, value: ArrayLike) -> Array:
 
 
 def integers(name: str, value: ArrayLike) -> Ints:
-    """Return `value` as a new int64 array; only an empty one may have another type."""
+    """Return `value` as a new int64 array; only an empty one may be of another type."""
     found = array(name, value)
     good = found.dtype.kind in "iu" or not found.size
     require(good, name, "hold integers of 64 bits", value, TypeError)
@@ -118,14 +118,14 @@ def mask(name: str, value: ArrayLike, shape: Optional[Tuple[int, ...]] = None) -
 
 
 def feasible(value: Optional[ArrayLike], n_bins: int) -> Mask:
-    """Return which bins the data can fill, at least one; None is all."""
+    """Return the mask of bins that the data can fill, not all False; None means all bins."""
     found = np.ones(n_bins, dtype=bool) if value is None else mask("feasible", value, (n_bins,))
     require(found.any(), "feasible", "hold at least one True", found)
     return found
 
 
 def shaped(name: str, array: AnyArray, shape: Optional[Tuple[int, ...]]) -> AnyArray:
-    """Return an array if it has the shape; None takes any."""
+    """Return `array` if it has the given shape; None accepts any."""
     require(shape is None or array.shape == shape, name, f"have shape {shape}", array.shape)
     return array
 
@@ -177,7 +177,7 @@ def feasible_distribution(name: str, value: ArrayLike, feasible: Mask) -> Floats
 
 
 def weights(name: str, value: ArrayLike, size: int) -> Floats:
-    """Return relative probabilities of the given number: finite, not negative, one above 0."""
+    """Return `size` relative probabilities: finite, non-negative, at least one above 0."""
     found = shaped(name, reals(name, value), (size,))
     refuse(name, "be finite and not negative", found, ~((found >= 0) & np.isfinite(found)))
     require(found.any(), name, "be above 0 somewhere", found)
@@ -185,14 +185,14 @@ def weights(name: str, value: ArrayLike, size: int) -> Floats:
 
 
 def keys(name: str, value: Any, expected: Iterable[str]) -> None:
-    """Refuse anything but a dict with just these keys."""
+    """Refuse anything but a dict with exactly these keys."""
     instance(name, value, dict)
     wrong = sorted(map(str, set(expected) ^ set(value)))
     require(not wrong, name, f"have the keys {sorted(expected)}", wrong)
 
 
 def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: int) -> None:
-    """Refuse a state of another version, or whose ``config`` is not `own`."""
+    """Refuse a state of another version or with another ``config`` than `own`."""
     require(state["version"] == version, "state", f"be of version {version}", state["version"])
     keys("state's config", state["config"], own)
     for name, value in own.items():
@@ -201,20 +201,20 @@ def same_config(kind: str, own: Dict[str, Any], state: Dict[str, Any], version: 
 
 
 def normalized(weight: Floats) -> Floats:
-    """Weights scaled to sum 1; by the largest first, so that no sum overflows."""
+    """Scale weights to sum 1; dividing by the largest first prevents an overflow."""
     with np.errstate(under="ignore"):
         scaled = weight / weight.max()
         return np.asarray(scaled / scaled.sum(), dtype=np.float64)
 
 
 def frozen(array: AnyArray) -> AnyArray:
-    """Make an array read-only, so that it can be handed out without a copy."""
+    """Make an array read-only, so that callers can share it without a copy."""
     array.setflags(write=False)
     return array
 
 
 def shown(value: Any) -> str:
-    """Return the repr of a value for a message, cut where it is long."""
+    """Return the repr of a value for a message, truncated if it is long."""
     try:
         text = repr(value)
     except ValueError:  # Python prints no integer of more than 4,300 digits
@@ -223,14 +223,14 @@ def shown(value: Any) -> str:
 
 
 def _is_masked(value: Any) -> bool:
-    """True if an array, or one in nested lists, has a masked entry."""
+    """Return whether an array, or an array in nested lists, has a masked entry."""
     if isinstance(value, (list, tuple)):
         return any(map(_is_masked, value))
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 
 def _same(own: Any, saved: Any) -> bool:
-    """Equal, or equal lists of numbers but for the rounding of another machine."""
+    """Compare two settings; lists of numbers may differ by another machine's rounding."""
     if isinstance(own, list) and isinstance(saved, list) and len(own) == len(saved):
         return all(isinstance(b, (int, float)) and abs(a - b) <= 1e-9 for a, b in zip(own, saved))
     return bool(own == saved)

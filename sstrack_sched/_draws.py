@@ -1,4 +1,4 @@
-"""Counter-based draws: uniform numbers by (seed, epoch, number), a bin, an id by weight."""
+"""Counter-based random draws, keyed by (seed, epoch, number)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from . import _checks
 from ._types import Array, ArrayLike, Floats, Ints, Mask, Row, Rows
 
-STREAM_VERSION = 1  # which draws belong to a (seed, epoch, number): changes whenever they do
+STREAM_VERSION = 1  # changes whenever a (seed, epoch, number) gives other draws
 _BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
-_FEW_RUNS = 16  # so many are searched as fast as a guide finds one
-_GUIDED_STEPS = 3  # from where the guide points to; what is farther is searched
+_FEW_RUNS = 16  # up to this number, bisection is as fast as a guide table
+_GUIDED_STEPS = 3  # linear steps from the guide's entry, before bisection
 
 
 Item = TypeVar("Item")
@@ -23,9 +23,9 @@ Drawn = TypeVar("Drawn", bound="Draws[Any]")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Draws(Generic[Item]):
-    """Base of what samplers draw: arrays of one entry per sample, the last bin, number, epoch."""
+    """Base class of drawn samples: one array per field, the last being bin, number, epoch."""
 
-    _item: ClassVar[Any]  # what a row is handed out as
+    _item: ClassVar[Any]  # type of a single row
 
     def _columns(self) -> List[Ints]:
         return [getattr(self, field.name) for field in fields(self)]
@@ -54,7 +54,7 @@ class Draws(Generic[Item]):
 
 
 class Sampler(Generic[Drawn]):
-    """Base of the samplers: a bin by the distribution, then what a subclass draws in that bin."""
+    """Base class of samplers: draws a bin by Q; a subclass then draws a sample in the bin."""
 
     stream_version = STREAM_VERSION
     n_bins: int
@@ -65,10 +65,10 @@ class Sampler(Generic[Drawn]):
     def sample(
         self, distribution: ArrayLike, epoch: int, start: int, stop: int, step: int = 1
     ) -> Drawn:
-        """Samples number `start`, ``start + step``, ... below `stop`: `Pairs` or `Items`.
+        """Draw samples number `start`, ``start + step``, ... below `stop`, as `Pairs` or `Items`.
 
-        A pure function of (seed, epoch, number, distribution, data): any slice, in any order, in
-        any process gives the same samples, at a cost that does not grow with `start`.
+        A sample is a pure function of (seed, epoch, number, distribution, data): slices may be
+        drawn in any order and in any process. The cost does not grow with `start`.
 
         Parameters
         ----------
@@ -79,26 +79,26 @@ class Sampler(Generic[Drawn]):
         start, stop : int
             ``0 <= start <= stop < 2**63``.
         step : int, default=1
-            At least 1. As ``sample(...)[::step]`` without `step`, but only those are drawn.
+            At least 1. Equals ``sample(...)[::step]``, but draws only the selected samples.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is out of range or a bin that is not feasible has probability.
+            If an argument is out of range or an infeasible bin has a positive probability.
         """
         q = _checks.feasible_distribution("distribution", distribution, self.feasible)
         epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)
         start = _checks.integer("start", start, 0, 2**63 - 1)
         stop = _checks.integer("stop", stop, start, 2**63 - 1)
         step = _checks.integer("step", step, 1, 2**63 - 1)
-        with np.errstate(under="ignore"):  # a bin of next to no probability
+        with np.errstate(under="ignore"):  # bins of negligible probability
             cumulative = np.cumsum(q / q.sum())
-        cumulative[np.flatnonzero(q)[-1] :] = 1  # rounding must not leak into bins behind
+        cumulative[np.flatnonzero(q)[-1] :] = 1  # no rounding error may reach later bins
         # np.arange computes its length in floating point, which is wrong near 2**63.
         number = start + step * np.arange(len(range(start, stop, step)), dtype=np.int64)
         columns = np.empty((len(fields(self._drawn)), len(number)), dtype=np.int64)
         columns[-2], columns[-1] = number, epoch
-        small = np.uint16 if self.n_bins <= 2**16 else np.int64  # which sorts fast
+        small = np.uint16 if self.n_bins <= 2**16 else np.int64  # sorts faster
         for low in range(0, len(number), _BLOCK):
             block = columns[:, low : low + _BLOCK]
             uniform = uniform_numbers(self.seed, epoch, block[-2], step)
@@ -109,15 +109,13 @@ class Sampler(Generic[Drawn]):
         return self._drawn(*columns)
 
     def _draw_in_bin(self, index: int, uniform: Floats) -> Any:
-        """All columns before the bin, from uniform numbers of shape (3, n)."""
+        """Return the columns before ``bin``, from uniform numbers of shape (3, n)."""
         raise NotImplementedError
 
 
 def uniform_numbers(seed: int, epoch: int, number: Ints, step: int, attempt: int = 0) -> Floats:
-    """Four uniform numbers in [0, 1) per number, shape (4, len(number)).
-
-    Numbers are `step` apart. The words of those between cost little, and are skipped.
-    """
+    """Return four uniform numbers in [0, 1) per sample, shape (4, len(number))."""
+    # The sample numbers are `step` apart; the random words of those in between are discarded.
     words = np.empty((len(number), 4), dtype=np.uint64)
     at_once = max(1, _BLOCK // step)
     key = np.array([seed, epoch], dtype=np.uint64)
@@ -131,36 +129,36 @@ def uniform_numbers(seed: int, epoch: int, number: Ints, step: int, attempt: int
 
 
 def rows_by_group(group: Array, n_groups: int) -> List[Array]:
-    """Rows of each group, ascending, 4 bytes each."""
+    """Return the rows of each group in ascending order, as int32."""
     order = np.argsort(group, kind="stable").astype(np.int32)
     ids = np.arange(n_groups).astype(group.dtype)
     return np.split(order, np.searchsorted(group, ids[:-1], side="right", sorter=order))
 
 
 def pick(uniform: Floats, n: Ints) -> Ints:
-    """Choice from ``[0, n)``, uniform, for uniform numbers in [0, 1)."""
+    """Map uniform numbers in [0, 1) to uniform integers in ``[0, n)``."""
     return (uniform * n).astype(np.int64)
 
 
 class WeightedDraw:
-    """Draw one of some videos (or other ids) by weight.
+    """Draw of video ids (or other ids) by weight.
 
-    Runs of equal weight are kept, not weights: one run for uniform weights, one per dataset for a
-    mixture. Where most videos have a weight of their own, each is a run. A guide table finds the
-    run: cut [0, 1) into about as many parts as runs, and most parts begin in the run sought.
+    Consecutive ids of equal weight form a run: one run for uniform weights, one per dataset for a
+    mixture, one per id if most weights differ. A guide table finds the run: it divides [0, 1) into
+    about as many equal parts as there are runs and holds the run in which each part begins.
     """
 
     def __init__(self, arrays: Dict[str, Array]) -> None:
         self.arrays = arrays
         self.videos: Array = arrays["videos"]  # the ids to draw from
-        self._before = arrays["before"]  # weight before each run, and the sum of all
+        self._before = arrays["before"]  # weight before each run, then the total weight
         self._guide = arrays.get("guide")  # the run in which each part begins
-        self._starts = arrays.get("starts")  # of each run, and the number of videos
-        self._each = arrays.get("each")  # weight of each of a run's videos
+        self._starts = arrays.get("starts")  # first position of each run, then the number of ids
+        self._each = arrays.get("each")  # weight per id in each run
 
     @classmethod
     def of(cls, videos: Array, weight: Optional[Floats] = None) -> WeightedDraw:
-        """Draw from ids by relative probabilities, all above 0; None: uniform."""
+        """Build from ids and their relative probabilities, all above 0; None: uniform."""
         if weight is None:
             weight = np.ones(min(len(videos), 1))  # of the only run
         change = np.ones(len(weight), dtype=bool)
@@ -179,7 +177,7 @@ class WeightedDraw:
         return cls({name: _checks.frozen(array) for name, array in arrays.items()})
 
     def __call__(self, uniform: Floats) -> Ints:
-        """Ids for uniform numbers in [0, 1)."""
+        """Return ids for uniform numbers in [0, 1)."""
         target = uniform * self._before[-1]
         run = self._run_of(uniform, target)
         if self._starts is not None and self._each is not None:
@@ -188,7 +186,7 @@ class WeightedDraw:
         return self.videos[run].astype(np.int64)
 
     def _run_of(self, uniform: Floats, target: Floats) -> Ints:
-        """First run that ends above the target."""
+        """Find the first run that ends above the target."""
         if self._guide is None:
             return np.searchsorted(self._before[1:], target, side="right")
         run: Ints = self._guide[(uniform * len(self._guide)).astype(np.int64)].astype(np.int64)
@@ -201,11 +199,11 @@ class WeightedDraw:
 
 
 def _guide(before: Floats) -> Array:
-    """The run in which each of n equal parts of the whole weight begins."""
-    # A power of two: the part that a uniform number is in is then exact.
+    """Return the run in which each of n equal parts of the total weight begins."""
+    # With a power of two, the part of a uniform number is computed exactly.
     n_parts = 1 << (len(before) - 2).bit_length() - 1
     guide = np.empty(n_parts, dtype=np.int32)
-    for low in range(0, n_parts, _BLOCK):  # all at once would take eight bytes more per part
+    for low in range(0, n_parts, _BLOCK):  # blocks save eight bytes per part
         starts = np.arange(low, min(low + _BLOCK, n_parts)) / n_parts * before[-1]
         guide[low : low + _BLOCK] = np.searchsorted(before[1:], starts, side="right")
     return guide

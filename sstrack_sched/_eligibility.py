@@ -1,4 +1,4 @@
-"""Tables of the videos and templates that can serve each bin, for `IntervalSampler`."""
+"""Tables of the videos and template frames that have a pair in each bin."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .bins import IntervalBins
 from .videos import VideoIndex
 
 _KIND = "eligibility tables"
-_BLOCK = 1 << 20  # frames or videos worked on at a time; a multiple of 8, for `packbits`
+_BLOCK = 1 << 20  # frames or videos per block; a multiple of 8 for `packbits`
 
 
 class FullTemplates:
-    """Templates of one bin where every frame is visible: closed form, nothing stored."""
+    """Templates of one bin if every frame is visible: in closed form, nothing is stored."""
 
     def __init__(self, lower: int, both: bool) -> None:
         self.lower = lower
         self.both = both
 
     def count(self, start: Ints, stop: Ints) -> Ints:
-        """Templates among the frames ``[start, stop)`` of a video."""
+        """Count the templates among frames ``[start, stop)`` of a video."""
         length = stop - start
         one_side: Ints = np.maximum(length - self.lower, 0)
         return np.minimum(2 * one_side, length) if self.both else one_side
 
     def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
-        """One of them; frames in the middle that reach neither way are jumped over."""
+        """Draw a template; frames in the middle without a partner are skipped."""
         k = pick(uniform, self.count(start, stop))
         one_side = stop - start - self.lower
         gap = np.maximum(self.lower - one_side, 0)
@@ -44,11 +44,11 @@ class MaskedTemplates(RankedBits):
     """Templates of one bin under a visibility mask: one bit per frame."""
 
     def count(self, start: Ints, stop: Ints) -> Ints:
-        """Templates among the frames ``[start, stop)`` of a video."""
+        """Count the templates among frames ``[start, stop)`` of a video."""
         return self.rank(stop) - self.rank(start)
 
     def draw(self, uniform: Floats, start: Ints, stop: Ints) -> Ints:
-        """One of them."""
+        """Draw a template."""
         before = self.rank(start)
         return self.select(before + pick(uniform, self.rank(stop) - before), start, stop)
 
@@ -57,11 +57,11 @@ Templates = Union[FullTemplates, MaskedTemplates]
 
 
 class Eligibility:
-    """Per bin: the videos that have a pair, and the templates in them."""
+    """Videos that have a pair, and their templates, for each bin."""
 
-    draws: List[WeightedDraw]  # of the videos of positive weight that have a pair of the bin
+    draws: List[WeightedDraw]  # among videos of positive weight with a pair in the bin
     templates: List[Optional[Templates]]  # None for the image bin: the template is frame 0
-    n_templates: Ints  # template frames in all those videos
+    n_templates: Ints  # in all these videos together
 
     def __init__(self, videos: VideoIndex, bins: IntervalBins, both: bool) -> None:
         drawn = np.ones(len(videos), dtype=bool) if videos.weight is None else videos.weight > 0
@@ -79,7 +79,7 @@ class Eligibility:
         self.n_templates = np.array([count for _, count in served], dtype=np.int64)
 
     def save(self, path: Path, key: str) -> None:
-        """Write the tables, for `load`."""
+        """Write the tables to a file."""
         arrays: Dict[str, Array] = {"n_templates": self.n_templates}
         for i, (draw, table) in enumerate(zip(self.draws, self.templates)):
             arrays.update({f"{name}-{i}": array for name, array in draw.arrays.items()})
@@ -89,8 +89,8 @@ class Eligibility:
 
     @classmethod
     def load(cls, path: Path, key: str, bins: IntervalBins, both: bool) -> Eligibility:
-        """Map the tables that `save` wrote; ValueError where they are damaged or of another key."""
-        # A wrong table draws wrong frames in silence, so its checksums are always compared.
+        """Memory-map saved tables; ValueError if they are damaged or of another key."""
+        # A damaged table would silently draw wrong frames, so checksums are always verified.
         found, arrays = load_arrays(path, _KIND, mmap=True, verify=True)
         _checks.require(found == key, str(path), f"be the tables of {key}", found)
         self = cls.__new__(cls)
@@ -112,16 +112,16 @@ class Eligibility:
 
 
 def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
-    """Refuse arguments that are not what they should be, and images without a bin for them."""
+    """Check the types, and refuse images if there is no image bin."""
     _checks.instance("videos", videos, VideoIndex)
     _checks.instance("bins", bins, IntervalBins)
     n_images = int(videos.is_image.sum())
-    rule = f"have an image bin (image_bin=True), for videos holds {n_images} images"
+    rule = f"have an image bin (image_bin=True) because videos holds {n_images} images"
     _checks.require(bins.image_bin or not n_images, "bins", rule, bins)
 
 
 def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints]:
-    """First frame of videos and the one past their last among the bits; without bits, from 0."""
+    """Return each video's first frame in the mask and the end, or 0 and the length."""
     if isinstance(videos._bits, AllSet):
         lengths = videos.lengths[ids]
         return np.zeros_like(lengths), lengths
@@ -129,14 +129,14 @@ def frame_range(videos: VideoIndex, ids: Union[Ints, slice]) -> Tuple[Ints, Ints
 
 
 def usable_images(videos: VideoIndex) -> Ints:
-    """Ids of the still images whose target is visible."""
+    """Return the ids of still images with a visible target."""
     images = np.flatnonzero(videos.is_image)
     frame, _ = frame_range(videos, images)
     return images[videos._bits.rank(frame + 1) > videos._bits.rank(frame)]
 
 
 def _serving(videos: VideoIndex, drawn: Mask, table: Templates) -> Tuple[WeightedDraw, int]:
-    """A draw from the drawn videos that have templates, and the number of these templates."""
+    """Return a draw of the videos that have templates, and their number of templates."""
     ids, n_templates = [], 0
     for start in range(0, len(videos), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -147,14 +147,14 @@ def _serving(videos: VideoIndex, drawn: Mask, table: Templates) -> Tuple[Weighte
 
 
 def _draw_of(videos: VideoIndex, parts: List[Ints]) -> WeightedDraw:
-    """Draw from ids by the weights of their videos; 4 bytes per id where that is enough."""
+    """Build the draw of ids by video weight, with int32 ids if they suffice."""
     dtype = np.int32 if len(videos) < 2**31 else np.int64
     ids = np.concatenate([part.astype(dtype) for part in parts])
     return WeightedDraw.of(ids, None if videos.weight is None else videos.weight[ids])
 
 
 def _templates(videos: VideoIndex, lower: int, upper: int, both: bool) -> Templates:
-    """Frames that are visible and have a visible partner at a distance in ``[lower, upper)``."""
+    """Find visible frames with a visible partner at an interval in ``[lower, upper)``."""
     if isinstance(videos._bits, AllSet):
         return FullTemplates(lower, both)
     packed = [
@@ -165,12 +165,12 @@ def _templates(videos: VideoIndex, lower: int, upper: int, both: bool) -> Templa
 
 
 def _eligible(videos: VideoIndex, start: int, lower: int, upper: int, both: bool) -> Mask:
-    """Mask of the block of frames from `start`, of all videos: those among `_templates`."""
+    """Mask the templates in the block of frames that begins at `start`."""
     stop, offsets = min(start + _BLOCK, videos.n_frames), videos.offsets
     first, last = np.searchsorted(offsets, [start, stop - 1], side="right") - 1
     inside = np.clip(offsets[first : last + 2], start, stop)
     video = np.repeat(np.arange(first, last + 1), np.diff(inside))
-    # Frames are counted from the first of the block's surroundings.
+    # Frames are numbered from `origin`, at most `upper` frames before the block.
     origin = max(start - upper, 0)
     seen = videos._bits.unpack(origin, min(stop + upper, videos.n_frames))
     before = np.zeros(len(seen) + 1, dtype=np.int64)

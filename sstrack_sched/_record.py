@@ -1,4 +1,4 @@
-"""The record of one step of the scheduler."""
+"""Record of one scheduler step."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class EpochRecord:
     """
 
     epoch: int  #: The epoch whose samples were measured, from 0.
-    threshold: float  #: tau, in [0, 1]: the IoU above which a sample was a success.
-    redetection: float  #: d of the epoch that follows, in [0, 1].
+    threshold: float  #: tau, in [0, 1]: a sample with an IoU above it is a success.
+    redetection: float  #: d of the next epoch, in [0, 1].
     success_rate: Floats  #: p of each bin, shape (n_bins,); NaN where not feasible.
-    count: Ints  #: Samples of each bin, shape (n_bins,).
-    mean_iou: float  #: Over all samples, in [0, 1].
-    n_invalid: int  #: Samples left out because their IoU was invalid.
-    distribution: Floats  #: Q of the epoch that follows, shape (n_bins,).
-    loss_weights: Floats  #: Loss weights of the epoch that follows, shape (n_bins,).
-    expected_success: float  #: S of p under d, in [0, 1].
+    count: Ints  #: Number of samples in each bin, shape (n_bins,).
+    mean_iou: float  #: Mean over all samples, in [0, 1].
+    n_invalid: int  #: Number of samples dropped for an invalid IoU.
+    distribution: Floats  #: Q of the next epoch, shape (n_bins,).
+    loss_weights: Floats  #: Loss weights of the next epoch, shape (n_bins,).
+    expected_success: float  #: S, computed from p and d, in [0, 1].
 
     def __post_init__(self) -> None:
         _checks.integer("epoch", self.epoch, 0)
@@ -56,12 +56,12 @@ class EpochRecord:
         _checks.refuse("count", rule, count, bad)
 
     def to_dict(self) -> Dict[str, Any]:
-        """Dict of the fields for JSON: lists for arrays, None for NaN."""
+        """Return the fields for JSON: lists for arrays, None for NaN."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any]) -> EpochRecord:
-        """Record of the dict that `to_dict` returned.
+        """Build the record from a dict that `to_dict` returned.
 
         Raises
         ------
@@ -78,22 +78,21 @@ class EpochRecord:
         return cls(**parsed)
 
     def scalars(self, labels: Optional[Sequence[str]] = None) -> Dict[str, float]:
-        """Numbers of the epoch by name, for any logger; NaN is left out.
+        """Return the numbers of the epoch by name, for any logger, without NaN.
 
-        They are ``schedule/threshold``, ``redetection``, ``expected_success``, ``mean_iou`` and
-        ``n_invalid``, and per bin ``distribution/<bin>``, ``loss_weights/<bin>``,
-        ``success_rate/<bin>``.
+        Names are ``schedule/<field>``, such as ``schedule/threshold``; ``distribution/<bin>``,
+        ``loss_weights/<bin>`` and ``success_rate/<bin>``.
 
         Parameters
         ----------
         labels : sequence of str, optional
-            Name of each bin, such as ``bins.labels``. Letters, digits and ``_.-`` are kept, for
-            every logger: ``[0, 30)`` becomes ``0-30``. Default: numbers.
+            Name of each bin, such as ``bins.labels``; only letters, digits and ``_.-`` are kept:
+            ``[0, 30)`` becomes ``0-30``. Default: bin numbers.
 
         Raises
         ------
         TypeError, ValueError
-            If the labels do not fit.
+            If `labels` is not one distinct name per bin.
         """
         names = _bin_names(len(self.count), labels)
         found = {f"schedule/{name}": float(getattr(self, name)) for name in _SCALARS}
@@ -114,7 +113,7 @@ class EpochRecord:
 
 
 def _bin_names(n_bins: int, labels: Any) -> List[str]:
-    """Letters, digits and ``_.-`` of each label; numbers without labels."""
+    """Reduce each label to letters, digits and ``_.-``; without labels return numbers."""
     if labels is None:
         return [str(i) for i in range(n_bins)]
     good = isinstance(labels, Sequence) and not isinstance(labels, (str, bytes))
@@ -127,7 +126,7 @@ def _bin_names(n_bins: int, labels: Any) -> List[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Lists for arrays, None for NaN."""
+    """Convert arrays to lists and NaN to None."""
     if isinstance(value, np.ndarray):
         return [_plain(item) for item in value.tolist()]
     return None if isinstance(value, float) and math.isnan(value) else value

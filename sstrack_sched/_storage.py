@@ -1,4 +1,4 @@
-"""Named arrays in one file, in the safetensors layout: whole or not at all, whoever writes."""
+"""Atomic storage of named arrays in one file of the safetensors layout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALIGN = 64
 
 
 def digest(*parts: Any) -> str:
-    """Hash of texts and of the bytes of arrays, one after the other."""
+    """Hash texts and the bytes of arrays in sequence."""
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         state.update(part.encode() if isinstance(part, str) else _raw(part))
@@ -31,11 +31,11 @@ def digest(*parts: Any) -> str:
 
 
 def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, Array]) -> None:
-    """Write arrays to one file that appears whole; the last of several writers wins."""
+    """Write arrays to one file atomically; the last of several writers wins."""
     meta = {"format_version": str(FORMAT_VERSION), "kind": kind, "fingerprint": fingerprint}
     header: Dict[str, Any] = {"__metadata__": meta}
     end = 0
-    # The widest type first: then every array is aligned.
+    # The widest dtype comes first, so that every array is aligned.
     ordered = sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)
     for name, array in ordered:
         start, end = end, end + array.nbytes
@@ -45,9 +45,9 @@ def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, Array
     text = json.dumps(header).encode()
     text += b" " * (-(8 + len(text)) % _ALIGN)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own for each writer: threads share a process id.
+    # A unique name for each writer; a process id would not tell threads apart.
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    file = draft.open("xb")  # outside: where it fails there is no draft to remove
+    file = draft.open("xb")  # outside the try block: no draft to remove yet
     try:
         with file:
             file.write(len(text).to_bytes(8, "little") + text)
@@ -60,11 +60,11 @@ def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, Array
 
 
 def load_arrays(path: Path, kind: str, mmap: bool, verify: bool) -> Tuple[str, Dict[str, Array]]:
-    """Fingerprint and arrays of a file that `save_arrays` wrote; errors do not name the file."""
-    with path.open("rb") as file:  # one open file: another may take its name meanwhile
+    """Read the fingerprint and arrays of a saved file; errors do not name the file."""
+    with path.open("rb") as file:  # opened once: a writer may replace it meanwhile
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-        rule = "have a header: it is truncated, or no file of arrays"
+        rule = "have a header: it is truncated or not a file of arrays"
         require(length <= min(size - 8, _MAX_HEADER), "it", rule, f"{size} bytes")
         header = json.loads(file.read(length).decode())
         meta = _checked_meta(header, kind)
@@ -80,14 +80,14 @@ def load_arrays(path: Path, kind: str, mmap: bool, verify: bool) -> Tuple[str, D
 
 
 def _raw(array: Array) -> Array:
-    """The bytes of an array."""
+    """View the bytes of an array."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _checked_meta(header: Any, kind: str) -> Dict[str, Any]:
     meta = header.pop("__metadata__", None) if isinstance(header, dict) else None
     if not isinstance(meta, dict) or meta.get("kind") != kind:
-        raise ValueError(f"its header is of something else than a {kind}")
+        raise ValueError(f"its header is not that of a {kind}")
     version = meta.get("format_version")
     require(version == str(FORMAT_VERSION), "its format", f"be version {FORMAT_VERSION}", version)
     fingerprint = meta.get("fingerprint")
@@ -96,7 +96,7 @@ def _checked_meta(header: Any, kind: str) -> Dict[str, Any]:
 
 
 def _views(header: Dict[str, Any], data: Array) -> Dict[str, Array]:
-    """The arrays at their offsets, which must follow each other without a gap to the end."""
+    """Return the arrays at their offsets, which must fill the data without gaps."""
     arrays, end = {}, 0
     for name, entry in header.items():
         try:

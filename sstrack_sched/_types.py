@@ -1,4 +1,4 @@
-"""Array types of annotations: all Any at run time, for the oldest NumPy has no names for them."""
+"""Array types for annotations; Any at run time, because the oldest NumPy lacks them."""
 
 from typing import TYPE_CHECKING, Any, List, Union
 

@@ -1,4 +1,4 @@
-"""Bins of the time interval between template and search frame."""
+"""Bins of the interval between template and search frame."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ MAX_INTERVAL = 2**31 - 1  # longest interval, and longest video, in frames
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class IntervalBins:
-    """Half-open bins ``[m i, min(m (i + 1), M))`` of the interval, section 3.2 of the paper.
+    """Half-open interval bins ``[m i, min(m (i + 1), M))`` of section 3.2 of the paper.
 
-    With spacing m and maximum interval M there are ``ceil(M / m)``. Immutable and hashable.
+    Spacing m and maximum interval M give ``ceil(M / m)`` bins. Immutable and hashable.
 
     Parameters
     ----------
     max_interval : int
-        M in frames, at least 1; the longest interval that occurs is M - 1.
+        M in frames, at least 1; the longest interval is M - 1.
     spacing : int
         m in frames, at least 1.
     image_bin : bool, default=False
-        Add one more bin, the first, for still images. A video pair of interval 0 does not belong to
-        it but to the first bin of intervals.
+        Prepend a bin for still images. Video pairs of interval 0 stay in the first interval bin.
 
     Attributes
     ----------
     lower, upper : ndarray of int64, shape (n_bins,)
         Bounds in frames, read-only. The image bin has ``[0, 1)``.
     edges : ndarray of int64, shape (n_video_bins + 1,)
-        Bounds of the bins of intervals, without the image bin.
+        Bounds of the interval bins, without the image bin.
 
     Raises
     ------
@@ -62,23 +61,23 @@ class IntervalBins:
 
     @classmethod
     def from_edges(cls, edges: ArrayLike, image_bin: bool = False) -> IntervalBins:
-        """Bins ``[edges[i], edges[i + 1])`` of any width.
+        """Create bins ``[edges[i], edges[i + 1])`` of any width.
 
         Parameters
         ----------
         edges : array_like of int, shape (n_video_bins + 1,)
-            At least two, strictly increasing, in frames, not negative.
+            At least two edges in frames, non-negative and strictly increasing.
         image_bin : bool, default=False
             As for the class.
 
         Raises
         ------
         TypeError, ValueError
-            If edges are not such integers.
+            If `edges` breaks one of these rules.
         """
         array = _checks.integers("edges", edges)
         good = array.ndim == 1 and len(array) >= 2
-        _checks.require(good, "edges", "be two numbers or more in a row", array.shape)
+        _checks.require(good, "edges", "be one-dimensional, with two numbers or more", array.shape)
         outside = (array < 0) | (array > MAX_INTERVAL)
         _checks.refuse("edges", f"be in [0, {MAX_INTERVAL}]", array, outside)
         not_above = np.append(False, np.diff(array) <= 0)
@@ -96,19 +95,19 @@ class IntervalBins:
             object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
 
     def assign(self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False) -> Ints:
-        """Bin ids of intervals, int64 in ``[0, len(self))``, in the broadcast shape.
+        """Return the bin id of each interval, int64 in ``[0, len(self))``, broadcast shape.
 
         Parameters
         ----------
         interval : array_like of int, any shape
             Frames between template and search, unsigned.
         is_image : bool or array_like of bool, default=False
-            Which of them are still images; broadcasts against `interval`.
+            True for still images; broadcasts against `interval`.
 
         Raises
         ------
         TypeError, ValueError
-            If an interval is outside every bin, or an image has no bin or an interval but 0.
+            If an interval is outside all bins, or an image has no bin or a nonzero interval.
         """
         intervals = _checks.integers("interval", interval)
         images = _checks.mask("is_image", is_image)

@@ -1,16 +1,16 @@
-r"""Expected success of a "general video", its gradient, and the distribution that follows.
+r"""Expected success of a "general video", its gradient, and the sampling distribution.
 
-A tracker runs over one frame of each bin in turn, from the shortest interval to the longest. It
-succeeds on frame i with probability p_i if it succeeded on the frame before and with d p_i if it
-failed. With a_i the probability of success on frame i (bins numbered from 1; section 3.2 of the
-paper with the product of transition matrices running to i, see the docs page "The mathematics")
+The general video has one frame per bin, from the shortest interval to the longest. A tracker
+succeeds on frame i with probability p_i after a success on the previous frame, and with d p_i after
+a failure. For the probability a_i of success on frame i (bins numbered from 1; section 3.2 of the
+paper, with the matrix product running to i: see the docs page "The mathematics"),
 
     a_0 = 1,         a_i = p_i (d + (1 - d) a_{i-1}),                 S = sum_i a_i / r
     lambda_r = 1,    lambda_i = 1 + (1 - d) p_{i+1} lambda_{i+1},
     dS/dp_i = lambda_i (d + (1 - d) a_{i-1}) / r
 
-Both recurrences are one bidiagonal system, solved forwards and transposed: O(r), and every term is
-non-negative, so nothing cancels.
+Each recurrence is a bidiagonal system, solved in O(r); the second is the transpose of the first.
+All terms are non-negative, so nothing cancels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ._types import ArrayLike, Floats
 
 
 def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Expected success S of the general video, shape (...,), in [0, 1].
+    """Return the expected success S of the general video, shape (...,), in [0, 1].
 
     Parameters
     ----------
@@ -45,15 +45,12 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     0.375
     """
     p, d = _checked(success_rate, redetection)
-    with np.errstate(under="ignore"):  # tiny rates are 0
+    with np.errstate(under="ignore"):  # tiny rates may underflow to 0
         return _success_by_bin(p, d).mean(axis=-1)
 
 
 def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Gradient dS/dp, shape (..., n_bins), not negative; analytic and O(n_bins).
-
-    Arguments and errors are those of `expected_success`.
-    """
+    """Return dS/dp exactly, shape (..., n_bins), in O(n_bins); see `expected_success`."""
     p, d = _checked(success_rate, redetection)
     with np.errstate(under="ignore"):
         return np.divide(_gradient(p, d), p.shape[-1])
@@ -62,7 +59,7 @@ def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -
 def sampling_distribution(
     success_rate: ArrayLike, redetection: ArrayLike, feasible: Optional[ArrayLike] = None
 ) -> Floats:
-    """Sampling distribution Q, shape (..., n_bins): the gradient, normalised to sum 1.
+    """Return Q, shape (..., n_bins): the gradient of S, normalised to sum 1.
 
     ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` (section 3.2 of the paper): bins that contribute more to
     the expected success are drawn more often.
@@ -70,10 +67,9 @@ def sampling_distribution(
     Parameters
     ----------
     success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
-        p and d, in [0, 1], as for `expected_success`. p is ignored where not feasible (NaN allowed
-        there).
+        p and d, as for `expected_success`; p is ignored in infeasible bins and may be NaN there.
     feasible : array_like of bool, shape (n_bins,), optional
-        Bins that the data can fill; default all. The others are left out of the chain and get 0.
+        Bins that the data can fill; default all. Infeasible bins leave the chain and get Q = 0.
 
     Raises
     ------
@@ -98,19 +94,19 @@ def sampling_distribution(
 
 
 def redetection_probability(epoch: float, total_epochs: float, order: float = 2.0) -> float:
-    """Re-detection probability d of an epoch, in [0, 1].
+    """Return the re-detection probability d of an epoch, in [0, 1].
 
-    ``d(e) = (e / E) ** (1 / order)``, clipped at 1 past the end (section 3.2 of the paper): from
-    easier (d = 0, short intervals favoured) to harder (d = 1, all bins alike).
+    ``d(e) = (e / E) ** (1 / order)``, at most 1 (section 3.2 of the paper). d = 0 favours short
+    intervals; d = 1 gives all bins the same probability.
 
     Parameters
     ----------
     epoch : float
-        e, at least 0; 0 is the first.
+        e, at least 0; the first epoch is 0.
     total_epochs : float
         E, above 0.
     order : float, default=2.0
-        Above 0; a larger order brings in hard samples sooner.
+        Above 0; a larger order introduces hard samples sooner.
 
     Raises
     ------
@@ -123,7 +119,7 @@ def redetection_probability(epoch: float, total_epochs: float, order: float = 2.
 
 
 def _checked(success_rate: ArrayLike, redetection: ArrayLike) -> Tuple[Floats, Floats]:
-    """Both arguments checked and broadcast: p (..., n_bins) and d (..., 1)."""
+    """Check both arguments and broadcast them: p (..., n_bins) and d (..., 1)."""
     p = _checks.rates("success_rate", success_rate)
     d = _checks.reals("redetection", redetection)
     _checks.in_unit_interval("redetection", d)
@@ -132,14 +128,14 @@ def _checked(success_rate: ArrayLike, redetection: ArrayLike) -> Tuple[Floats, F
 
 
 def _success_by_bin(p: Floats, d: Floats) -> Floats:
-    """a_i of the module's formula, shape (..., n_bins)."""
+    """Return a_i of the module's formula, shape (..., n_bins)."""
     start = p * d
     start[..., 0] = p[..., 0]  # a_0 = 1
     return _solve_chain(p, d, start, transposed=False)
 
 
 def _gradient(p: Floats, d: Floats) -> Floats:
-    """n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
+    """Return n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
     before = np.ones_like(p)
     before[..., 1:] = _success_by_bin(p, d)[..., :-1]
     adjoint = _solve_chain(p, d, np.ones_like(p), transposed=True)
@@ -147,11 +143,9 @@ def _gradient(p: Floats, d: Floats) -> Floats:
 
 
 def _solve_chain(p: Floats, d: Floats, start: Floats, *, transposed: bool) -> Floats:
-    """Solve ``x_i = start_i + (1 - d) p_i x_{i-1}``, or its transpose.
-
-    All batches are one long chain, for the coupling is 0 where a chain begins. Pivoting never
-    exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution.
-    """
+    """Solve ``x_i = start_i + (1 - d) p_i x_{i-1}``, or its transpose."""
+    # The batch is solved as one long chain: the coupling is 0 where each chain begins. Pivoting
+    # never exchanges rows (the diagonal is 1, the rest at most 1), so this is plain substitution.
     coupling = (1 - d) * p
     coupling[..., 0] = 0
     if p.size <= 1:  # SciPy 1.6 takes the wrong band for a single equation

@@ -16,15 +16,15 @@ from .statistics import MAX_BINS
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Items(Draws[int]):
-    """Items as a struct of int64 arrays, shape (n_samples,) each.
+    """Drawn items as int64 arrays of shape (n_samples,).
 
-    Slices and index arrays give `Items`; an integer and iteration give indices, plain ints.
+    Indexing with a slice or an array gives `Items`; with an integer, or iterating, item indices.
     """
 
     index: Ints  #: Index of the item in the dataset.
-    bin: Ints  #: Difficulty bin of the item.
-    number: Ints  #: Which sample of the epoch.
-    epoch: Ints  #: Which epoch.
+    bin: Ints  #: Difficulty bin.
+    number: Ints  #: Number of the sample in its epoch, from 0.
+    epoch: Ints  #: Epoch, from 0.
 
     @staticmethod
     def _item(index: int, *_: int) -> int:
@@ -32,40 +32,40 @@ class Items(Draws[int]):
 
 
 class BinnedSampler(Sampler[Items]):
-    """Draw items of a dataset by difficulty bin: a bin by Q, then an item of it by weight.
+    """Sampler of any dataset with difficulty bins: draws a bin by Q, then an item by weight.
 
-    Items are drawn with replacement, by the same counter-based words as pairs.
+    Items are drawn with replacement, from the same counter-based random words as pairs.
 
     Parameters
     ----------
     bins : array_like of int, shape (n_items,)
         Difficulty bin of each item, from 0, the easiest.
     n_bins : int, optional
-        Number of bins, above the largest of `bins`. Default: one more than the largest.
+        Number of bins, above the largest id in `bins`. Default: the largest id + 1.
     weight : array_like of float, shape (n_items,), optional
-        Relative probability in the random sampler, not negative; 0: never drawn. Default: uniform.
+        Relative probability of each item, non-negative; 0: never drawn. Default: uniform.
     seed : int, default=0
         In [0, 2**64).
 
     Attributes
     ----------
     bins : ndarray of uint8, int16 or int32, shape (n_items,)
-        As given, read-only: ``bins[index]`` gives the bins of drawn items.
+        The given bins, read-only; ``bins[index]`` are the bins of drawn items.
     feasible : ndarray of bool, shape (n_bins,)
-        Bins that have an item to draw, read-only.
+        Bins with an item of positive weight, read-only.
     random_distribution : ndarray of float64, shape (n_bins,)
         q^R: the share of each bin under `weight`, read-only.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; the message names it.
+        If an argument is invalid; the message names it.
 
     Examples
     --------
     >>> source = BinnedSampler([0, 0, 1, 1, 1, 2], seed=1)
     >>> items = source.sample([0.5, 0.5, 0.0], epoch=0, start=0, stop=1000)
-    >>> sorted(set(items))  # item 5 is of bin 2
+    >>> sorted(set(items))  # item 5 is in bin 2
     [0, 1, 2, 3, 4]
     >>> source.random_distribution.round(3)
     array([0.333, 0.5  , 0.167])
@@ -82,21 +82,21 @@ class BinnedSampler(Sampler[Items]):
         seed: int = 0,
     ) -> None:
         ids = _checks.array("bins", bins)
-        if ids.dtype.kind not in "iu":  # integers of any width stay as they are: no copy of 10^8
+        if ids.dtype.kind not in "iu":  # integers of any width are kept: no copy of 10^8 ids
             ids = _checks.integers("bins", bins)
         good = ids.ndim == 1 and 0 < len(ids) < 2**31
         _checks.require(good, "bins", "be one per item, at least one, fewer than 2**31", ids.shape)
         n_bins = max(int(ids.max()) + 1, 1) if n_bins is None else n_bins
         self.n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
         if ids.min() < 0 or ids.max() >= self.n_bins:
-            _checks.bin_ids("bins", ids, self.n_bins)  # names the first one
+            _checks.bin_ids("bins", ids, self.n_bins)  # raises for the first wrong id
         self.seed = _checks.integer("seed", seed, 0, 2**64 - 1)
-        # 10^8 items in one byte each instead of eight; torch has no unsigned type above it.
+        # The smallest type, for 10^8 items; of the unsigned ones torch 1.9 has only uint8.
         small = np.uint8 if self.n_bins <= 2**8 else np.int16 if self.n_bins <= 2**15 else np.int32
         self.bins = ids = _checks.frozen(ids.astype(small))
         if weight is not None:
             _checks.weights("weight", weight, len(ids))
-            weight = np.asarray(weight, dtype=np.float64)  # the caller's own memory where it can be
+            weight = np.asarray(weight, dtype=np.float64)  # no copy if possible
         self._data = digest(f"items {len(ids)}", ids, *([] if weight is None else [weight]))
         self._draws, share = self._draws_by_bin(weight)
         self.feasible = _checks.frozen(np.array([len(draw.videos) > 0 for draw in self._draws]))
@@ -106,21 +106,21 @@ class BinnedSampler(Sampler[Items]):
     def from_scores(
         cls, scores: ArrayLike, n_bins: int, *, weight: Optional[ArrayLike] = None, seed: int = 0
     ) -> BinnedSampler:
-        """Sampler over bins of nearly equal size, from a score of difficulty per item.
+        """Create a sampler with bins of nearly equal size from one difficulty score per item.
 
         Parameters
         ----------
         scores : array_like of float, shape (n_items,)
-            Difficulty of each item, finite; larger is harder. Equal scores are never split.
+            Difficulty of each item, finite; larger is harder. Equal scores share a bin.
         n_bins : int
-            Number of bins, at least 1. Many equal scores may leave some empty (not feasible).
+            Number of bins, at least 1. Many equal scores may leave bins empty (infeasible).
         weight, seed : optional
             As for the class.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument does not fit.
+            If an argument is invalid.
         """
         values = _checks.reals("scores", scores)
         n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
@@ -135,7 +135,7 @@ class BinnedSampler(Sampler[Items]):
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values that must be the same after a restart and in every process."""
+        """Plain values that must be equal after a restart and in all processes."""
         return {
             "n_bins": self.n_bins,
             "seed": self.seed,
@@ -144,14 +144,14 @@ class BinnedSampler(Sampler[Items]):
         }
 
     def _draws_by_bin(self, weight: Optional[Floats]) -> Tuple[List[WeightedDraw], Floats]:
-        """Draws of each bin, and the weight of each bin up to a common factor."""
+        """Return the draw of each bin, and its weight up to a common factor."""
         draws, share = [], np.zeros(self.n_bins)
         largest = 1.0 if weight is None else weight.max()
         for i, items in enumerate(rows_by_group(self.bins, self.n_bins)):
             own = None if weight is None else weight[items]
             if own is not None and not own.all():
                 items, own = items[own > 0], own[own > 0]  # noqa: PLW2901 (one in memory, not two)
-            with np.errstate(under="ignore"):  # weights hundreds of decades apart
+            with np.errstate(under="ignore"):  # weights may span hundreds of decades
                 share[i] = len(items) if own is None else (own / largest).sum()
                 draws.append(WeightedDraw.of(items, own))
         return draws, share

@@ -1,4 +1,4 @@
-"""The curriculum under Lightning (extra ``lightning``)."""
+"""Lightning callback of the curriculum (extra ``lightning``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 try:
     from lightning.pytorch import Callback
-except ImportError:  # the other name of the same package: pip install lightning
+except ImportError:  # the package's other name
     from pytorch_lightning import Callback
 
 if TYPE_CHECKING:
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
 
 __all__ = ["CurriculumCallback"]
 
-_KEY = "sstrack_sched"  # of the state in Lightning's checkpoints
+_KEY = "sstrack_sched"  # key of the state in Lightning's checkpoints
 
 
 class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked without Lightning
-    """Step the curriculum after the last batch of every epoch, and keep it in the checkpoints.
+    """Callback that steps the curriculum after each epoch and saves it in the checkpoints.
 
-    The training loader takes its samples from ``curriculum.sampler``, and ``training_step`` calls
-    ``curriculum.weigh`` and ``curriculum.record``. The step comes before validation. An epoch that
-    ``limit_train_batches`` or ``fast_dev_run`` cuts short is taken as it is.
+    The training loader must use ``curriculum.sampler``, and ``training_step`` must call
+    ``curriculum.weigh`` and ``curriculum.record``. The step precedes validation; an epoch shortened
+    by ``limit_train_batches`` or ``fast_dev_run`` is stepped with the samples that it has.
 
     Parameters
     ----------
     curriculum : Curriculum
-        Made without ``rank`` and ``world_size``.
+        Created without ``rank`` and ``world_size``.
 
     Raises
     ------
     ValueError, RuntimeError
-        If a checkpoint from the middle of an epoch does not fit the batches of this run, an epoch
+        If a mid-epoch checkpoint has another number of batches per epoch than this run, an epoch
         starts in the middle of the curriculum's, or Lightning has replaced the sampler.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
         super().__init__()
         self.curriculum = curriculum
-        self._in_epoch = False  # as Lightning counts: until the hooks of the epoch's end
-        self._n_batches: Optional[float] = None  # an epoch, if the checkpoint was saved in one
+        self._in_epoch = False  # in Lightning's sense: until on_train_epoch_end
+        self._n_batches: Optional[float] = None  # per epoch, from a mid-epoch checkpoint
 
     def __repr__(self) -> str:
         return f"<CurriculumCallback: {self.curriculum!r}>"
 
     def on_train_start(self, trainer: Any, *_: Any) -> None:
-        """Check that a checkpoint from before an epoch's end fits this run."""
+        """Check that a mid-epoch checkpoint has this run's number of batches."""
         saved, self._n_batches = self._n_batches, None
         self._in_epoch = saved is not None
         if saved is not None and saved != trainer.num_training_batches:
             raise ValueError(
-                "a checkpoint from before the end of an epoch must be resumed with as many batches "
-                f"per epoch, {saved}, for Lightning counts them; got {trainer.num_training_batches}"
+                "a checkpoint from before an epoch's end must be resumed with as many batches per "
+                f"epoch, {saved}, because Lightning counts them; got {trainer.num_training_batches}"
                 "; or save with ModelCheckpoint(save_on_train_epoch_end=True)"
             )
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Check that the curriculum, too, is at the start of an epoch."""
+        """Check that the curriculum is at the start of an epoch, too."""
         n_recorded = self.curriculum.n_consumed
         if n_recorded:
             raise RuntimeError(
@@ -70,21 +70,21 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         """Step after the last batch, before validation and before any checkpoint."""
         self._in_epoch = True
         if trainer.is_last_batch:
-            limit = trainer.limit_train_batches  # 1.0 is all batches, 1 is one
+            limit = trainer.limit_train_batches  # 1.0 means all batches, 1 means one
             self.curriculum.step(partial=isinstance(limit, int) or limit < 1.0)
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """Take note for the checkpoints that follow."""
+        """Note that checkpoints saved from now on are not mid-epoch."""
         self._in_epoch = False
 
     def on_save_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
-        """Put the curriculum's state into the checkpoint. Lightning calls it in all processes."""
+        """Save the curriculum's state. Lightning calls this in all processes."""
         self.curriculum.synchronize()
         n_batches = trainer.num_training_batches if self._in_epoch else None
         checkpoint[_KEY] = {"n_batches": n_batches, "curriculum": self.curriculum.state_dict()}
 
     def on_load_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
-        """Take the curriculum's state from the checkpoint if training goes on from it."""
+        """Load the curriculum's state if training resumes from the checkpoint."""
         if trainer.state.fn != "fit":  # validate() and test() leave the curriculum alone
             return
         if _KEY not in checkpoint:

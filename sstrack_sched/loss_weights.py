@@ -1,11 +1,11 @@
-"""Loss weights that give pruned bins back the share that they lost (section 3.3 of the paper).
+"""Loss weights that restore the lost share of pruned bins (section 3.3 of the paper).
 
-A sample of bin i is drawn with q^I_i instead of q^R_i. With
+Bin i is drawn with probability q^I_i instead of q^R_i. With
 
     s = (q^R - q^I) / q^R,   P = max(s, 0),   E = s - P,   Gamma = 1 / (1 - P) = max(1, q^R / q^I)
 
-Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) weighs as much as at random, an enhanced one (E < 0)
-keeps what it gained.
+it follows that Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) has the weight that it has under
+random sampling, and an enhanced bin (E < 0) keeps its larger weight.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ._types import ArrayLike, Floats
 def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
     """Scaling ratio ``s = (q^R - q^I) / q^R``, shape (..., n_bins), in [-inf, 1].
 
-    The share of a bin's samples that the schedule takes away; where q^R = 0: -inf, or 0 if q^I = 0.
+    The fraction of a bin's samples that the schedule removes; if q^R = 0: -inf, or 0 if q^I = 0.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If an argument is no distribution, or the shapes do not match.
+        If an argument is not a distribution, or the shapes differ.
 
     Examples
     --------
@@ -46,12 +46,12 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; arguments, shape, errors of `scaling_ratio`."""
+    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; otherwise like `scaling_ratio`."""
     return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio ``E = s - P``, at most 0; arguments, shape, errors of `scaling_ratio`."""
+    """Enhancement ratio ``E = s - P``, at most 0; otherwise like `scaling_ratio`."""
     return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
 
 
@@ -64,23 +64,23 @@ def loss_weights(
 ) -> Floats:
     """Loss weights ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``, shape (..., n_bins).
 
-    They are 1 (before normalising) where q^I = 0, for such a bin is never drawn, and where q^R = 0.
-    Their mean under q^I is ``1 + TV(q^R, q^I)`` (total variation) if every bin of q^R is drawn: the
-    effective learning rate is higher while the schedule is far from random.
+    Before normalising, weights are 1 if q^I = 0 (the bin is never drawn) or q^R = 0. If q^I > 0
+    wherever q^R > 0, their mean under q^I is ``1 + TV(q^R, q^I)`` (total variation): the effective
+    learning rate is higher while the schedule is far from random.
 
     Parameters
     ----------
     q_random, q_interval : array_like of float, shape (..., n_bins)
         q^R and q^I; each sums to 1.
     max_weight : float, optional
-        Cap, at least 1. Default: none (the paper's).
+        Upper limit, at least 1. Default: none, as in the paper.
     normalize : bool, default=False
-        Divide by the mean weight under q^I: the loss keeps its scale. The paper does not.
+        Divide by the mean weight under q^I, to keep the scale of the loss. Not in the paper.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is no distribution, the shapes do not match, or `max_weight` is below 1.
+        If an argument is not a distribution, the shapes differ, or `max_weight` is below 1.
 
     Examples
     --------

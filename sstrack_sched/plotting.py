@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def plot_schedule(history: Sequence[EpochRecord], labels: Optional[Sequence[str]] = None) -> Figure:
-    """Draw what the scheduler did: Q and loss weights as heat maps, tau, d and S, success by bin.
+    """Plot a run: Q, loss weights and success rates as heat maps; tau, d and S as curves.
 
     Parameters
     ----------
     history : sequence of EpochRecord
-        ``scheduler.history``, at least one record. Q and weights are drawn at the epoch in which
-        they were in force, the one after the record's; success at the record's.
+        ``scheduler.history``, at least one record. Success rates are plotted at the record's
+        epoch, Q and loss weights at the next one, for which they hold.
     labels : sequence of str, optional
-        Name of each bin, such as ``bins.labels``. Default: numbers.
+        Name of each bin, such as ``bins.labels``. Default: bin numbers.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Save it with ``figure.savefig(path)``; no global state is touched.
+        Save it with ``figure.savefig(path)``. Global matplotlib state is unchanged.
 
     Raises
     ------
     ValueError
-        If the history is empty or `labels` does not fit it.
+        If the history is empty or `labels` is not one name per bin.
     """
     from matplotlib.figure import Figure
 
@@ -43,9 +43,7 @@ def plot_schedule(history: Sequence[EpochRecord], labels: Optional[Sequence[str]
     _checks.require(len(names) == n_bins, "labels", f"be {n_bins}, one per bin", len(names))
     figure = Figure(figsize=(11, 6.8), layout="constrained")
     (for_q, for_weights), (axes, for_success) = figure.subplots(2, 2)
-    columns = {
-        name: np.array([getattr(record, name) for record in history]) for name in vars(history[0])
-    }
+    columns = {name: np.array([getattr(r, name) for r in history]) for name in vars(history[0])}
     epochs = columns["epoch"]
     _heat_map(for_q, "Sampling distribution Q", epochs + 1, names, columns["distribution"])
     _heat_map(for_weights, "Loss weight", epochs + 1, names, columns["loss_weights"])
@@ -61,7 +59,7 @@ def plot_schedule(history: Sequence[EpochRecord], labels: Optional[Sequence[str]
 
 
 def _heat_map(axes: Any, title: str, epochs: Array, names: Sequence[str], values: Array) -> None:
-    """One row per bin, one column per epoch."""
+    """Draw one row per bin and one column per epoch."""
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
     options: Any = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
     image = axes.imshow(values.T, extent=extent, **options)

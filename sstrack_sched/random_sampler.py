@@ -1,4 +1,4 @@
-"""q^R: the bins that the random sampler of the training set would have drawn, counted exactly."""
+"""q^R, the bin distribution of the training set's random sampler, counted exactly."""
 
 from __future__ import annotations
 
@@ -14,74 +14,73 @@ from .bins import IntervalBins
 from .videos import VideoIndex
 
 SCHEMES = ("forward", "symmetric", "causal")
-_BLOCK = 1 << 18  # frames worked on at a time
+_BLOCK = 1 << 18  # frames per block
 
 
 def random_sampler_distribution(
     videos: VideoIndex, bins: IntervalBins, scheme: str = "forward"
 ) -> Floats:
-    """Bin distribution q^R, shape (n_bins,), of a random sampler over these videos, exactly.
+    """Return the exact bin distribution q^R of a random sampler, shape (n_bins,).
 
     The sampler draws a video by weight, a template uniformly among its visible frames, and a search
     frame uniformly among the visible frames in a window about the template (section 3.2 of the
     paper). With M the end of the last bin, the window is
 
-    * ``"forward"``: ``[t, t + M)``, the paper's;
+    * ``"forward"``: ``[t, t + M)``, as in the paper;
     * ``"symmetric"``: ``(t - M, t + M)``;
-    * ``"causal"``: ``[t + 1, t + M)``, that of PyTracking, STARK and OSTrack.
+    * ``"causal"``: ``[t + 1, t + M)``, as in PyTracking, STARK and OSTrack.
 
-    A template without an admissible search frame is redrawn, and a video without such a template
-    drops out: q^R is conditional on a pair. Bins that do not begin at 0 narrow the window to the
-    intervals that they cover. The growing window of OSTrack is left out.
+    A template without an admissible search frame is redrawn, and a video without such a template is
+    never used: q^R is conditional on a pair. If the bins do not begin at 0, the window has only the
+    intervals that they cover. OSTrack's growing window is not modelled.
 
     Parameters
     ----------
     videos : VideoIndex
-        The training set. An image puts its whole weight on the image bin.
+        The training set. An image adds its whole weight to the image bin.
     bins : IntervalBins
-        Intervals; must have an image bin if the index has images.
+        Interval bins, with an image bin if the index has images.
     scheme : {"forward", "symmetric", "causal"}, default="forward"
         The sampler's window.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit or no video has an admissible pair.
+        If an argument is invalid or no video has an admissible pair.
 
     Examples
     --------
-    >>> from sstrack_sched import IntervalBins, VideoIndex
     >>> random_sampler_distribution(VideoIndex([3]), IntervalBins(3, 1)).round(4)
     array([0.6111, 0.2778, 0.1111])
     """
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
     weight = videos._weights()
-    if weight.max() > 2.0**900:  # sums of the largest floats would be infinite
+    if weight.max() > 2.0**900:  # sums of the largest floats would overflow
         weight = np.ldexp(weight, -len(videos).bit_length())
     share, largest = np.zeros(len(bins)), 0.0
     with np.errstate(under="ignore", over="ignore"):
         for weights, shares in _blocks(videos, weight, bins, scheme):
-            # Relative to the largest weight with a pair so far: weights may lie 600 decades apart,
-            # and the heaviest videos may have no pair at all.
+            # Relative to the largest weight with a pair so far: weights may span 600 decades, and
+            # the heaviest videos may have no pair.
             served = weights * shares.any(axis=0)
             grown = max(largest, served.max(initial=0.0))
             if grown > 0:
                 share = share * (largest / grown) + shares @ (served / grown)
                 largest = grown
         total = share.sum()
-    rule = f"have a pair that makes a bin feasible of {bins!r}"
+    rule = f"have a pair in at least one bin of {bins!r}"
     _checks.require(total > 0, "videos", rule, videos)
     return np.asarray(share / total, dtype=np.float64)
 
 
 def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
-    """Share of each bin, shape (n_bins,), among observed samples, such as another sampler's pairs.
+    """Return the share of each bin among given samples, shape (n_bins,).
 
     Parameters
     ----------
     bin_ids : array_like of int, any shape
-        Bins in [0, n_bins), from `IntervalBins.assign`; at least one.
+        Bins of the samples, in [0, n_bins), from `IntervalBins.assign`; at least one.
     n_bins : int
         Number of bins.
 
@@ -99,14 +98,14 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
 def _blocks(
     videos: VideoIndex, weight: Floats, bins: IntervalBins, scheme: str
 ) -> Iterator[Tuple[Floats, Floats]]:
-    """Weights (n,) of blocks of videos and images, and their shares by bin (n_bins, n)."""
+    """Yield weights (n,) and bin shares (n_bins, n) of blocks of videos and images."""
     if bins.image_bin:
         images = weight[usable_images(videos)]
         yield images, np.eye(len(bins), 1) * np.ones(len(images))
     drawn = np.flatnonzero((weight > 0) & ~videos.is_image)
     lengths, weights = videos.lengths[drawn], weight[drawn]
     all_visible = isinstance(videos._bits, AllSet)
-    if all_visible:  # videos of one length are alike
+    if all_visible:  # videos of equal length have equal shares
         lengths, same = np.unique(lengths, return_inverse=True)
         weights = np.bincount(same.ravel(), weights=weights).astype(np.float64)
     begins = np.append(0, np.cumsum(lengths))
@@ -127,7 +126,7 @@ def _blocks(
 
 
 def _shares(visible: Mask, lengths: Ints, bins: IntervalBins, scheme: str) -> Floats:
-    """Share of each bin (n_bins, n_videos) in videos laid end to end; 0 without a pair."""
+    """Return bin shares (n_bins, n_videos) of concatenated videos; 0 without a pair."""
     n_videos = len(lengths)
     before = np.append(0, np.cumsum(visible))
     template = np.flatnonzero(visible)
@@ -136,7 +135,7 @@ def _shares(visible: Mask, lengths: Ints, bins: IntervalBins, scheme: str) -> Fl
     begin = end - lengths[video]
 
     def within(edge: int) -> Ints:
-        """Search frames of each template at an interval below `edge`, up to a constant."""
+        """Count each template's search frames at intervals below `edge`, up to a constant."""
         first = max(edge, 1) if scheme == "causal" else edge
         found: Ints = before[np.minimum(template + first, end)]
         if scheme == "symmetric":

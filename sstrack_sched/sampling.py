@@ -38,9 +38,9 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairs(Draws[Pair]):
-    """Pairs as a struct of int64 arrays, shape (n_pairs,) each.
+    """Drawn pairs as int64 arrays of shape (n_pairs,).
 
-    Slices and index arrays give `Pairs`; an integer and iteration give `Pair`.
+    Indexing with a slice or an array gives `Pairs`; with an integer, or iterating, a `Pair`.
     """
 
     _item = Pair
@@ -48,8 +48,8 @@ class Pairs(Draws[Pair]):
     template: Ints  #: Template frame, from 0.
     search: Ints  #: Search frame, from 0.
     bin: Ints  #: Interval bin.
-    number: Ints  #: Which pair of the epoch.
-    epoch: Ints  #: Which epoch.
+    number: Ints  #: Number of the pair in its epoch, from 0.
+    epoch: Ints  #: Epoch, from 0.
 
     @property
     def interval(self) -> Ints:
@@ -58,33 +58,31 @@ class Pairs(Draws[Pair]):
 
 
 class Coverage(NamedTuple):
-    """Number of videos and template frames that can serve each bin: int64, shape (n_bins,)."""
+    """Number of videos and template frames with a pair in each bin: int64, shape (n_bins,)."""
 
     videos: Ints
     templates: Ints
 
 
 class IntervalSampler(Sampler[Pairs]):
-    """Draw pairs of any bin, exactly and reproducibly.
+    """Exact, reproducible sampler of pairs in any bin; see the docs page "The mathematics".
 
-    A pair of bin ``[l, u)`` (see the docs page "The mathematics") is a video, drawn by weight among
-    those that have two visible frames whose distance is in ``[l, u)``; a template, uniform among
-    its visible frames that have such a partner; a search frame, uniform among the template's
-    partners. For a still image template = search = frame 0.
-
-    Uniform numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter (number,
-    attempt), four per pair. A choice among n has a bias of at most n / 2**53.
+    For a pair of bin ``[l, u)``, a video is drawn by weight among those with two visible frames at
+    an interval in ``[l, u)``; then a template, uniformly among its visible frames with such a
+    partner; then a search frame, uniformly among the partners. A still image pairs frame 0 with
+    itself. Random numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter
+    (number, attempt), four per pair. A choice among n has a bias of at most n / 2**53.
 
     Parameters
     ----------
     videos : VideoIndex
-        What can be drawn.
+        The training set.
     bins : IntervalBins
-        Intervals; must have an image bin if the index has images.
+        Interval bins, with an image bin if the index has images.
     direction : {"both", "forward"}, default="both"
-        Search frames on both sides of the template (the paper's) or not before it.
+        Search frames on both sides of the template, as in the paper, or not before it.
     scheme : {"forward", "symmetric", "causal"}, default="forward"
-        The sampler of `random_distribution`, see `random_sampler_distribution`.
+        Random sampler behind `random_distribution`, see `random_sampler_distribution`.
     seed : int, default=0
         In [0, 2**64).
 
@@ -96,7 +94,7 @@ class IntervalSampler(Sampler[Pairs]):
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, no bin is feasible, or there are images and no bin for them.
+        If an argument is invalid, no bin is feasible, or there are images but no image bin.
 
     Examples
     --------
@@ -124,17 +122,17 @@ class IntervalSampler(Sampler[Pairs]):
         self.videos, self.bins, self.n_bins = videos, bins, len(bins)
         self._tables = self._open_tables()
         self.feasible = _checks.frozen(self._tables.n_templates > 0)
-        rule = f"have a pair that makes a bin feasible of {bins!r}"
+        rule = f"have a pair in at least one bin of {bins!r}"
         _checks.require(self.feasible.any(), "videos", rule, videos)
 
     @cached_property
     def random_distribution(self) -> Floats:
-        """q^R of the random sampler that `scheme` names, exactly, shape (n_bins,); read-only."""
+        """Exact q^R of the random sampler named by `scheme`, shape (n_bins,), read-only."""
         return _checks.frozen(random_sampler_distribution(self.videos, self.bins, self.scheme))
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values that must be the same after a restart and in every process."""
+        """Plain values that must be equal after a restart and in all processes."""
         return {
             "edges": self.bins.edges.tolist(),
             "image_bin": self.bins.image_bin,
@@ -150,7 +148,7 @@ class IntervalSampler(Sampler[Pairs]):
         return f"IntervalSampler({self.videos!r}, {self.bins!r}, {options})"
 
     def _tables_file(self) -> Tuple[Path, str]:
-        """Path of the saved tables, and the key that they must have."""
+        """Return the path of the saved tables and the key that they must have."""
         path = self.videos.path
         if path is None:
             raise ValueError("videos must be loaded from a file for save_tables; got one in memory")
@@ -164,7 +162,7 @@ class IntervalSampler(Sampler[Pairs]):
         return Eligibility(self.videos, self.bins, both)
 
     def save_tables(self) -> None:
-        """Save the eligibility tables beside the index, for samplers made later from that file.
+        """Save the eligibility tables next to the index, for later samplers of that index.
 
         Raises
         ------
@@ -174,24 +172,24 @@ class IntervalSampler(Sampler[Pairs]):
         self._tables.save(*self._tables_file())
 
     def coverage(self) -> Coverage:
-        """Number of videos of positive weight, and of template frames in them, for each bin."""
+        """Count the videos of positive weight with a pair in each bin, and their templates."""
         n_videos = np.array([len(draw.videos) for draw in self._tables.draws], dtype=np.int64)
         return Coverage(n_videos, self._tables.n_templates.copy())
 
     def redraw(self, pair: Pair, attempt: int) -> Pair:
-        """Another pair of the same bin, number and epoch, for one whose frames are unreadable.
+        """Draw another pair of the same bin, number and epoch, if frames are unreadable.
 
         Parameters
         ----------
         pair : Pair
             The pair to replace, from `sample` or `redraw`.
         attempt : int
-            In [1, 2**64); each gives another pair, always the same.
+            In [1, 2**64); the same attempt always gives the same pair.
 
         Raises
         ------
         TypeError, ValueError
-            If the attempt is out of range or the bin is not feasible.
+            If the attempt is out of range or the bin is infeasible.
         """
         _checks.instance("pair", pair, Pair)
         attempt = _checks.integer("attempt", attempt, 1, 2**64 - 1)
@@ -204,7 +202,7 @@ class IntervalSampler(Sampler[Pairs]):
         return Pair(video, template, search, index, number, epoch)
 
     def _draw_in_bin(self, index: int, uniform: Floats) -> Tuple[Ints, Ints, Ints]:
-        """video, template and search of pairs of one bin, from uniform numbers of shape (3, n)."""
+        """Return video, template and search of pairs in a bin, from uniforms, shape (3, n)."""
         video = self._tables.draws[index](uniform[0])
         table = self._tables.templates[index]
         if table is None:  # a still image
@@ -215,7 +213,7 @@ class IntervalSampler(Sampler[Pairs]):
         return video, template - first, search - first
 
     def _draw_search(self, index: int, template: Ints, first: Ints, end: Ints, u: Floats) -> Ints:
-        """Search frames, uniform among the template's partners after and before it."""
+        """Draw search frames uniformly among a template's partners, after and before it."""
         lower, upper = int(self.bins.lower[index]), int(self.bins.upper[index])
         seen = self.videos._bits
         low, high = np.minimum(template + lower, end), np.minimum(template + upper, end)
@@ -223,7 +221,7 @@ class IntervalSampler(Sampler[Pairs]):
         count = seen.rank(high) - rank
         if self.direction == "forward":
             return seen.select(rank + pick(u, count), low, high)
-        # Interval 0 is in the window after; it counts once.
+        # Interval 0 belongs to the window after the template only.
         low_before = np.maximum(template - upper + 1, first)
         high_before = np.maximum(template - max(lower, 1) + 1, first)
         rank_before = seen.rank(low_before)

@@ -1,4 +1,4 @@
-"""The loop: IoUs of an epoch in, sampling distribution and loss weights of the next one out."""
+"""Scheduler: from the IoUs of an epoch to the next epoch's distribution and loss weights."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from ._table import schedule_table, spark
 from ._types import ArrayLike, Floats, Mask
 from .expected_success import expected_success, redetection_probability, sampling_distribution
 from .loss_weights import loss_weights
-from .statistics import EpochStatistics, SuccessStatistics
+from .statistics import SuccessStatistics
 
 STATE_VERSION = 2
 
 
 class SuccessAwareScheduler:
-    """Schedule the sampling distribution from easier to harder, by the success in training.
+    """Scheduler of the sampling distribution, from easier to harder, by success in training.
 
-    After each epoch (sections 3.2 and 3.3 of the paper): tau is the mean IoU of the epoch's
-    samples, p_i the fraction of bin i above it, ``d(e) = (e / E) ** (1 / order)`` for the epoch
-    that follows, Q the normalised gradient of the expected success, and the loss weights give
-    pruned bins back their share. It needs ordered bins and a score in [0, 1], no videos.
+    After each epoch (sections 3.2 and 3.3 of the paper), tau is the mean IoU of its samples and p_i
+    the fraction of bin i above tau. For the next epoch, ``d(e) = (e / E) ** (1 / order)``, Q is the
+    normalised gradient of the expected success, and the loss weights restore the share of pruned
+    bins. Any ordered bins with a score in [0, 1] per sample will do, with or without videos.
 
     Parameters
     ----------
     n_bins : int
-        Bins from easy to hard, at least 1.
+        Number of bins, ordered from easy to hard, at least 1.
     total_epochs : int
-        E, at least 1. Later epochs go on with d = 1.
+        E, at least 1. Later epochs keep d = 1.
     order : float, default=2.0
-        Order of the schedule of d, above 0; larger brings in hard samples sooner.
+        Order of the schedule of d, above 0; a larger order introduces hard samples sooner.
     threshold : "mean" or float, default="mean"
         tau: the mean IoU of the epoch, or a fixed value in [0, 1].
     random_distribution : array_like of float, shape (n_bins,), optional
-        q^R: Q before the first step, and what loss weights restore. Default: uniform if feasible.
+        q^R: the first Q, and the reference of the loss weights. Default: uniform if feasible.
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill. Default: all.
     update_epochs : collection of int, optional
-        Change Q and the loss weights only after these epochs, from 0; ``()``: never. Default: all.
+        Epochs, from 0, after which Q and the loss weights change; ``()``: never. Default: all.
     max_weight : float, optional
-        Cap of the loss weights, at least 1. Default: none.
+        Upper limit of the loss weights, at least 1. Default: none.
     normalize : bool, default=False
         Divide the loss weights by their mean under Q; see `loss_weights`.
 
     Attributes
     ----------
     n_bins, total_epochs, epoch : int
-        `epoch` counts the steps: the epoch that is being recorded, from 0.
+        `epoch` is the epoch being recorded, from 0.
     distribution, loss_weights, success_rate : ndarray of float64, shape (n_bins,)
-        Of the current epoch, read-only. `success_rate` is NaN before a step and where not feasible.
+        Of the current epoch, read-only. `success_rate` is NaN before a step and if infeasible.
     random_distribution, feasible : ndarray, shape (n_bins,)
-        As given, read-only.
+        The given values, read-only.
     threshold, redetection, expected_success : float
-        Of the last step; NaN before it, but for a fixed threshold and the redetection of epoch 0.
+        Of the last step. Before it: NaN, a fixed threshold, and redetection 0.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit; the message names it.
+        If an argument is invalid; the message names it.
 
     Examples
     --------
@@ -127,14 +127,14 @@ class SuccessAwareScheduler:
         return schedule_table(self, "SuccessAwareScheduler")
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
-        """Take in samples of the current epoch; as often as you like.
+        """Record samples of the current epoch; may be called many times.
 
         Parameters
         ----------
         ious : array_like of float, any shape
             Overlap (or another score) of each sample, in [0, 1].
         bins : array_like of int, same shape
-            Bin of each sample, feasible.
+            Bin of each sample; must be feasible.
 
         Raises
         ------
@@ -148,16 +148,14 @@ class SuccessAwareScheduler:
         _checks.refuse("bins", "be feasible", ids, ~self.feasible[ids])
         statistics.add(ious, ids)
 
-    def step(
-        self, ious: Union[ArrayLike, EpochStatistics, None] = None, bins: Optional[ArrayLike] = None
-    ) -> Floats:
-        """End the epoch: measure, schedule, return Q of the next one, shape (n_bins,).
+    def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
+        """End the epoch and return the next epoch's Q, shape (n_bins,).
 
         Parameters
         ----------
         ious : array_like of float, or sequence of n_bins arrays, or statistics, optional
-            Samples beside those recorded: IoUs with `bins`, or one array of IoUs per bin. Or, in
-            place of recording, any object with ``count``, ``mean_iou``, ``n_invalid`` and
+            Samples in addition to recorded ones: IoUs with `bins`, or one array of IoUs per bin.
+            If none were recorded, also an object with ``count``, ``mean_iou``, ``n_invalid`` and
             ``success_rate(threshold)``, such as `SuccessStatistics`.
         bins : array_like of int, optional
             Bin of each sample.
@@ -165,19 +163,19 @@ class SuccessAwareScheduler:
         Raises
         ------
         TypeError, ValueError
-            If no IoU was recorded or an argument does not fit. Nothing changes then.
+            If no IoU was recorded or an argument is invalid. Nothing changes then.
         """
         self._follow(self._measure(self._epoch_statistics(ious, bins)))
         return self.distribution
 
-    def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> EpochStatistics:
-        """The statistics to measure: a copy of the recorded ones, with the arguments of `step`."""
+    def _epoch_statistics(self, ious: Any, bins: Optional[ArrayLike]) -> Any:
+        """Return the recorded statistics, copied, together with the arguments of `step`."""
         good = ious is not None or bins is None
-        _checks.require(good, "ious", "be given where bins is", None, TypeError)
+        _checks.require(good, "ious", "be given if bins is", None, TypeError)
         if hasattr(ious, "success_rate"):
-            rule = "be left out where ious is statistics"
+            rule = "be omitted if ious holds statistics"
             _checks.require(bins is None, "bins", rule, bins, TypeError)
-            count, rule = self._recorded.count, "not be statistics where IoUs were recorded before"
+            count, rule = self._recorded.count, "not be statistics if IoUs were recorded before"
             _checks.require(not count.any(), "ious", rule, count.tolist())
             return ious
         statistics = SuccessStatistics(self.n_bins)
@@ -197,8 +195,8 @@ class SuccessAwareScheduler:
             _checks.require(values.ndim, f"ious[{i}] without bins", "be the IoUs of a bin", part)
             self._add(statistics, values, np.full(values.shape, i))
 
-    def _measure(self, statistics: EpochStatistics) -> EpochRecord:
-        """The record of this epoch."""
+    def _measure(self, statistics: Any) -> EpochRecord:
+        """Return the record of this epoch."""
         name = "count of ious"
         count = _checks.shaped(name, _checks.integers(name, statistics.count), (self.n_bins,))
         if not count.any():
@@ -232,7 +230,7 @@ class SuccessAwareScheduler:
         )
 
     def _follow(self, record: EpochRecord) -> None:
-        """Go on to the epoch after the record's, in which nothing is recorded yet."""
+        """Begin the epoch after that of `record`."""
         self._recorded = SuccessStatistics(self.n_bins)
         self._history.append(record)
         self._measured = np.where(record.count > 0, record.success_rate, self._measured)
@@ -242,7 +240,7 @@ class SuccessAwareScheduler:
         self.redetection, self.expected_success = record.redetection, record.expected_success
 
     def state_dict(self) -> Dict[str, Any]:
-        """Dict of everything for JSON, also in the middle of an epoch; see `load_state_dict`."""
+        """Return the complete state for JSON, also in the middle of an epoch."""
         return {
             "version": STATE_VERSION,
             "config": copy.deepcopy(self._config),
@@ -251,7 +249,7 @@ class SuccessAwareScheduler:
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go on from `state`, a dict by `state_dict` of a scheduler made with the same arguments.
+        """Load the `state_dict` of a scheduler that was created with the same arguments.
 
         Raises
         ------
@@ -282,7 +280,7 @@ class SuccessAwareScheduler:
 
 
 def _fill_from_neighbours(measured: Floats, feasible: Mask) -> Floats:
-    """Give feasible bins without a success rate that of the nearest lower bin, else higher."""
+    """Fill missing rates of feasible bins from the nearest lower bin, else the nearest higher."""
     known = np.flatnonzero(~np.isnan(measured) & feasible)
     _checks.require(len(known), "count of ious", "not be 0 in all feasible bins", 0)
     lower = np.searchsorted(known, np.arange(len(measured)), side="right") - 1

@@ -1,4 +1,4 @@
-"""The protocol of sources, from which a curriculum draws."""
+"""Protocol of the sources from which a curriculum draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._types import Floats, Mask
 
 
 class Source(Protocol):
-    """Samples that can be drawn by bin: `IntervalSampler`, `BinnedSampler` or your own class."""
+    """Source of samples by bin: `IntervalSampler`, `BinnedSampler` or your own class."""
 
     @property
     def n_bins(self) -> int:
@@ -22,28 +22,27 @@ class Source(Protocol):
 
     @property
     def random_distribution(self) -> Floats:
-        """q^R of drawing the same data at random, shape (n_bins,)."""
+        """q^R: the share of each bin under random sampling, shape (n_bins,)."""
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values for JSON that must be the same after a restart and in every process.
+        """Plain values for JSON that must be equal after a restart and in all processes.
 
-        Under ``"data"`` the fingerprint of the data, the one entry that
-        ``load_state_dict(strict=False)`` forgives.
+        ``"data"``, the fingerprint of the data, may differ with ``load_state_dict(strict=False)``.
         """
 
     def sample(self, distribution: Any, epoch: int, start: int, stop: int, step: int = 1) -> Any:
-        """Samples number `start`, ``start + step``, ... below `stop` of an epoch.
+        """Draw samples number `start`, ``start + step``, ... below `stop` of an epoch.
 
-        A sequence of what the dataset is handed, with ``bin`` and ``number``, shape (n,): a
-        function of (seed, epoch, number, distribution, data) alone.
+        Returns the sequence of indices for the dataset, with ``bin`` and ``number``, shape (n,).
+        It must depend on nothing but (seed, epoch, number, distribution, data).
         """
 
 
 def checked_source(source: Source) -> Source:
-    """Refuse what lacks a name of `Source`, or whose values do not fit."""
+    """Refuse an object that lacks an attribute of `Source` or has invalid values."""
     for name in ("n_bins", "feasible", "random_distribution", "identity", "sample"):
-        # A property is looked for in the class: to compute q^R may take long.
+        # Properties are looked up in the class, because computing q^R may take long.
         if not (hasattr(type(source), name) or hasattr(source, name)):
             raise TypeError(f"source must have {name}, see sstrack_sched.Source; got {source!r}")
     n_bins = _checks.integer("source.n_bins", source.n_bins, 1)
@@ -53,7 +52,7 @@ def checked_source(source: Source) -> Source:
 
 
 def identity_of(source: Source) -> Dict[str, Any]:
-    """The identity as JSON gives it back, so that it can be compared with a loaded one."""
+    """Return the identity after a round trip through JSON, comparable with a loaded one."""
     try:
         identity: Dict[str, Any] = json.loads(json.dumps(source.identity))
     except (TypeError, ValueError) as error:

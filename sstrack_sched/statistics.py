@@ -1,9 +1,9 @@
-"""Success rate of each bin from the IoUs of an epoch, bit-identical whatever their order."""
+"""Success rates by bin from the IoUs of an epoch, bit-identical in any order."""
 
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, Protocol
+from typing import Any, Dict, List
 
 import numpy as np
 
@@ -12,28 +12,16 @@ from ._types import Array, ArrayLike, Floats, Ints
 
 MAX_SAMPLES = 2**31
 _ONE = 2**32  # an IoU of 1, quantised
-_BITS = 33  # of a quantised IoU; the bin is above them in the same integer
+_BITS = 33  # bits of a quantised IoU; the bits above them hold the bin
 _MASK = (1 << _BITS) - 1
 MAX_BINS = 2**30
-
-
-class EpochStatistics(Protocol):
-    """What `SuccessAwareScheduler.step` reads."""
-
-    n_invalid: int
-
-    @property
-    def count(self) -> Ints: ...  # noqa: D102
-    @property
-    def mean_iou(self) -> float: ...  # noqa: D102
-    def success_rate(self, threshold: float) -> Floats: ...  # noqa: D102
 
 
 class SuccessStatistics:
     """IoUs of an epoch by bin: counts, mean IoU and success rates.
 
-    IoUs are quantised on entry to ``k = round(iou * 2**32)`` and all sums are of integers, so the
-    order of addition and the split over processes do not change a bit of the results.
+    IoUs are rounded to ``k = round(iou * 2**32)`` on entry and summed as integers, so the results
+    are bit-identical for any order of addition and any split over processes.
 
     Parameters
     ----------
@@ -43,7 +31,7 @@ class SuccessStatistics:
     Attributes
     ----------
     n_invalid : int
-        Samples that were left out because their IoU was invalid; kept for the record only.
+        Number of samples dropped for an invalid IoU, for information only.
 
     Raises
     ------
@@ -71,7 +59,7 @@ class SuccessStatistics:
 
     @property
     def count(self) -> Ints:
-        """Samples in each bin, int64, shape (n_bins,)."""
+        """Number of samples in each bin, int64, shape (n_bins,)."""
         return self._count.copy()
 
     @property
@@ -86,7 +74,7 @@ class SuccessStatistics:
         Parameters
         ----------
         ious : array_like of float, any shape
-            Overlap of each sample, in [0, 1]; at most 4 eps of the dtype outside is clipped.
+            Overlap of each sample, in [0, 1]; values at most 4 eps outside are clipped.
         bins : array_like of int, same shape
             Bin of each sample, in [0, n_bins).
 
@@ -112,12 +100,12 @@ class SuccessStatistics:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
-        """Fraction p of successes in each bin, shape (n_bins,), NaN without a sample.
+        """Return the fraction p of successes in each bin, shape (n_bins,), NaN if empty.
 
         Parameters
         ----------
         threshold : float
-            tau, in [0, 1]: success is ``iou > threshold``; given `mean_iou`, above the exact mean.
+            tau, in [0, 1]: success is ``iou > threshold``. `mean_iou` means the exact mean.
 
         Raises
         ------
@@ -125,7 +113,7 @@ class SuccessStatistics:
             If the threshold is not in [0, 1].
         """
         limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
-        if threshold == self.mean_iou:  # the exact mean, which the float may have rounded
+        if threshold == self.mean_iou:  # the float may be rounded
             limit = self._sum // int(self._count.sum())
         samples = self._samples()
         successes = np.bincount(samples[samples & _MASK > limit] >> _BITS, minlength=self.n_bins)
@@ -134,12 +122,12 @@ class SuccessStatistics:
         return rate
 
     def merge(self, other: SuccessStatistics) -> None:
-        """Add the samples of `other`, statistics of as many bins.
+        """Add the samples of `other`, which must have the same number of bins.
 
         Raises
         ------
         TypeError, ValueError
-            If `other` is something else, has other bins, or the samples exceed 2**31.
+            If `other` is of another type or number of bins, or the samples exceed 2**31.
         """
         _checks.instance("other", other, SuccessStatistics)
         good = other.n_bins == self.n_bins
@@ -148,24 +136,19 @@ class SuccessStatistics:
         self.n_invalid += other.n_invalid
 
     def state_dict(self) -> Dict[str, Any]:
-        """Dict for JSON, the same whatever the order of addition.
-
-        ``samples`` is ``bin << 33 | k`` of each sample, sorted, as little-endian int64 in base64.
-        """
-        samples = np.sort(self._samples()).astype("<i8")
-        return {
-            "n_bins": self.n_bins,
-            "n_invalid": self.n_invalid,
-            "samples": base64.b64encode(samples.tobytes()).decode("ascii"),
-        }
+        """Return the state for JSON, equal for any order of addition."""
+        # ``bin << 33 | k`` of each sample, sorted, as little-endian int64 in base64.
+        samples = np.sort(self._samples()).astype("<i8").tobytes()
+        text = base64.b64encode(samples).decode("ascii")
+        return {"n_bins": self.n_bins, "n_invalid": self.n_invalid, "samples": text}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Take over `state`, a dict that `state_dict` returned.
+        """Load a dict that `state_dict` returned.
 
         Raises
         ------
         TypeError, ValueError
-            If it is of another number of bins, or damaged; nothing changes then.
+            If it has another number of bins or is damaged. Nothing changes then.
         """
         _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "samples"))
         n_bins = state["n_bins"]
@@ -185,7 +168,7 @@ class SuccessStatistics:
 
 
 def _quantise(name: str, values: Array) -> Ints:
-    """``round(x * 2**32)`` of values in [0, 1]; a rounding error outside is clipped."""
+    """Return ``round(x * 2**32)`` of values in [0, 1]; clip rounding errors outside."""
     good = values.dtype.kind in "fiub" or not values.size
     _checks.require(good, name, "hold real numbers", values, TypeError)
     slack = 4 * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0

@@ -1,4 +1,4 @@
-"""Index of the videos, without pixels: lengths, visibility, weights."""
+"""Index of the training videos: lengths, visibility and weights, without pixels."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _KIND = "VideoIndex"
 
 
 class VideoIndex:
-    """Videos to draw pairs from: arrays only, so that 10^7 videos and 10^9 frames fit.
+    """Index of the training videos, compact enough for 10^7 videos and 10^9 frames.
 
     Parameters
     ----------
     lengths : array_like of int, shape (n_videos,)
-        Frames of each video, at least 1; frames are numbered from 0.
+        Number of frames of each video, at least 1; frames are numbered from 0.
     visible : sequence of n_videos boolean masks, or flat boolean array, optional
-        Frames in which the target is present: a mask of shape ``(lengths[i],)`` per video, or one
-        of shape ``(sum(lengths),)`` for all, one after the other. Default: all visible.
+        True for frames in which the target is present: one mask of shape ``(lengths[i],)`` per
+        video, or all concatenated, shape ``(sum(lengths),)``. Default: all visible.
     is_image : array_like of bool, shape (n_videos,), optional
-        Still images; only their frame 0 is used. Default: none.
+        True for still images; only their frame 0 is used. Default: none.
     weight : array_like of float, shape (n_videos,), optional
-        Relative probability of each video, not negative; 0: never drawn. Default: uniform.
+        Relative probability of each video, non-negative; 0: never drawn. Default: uniform.
 
     Attributes
     ----------
     lengths, is_image, weight : ndarray of int64, bool and float64, shape (n_videos,)
-        As given, read-only; `weight` may be None.
+        The given values, read-only; `weight` may be None.
     path : pathlib.Path or None
-        The file that a loaded index came from.
+        File of a loaded index.
 
     Raises
     ------
     TypeError, ValueError
-        If a shape, type or value does not fit; the message names the argument and the video.
+        If an argument is invalid; the message names the argument and the video.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class VideoIndex:
         self._set(arrays)
 
     def _set(self, arrays: Dict[str, Array]) -> None:
-        """Take the arrays that a file of the index holds, in the order of the fingerprint."""
+        """Set the arrays that an index file holds, in the order of the fingerprint."""
         self._arrays = {name: _checks.frozen(array) for name, array in arrays.items()}
         self.lengths: Ints = arrays["lengths"]
         self.is_image: Mask = arrays["is_image"]
@@ -97,24 +97,24 @@ class VideoIndex:
 
     @property
     def n_frames(self) -> int:
-        """Frames of all videos."""
+        """Total number of frames."""
         return int(self.offsets[-1])
 
     @cached_property
     def offsets(self) -> Ints:
-        """First frame of each video among all frames, and their number, shape (n_videos + 1,)."""
+        """First frame of each video in the concatenation, and its end, shape (n_videos + 1,)."""
         offsets = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         return _checks.frozen(offsets)
 
     @property
     def visible(self) -> Optional[Mask]:
-        """All videos' masks in one new array, shape (n_frames,); None where all are visible."""
+        """Concatenated masks, shape (n_frames,), a new array; None if all are visible."""
         return None if isinstance(self._bits, AllSet) else self._bits.unpack(0, self.n_frames)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the content: equal for indices from which the same pairs are drawn."""
+        """Hash of the content; indices with equal hashes give equal pairs."""
         return digest(f"VideoIndex {len(self)}", *chain.from_iterable(self._arrays.items()))
 
     def _weights(self) -> Floats:
@@ -124,20 +124,20 @@ class VideoIndex:
     def concatenate(
         cls, indices: Sequence[VideoIndex], dataset_weights: Optional[ArrayLike] = None
     ) -> VideoIndex:
-        """Index of several datasets, mixed the way trackers do.
+        """Join the indices of several datasets, mixed as in tracker training.
 
         Parameters
         ----------
         indices : sequence of VideoIndex
             One per dataset; the videos are numbered in this order.
         dataset_weights : array_like of float, shape (n_datasets,), optional
-            First a dataset is drawn by these, then a video by its own index's weights. Default: the
-            weights stay as they are, and 1 where an index has none.
+            Probability of each dataset; within it, videos are drawn by their own weights. Default:
+            video weights are unchanged, or 1 if an index has none.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no index, or the weights do not fit.
+            If `indices` is empty or the weights are invalid.
 
         Examples
         --------
@@ -168,9 +168,7 @@ class VideoIndex:
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write the index into one file at `path`, in the safetensors layout; its folder is made.
-
-        The file is always the old index or the new one, whole; the last of several writers wins.
+        """Write the index atomically to one file in the safetensors layout; create its folder.
 
         Raises
         ------
@@ -188,15 +186,15 @@ class VideoIndex:
         path : path-like
             The file that `save` wrote.
         mmap : bool, default=True
-            Map the file instead of reading it: opening takes no time, processes share the memory,
-            and a pickled index sends its path.
+            Memory-map the file: it opens instantly, processes share the memory, and pickling the
+            index stores only its path.
         verify : bool, default=False
-            Read everything and compare the checksums and the fingerprint, not only the layout.
+            Check not only the layout but, reading the whole file, checksums and fingerprint.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no such file, or it is damaged or of another kind or format.
+            If the file is missing, damaged, or of another kind or format.
         """
         file = Path(path)
         mmap, verify = _checks.flag("mmap", mmap), _checks.flag("verify", verify)
@@ -222,7 +220,7 @@ class VideoIndex:
 
 
 def _reopened(path: str, fingerprint: str) -> VideoIndex:
-    """A mapped index that was pickled."""
+    """Open the file of a pickled memory-mapped index."""
     videos = VideoIndex.load(path)
     rule = f"hold the index that was pickled, fingerprint {fingerprint}"
     _checks.require(videos.fingerprint == fingerprint, path, rule, videos.fingerprint)
@@ -230,7 +228,7 @@ def _reopened(path: str, fingerprint: str) -> VideoIndex:
 
 
 def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
-    """The arrays of a file, in order, if they fit each other."""
+    """Return the arrays of a file in order if their types and shapes match."""
     n_videos = arrays["lengths"].size if "lengths" in arrays else 0
     wanted = {"lengths": ("int64", n_videos), "is_image": ("bool", n_videos)}
     if "weight" in arrays:
@@ -245,7 +243,7 @@ def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
 
 
 def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
-    """Masks laid end to end, as arrays of an index: none where all is visible."""
+    """Pack masks into the arrays of an index; none if all frames are visible."""
     good = n_frames <= MAX_BITS
     _checks.require(good, "visible", f"cover at most {MAX_BITS} frames", n_frames)
     flat = np.concatenate(list(masks))
@@ -256,7 +254,7 @@ def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
 
 
 def _masks(visible: Any, lengths: Ints) -> Iterator[Mask]:
-    """Checked masks: one for each video, or one for all, as they were given."""
+    """Yield the checked masks: one per video, or one for all."""
     if isinstance(visible, np.ndarray) and visible.ndim == 1 and visible.dtype != object:
         yield _checks.mask("visible", visible, (int(lengths.sum()),))
         return

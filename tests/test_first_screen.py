@@ -68,10 +68,10 @@ def test_the_loop_runs_before_and_after_the_diff(side):
 def test_first_screen_promises_nothing_that_the_study_denies():
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     page = " ".join((ROOT / "docs" / "evidence.md").read_text("utf-8").split())
-    for sentence in ("No number after one epoch", "(`flat`)", "nothing gains"):
+    for sentence in ("No number after one epoch", "(`flat`)", "no row gains"):
         assert sentence in page
     assert "No number after one epoch predicts the gain" in readme
-    assert "does not fall with the interval, nothing gained in the study" in readme
+    assert "does not fall with the interval, no sampler gained in the study" in readme
 
 
 def test_the_picture_shows_each_epoch_and_bin(monkeypatch):

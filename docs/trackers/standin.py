@@ -1,11 +1,11 @@
-"""Stands for the classes of a tracker in the snippets of your-own.md: same names and shapes."""
+"""Replacements of a tracker's classes for the snippets of your-own.md, with equal names."""
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 
 class Videos:
-    """Stands for a data set of the lineage."""
+    """Replacement of a STARK data set."""
 
     def __init__(self, lengths, images=False):
         self.lengths, self.images = lengths, images
@@ -25,7 +25,7 @@ class Videos:
 
 
 def processing(data):
-    """Stands for crops; every seventh search frame is invalid."""
+    """Replace cropping; every seventh search frame is invalid."""
     for part in ("template", "search"):
         data[part + "_images"] = [frame.permute(2, 0, 1) for frame in data[part + "_images"]]
     data["valid"] = int(data["search_images"][0].flatten()[0]) % 7 != 0

@@ -14,19 +14,19 @@ from examples.lineage.launcher import main
 def from_scratch() -> None:
     import timm.models._builder
 
-    timm.models._builder.load_pretrained = lambda *_args, **_options: None  # a download
+    timm.models._builder.load_pretrained = lambda *_args, **_options: None  # would download weights
 
 
 def check_config(cfg: Any, _args: argparse.Namespace) -> None:
-    if cfg.TRAIN.BATCH_SIZE < 2:  # its mutual information pairs each sample with another
+    if cfg.TRAIN.BATCH_SIZE < 2:  # its mutual information loss pairs the samples of a batch
         raise SetupError(
             f"AVTrack needs TRAIN.BATCH_SIZE of at least 2; got {cfg.TRAIN.BATCH_SIZE}"
         )
 
 
 def explain(error: Exception, processes: int) -> None:
-    """Say that several processes are a fault of AVTrack: names that only distillation binds, and
-    attributes of the network that are asked of DistributedDataParallel."""
+    """Explain AVTrack's errors with several processes: it uses names that only distillation has,
+    and reads attributes of the network from DistributedDataParallel."""
     own = isinstance(error, UnboundLocalError) or "DistributedDataParallel" in str(error)
     if processes > 1 and own and isinstance(error, (NameError, AttributeError)):
         raise SetupError(

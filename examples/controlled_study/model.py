@@ -1,4 +1,4 @@
-"""The network: a small perceptron that embeds template and search frames alike."""
+"""The network: a small perceptron that embeds template and search frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .world import N_SEEN
 
 
 def initial_weights(width: int, rng: np.random.Generator) -> List[torch.Tensor]:
-    """Weights and biases of two layers."""
+    """Draw weights and biases of two layers."""
     weights = []
     for n_inputs in (N_SEEN, width):
         matrix = rng.normal(0, (2 / n_inputs) ** 0.5, (n_inputs, width))
@@ -20,14 +20,14 @@ def initial_weights(width: int, rng: np.random.Generator) -> List[torch.Tensor]:
 
 
 def embed(weights, seen: torch.Tensor) -> torch.Tensor:
-    """Embeddings (..., width), scaled so that a dot product of two is a logit."""
+    """Return embeddings (..., width), scaled so that a dot product of two is a logit."""
     first, first_bias, second, second_bias = weights
     hidden = torch.relu(seen @ first + first_bias)
     return (hidden @ second + second_bias) / second.shape[1] ** 0.25
 
 
 def match(embeddings: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
-    """Logits (n_pairs, candidates), the target first; a rival of the target's video is none."""
+    """Return logits (n_pairs, candidates), target first; rivals of its own video are masked."""
     template, search, rivals = embeddings.split([len(same), len(same), same.shape[1]])
     target = (template * search).sum(dim=1, keepdim=True)
     others = (template @ rivals.T).masked_fill(same, -1e9)
@@ -35,10 +35,10 @@ def match(embeddings: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
 
 
 def back_propagate(weights, seen, same, loss_weight) -> torch.Tensor:
-    """Cross entropies (n_pairs,); the gradients of their weighted mean go into `weights`.
+    """Return cross entropies (n_pairs,); store the gradients of their weighted mean in `weights`.
 
-    The derivatives of `embed` and `match` are written out. A step is so small that autograd's own
-    work takes longer than the arithmetic. The tests compare them with autograd's.
+    The derivatives of `embed` and `match` are coded explicitly, because autograd's overhead exceeds
+    the arithmetic of such a small step. The tests compare them with autograd's.
     """
     first, first_bias, second, second_bias = weights
     n_pairs, scale = len(same), second.shape[1] ** 0.25

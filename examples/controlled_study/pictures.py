@@ -1,4 +1,4 @@
-"""The pictures of the docs page, from the stored files alone."""
+"""Figures of the docs page, drawn from the stored results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .results import MAP_PAIRS, Cell, Pair, difference, difference_by_bin, read_
 from .settings import AXES, BINS
 from .store import Store
 
-GREY = "#808080"  # reads on a light and on a dark page
+GREY = "#808080"  # legible on light and dark pages
 COLOURS = {"uniform": "#999999", "scheduled": "#56b4e9", "weighted": "#d55e00"}
 
 
@@ -47,7 +47,7 @@ def draw_all(out: Path) -> None:
 
 
 def draw_rows(out: Path):
-    """Gains over `random`: by world, and by bin in the first world."""
+    """Plot gains over `random` by world, and by bin in the first world."""
     store = Store(out / "tables.json")
     figure = new_figure(9.5, 3.8)
     left, right = figure.subplots(1, 2)
@@ -79,7 +79,7 @@ def draw_intervals(axes, estimates, place, colour, label, vertical) -> None:
 
 
 def draw_map(found: List[Cell]):
-    """Gain of `weighted`: a column per number of videos, a line per width and control."""
+    """Plot the gain of `weighted`, by number of videos (columns), width and control (rows)."""
     figure = new_figure(9, 7.6)
     lines = [(pair, width) for pair in MAP_PAIRS[:2] for width in AXES["width"]]
     grid = figure.subplots(len(lines), len(AXES["n_videos"]), sharex=True, sharey=True)
@@ -101,7 +101,7 @@ def draw_map(found: List[Cell]):
 
 
 def draw_panel(axes, cells: List[Cell], pair: Pair, stands, limit: float):
-    """Steps over drift: one star where the interval excludes 0, two where Holm's test agrees."""
+    """Plot gains by drift and steps; stars: the interval excludes 0, also after Holm."""
     values = np.full((len(AXES["steps"]), len(AXES["drift"])), np.nan)
     for cell in cells:
         i, j = (AXES[a].index(getattr(cell.setting, a)) for a in ("steps", "drift"))
@@ -118,7 +118,7 @@ def draw_panel(axes, cells: List[Cell], pair: Pair, stands, limit: float):
 
 
 def draw_slope(found: List[Cell]):
-    """Gains over the slope of success after one random epoch, a dot per cell."""
+    """Plot the gain of each cell over its slope of success after one random epoch."""
     figure = new_figure(9.5, 3.6)
     grid = figure.subplots(1, len(MAP_PAIRS), sharey=True)
     for axes, pair in zip(grid, MAP_PAIRS):

@@ -1,4 +1,4 @@
-"""Results from the stored files: differences between rows, and the cells of the map."""
+"""Stored results: differences between rows, and cells of the map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import BINS, Setting
 from .statistics import Estimate, estimate, significant
 from .store import Store
 
-Pair = Tuple[str, str]  # a row, and the control that it is compared with
+Pair = Tuple[str, str]  # a row and its control
 MAP_PAIRS: Tuple[Pair, ...] = (
     ("weighted", "random"),
     ("weighted", "uniform"),
@@ -22,12 +22,12 @@ CENTRES = (BINS.lower + BINS.upper) / 2
 
 
 def difference(store: Store, setting: str, row: str, control: str) -> Estimate:
-    """Mean accuracy over the bins, in points, of a row minus its control, seed by seed."""
+    """Estimate the difference in mean accuracy of a row and its control, in points."""
     return estimate(differences(store, setting, row, control, store.seeds(setting, row, control)))
 
 
 def differences(store: Store, setting: str, row: str, control: str, seeds) -> np.ndarray:
-    """The same before the mean, (n_seeds, n_arenas)."""
+    """Return the paired differences in points, (n_seeds, n_arenas)."""
     of_row, of_control = (store.array(setting, r, "by_arena", seeds) for r in (row, control))
     return 100 * (of_row - of_control)
 
@@ -43,7 +43,7 @@ def mean_over_seeds(store: Store, setting: str, row: str, field: str) -> np.ndar
 
 
 def slope(success_rate: np.ndarray) -> float:
-    """Least-squares slope of success over the interval, in points per 100 frames."""
+    """Fit the slope of success over the interval, in points per 100 frames."""
     return float(100 * np.polyfit(CENTRES / 100, success_rate, 1)[0])
 
 
@@ -51,14 +51,14 @@ class Cell(NamedTuple):
     """One cell of the map."""
 
     setting: Setting
-    slope: float  # of success over the bins after the first epoch, which is random
+    slope: float  # of success over the interval after the first, random epoch
     level: float  # mean of that success, in per cent
     differences: Dict[Pair, np.ndarray]  # (n_seeds, n_arenas)
     gain: Dict[Pair, Estimate]
 
 
 def read_map(out: Path) -> List[Cell]:
-    """All cells, from the seeds that every cell has; none before there are two."""
+    """Read all cells with their common seeds; return none for fewer than two seeds."""
     store = Store(out / "map.json")
     settings = [Setting(**s) for s in store.made_by["settings"]]
     seeds = sorted(set.intersection(*(set(store.seeds(s.name, *MAP_ROWS)) for s in settings)))
@@ -73,12 +73,12 @@ def read_cell(store: Store, setting: Setting, seeds: List[int]) -> Cell:
 
 
 def mean_gain(cells: Sequence[Cell], pair: Pair) -> Estimate:
-    """Mean over cells. They share seeds and test arenas, so that only these are resampled."""
+    """Estimate the mean over cells; only their common seeds and arenas are resampled."""
     return estimate(np.mean([cell.differences[pair] for cell in cells], axis=0))
 
 
 def standing(cells: Sequence[Cell]) -> Dict[Tuple[str, Pair], bool]:
-    """Gains that stand after Holm's correction over the whole map, by setting and pair."""
+    """Return which gains are significant after Holm's correction over the whole map."""
     keys = [(cell.setting.name, pair) for cell in cells for pair in MAP_PAIRS]
     stands = significant([cell.gain[pair] for cell in cells for pair in MAP_PAIRS])
     return dict(zip(keys, stands.tolist()))

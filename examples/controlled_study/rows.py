@@ -1,4 +1,4 @@
-"""Rows of the tables: how often each bin is drawn, and its loss weight."""
+"""Rows of the tables: the sampling distribution and loss weights of each training scheme."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Epoch = Tuple[np.ndarray, np.ndarray]  # Q and the loss weights of an epoch, one
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One way to train."""
+    """One training scheme, a row of the tables."""
 
     name: str
     says: str
@@ -28,12 +28,12 @@ class Row:
     two_updates: bool = False  # Q changes at 33 % and 50 % of the training only
     fixed_d: Optional[float] = None
     backwards: bool = False  # the paper's d, from 1 to 0
-    replayed: Optional[str] = None  # the row of the same seed whose epochs are taken
-    replay: Optional[Callable[[List[Epoch]], List[Epoch]]] = None  # and what becomes of them
+    replayed: Optional[str] = None  # row whose epochs, of the same seed, are replayed
+    replay: Optional[Callable[[List[Epoch]], List[Epoch]]] = None  # how these epochs are rearranged
 
 
 def mean_epoch(epochs: List[Epoch]) -> List[Epoch]:
-    """As many pairs per bin, and as much weight on them, as over all epochs: only order is gone."""
+    """Repeat the mean Q and weight of all epochs: same pairs and weight per bin, no order."""
     q = np.mean([q for q, _ in epochs], axis=0)
     mass = np.mean([q * weights for q, weights in epochs], axis=0)
     return [(q / q.sum(), mass / q)] * len(epochs)
@@ -46,8 +46,8 @@ def reversed_epochs(epochs: List[Epoch]) -> List[Epoch]:
 NEVER: Dict[str, Any] = {"update_epochs": ()}
 FIRST_ROWS = (
     Row("random", "the random sampler's distribution; measured, not scheduled", options=NEVER),
-    Row("uniform", "all bins alike from the start", options={**NEVER, "random_distribution": None}),
-    Row("scheduled", "the schedule, no loss weights"),
+    Row("uniform", "all bins equally likely", options={**NEVER, "random_distribution": None}),
+    Row("scheduled", "the schedule without loss weights"),
     Row("weighted", "the schedule with loss weights: the paper's method", weighted=True),
 )
 CONTROL_ROWS = (
@@ -62,13 +62,13 @@ CONTROL_ROWS = (
     ),
     Row(
         "reversed",
-        "the epochs of `scheduled`, last first",
+        "the epochs of `scheduled` in reverse order",
         replayed="scheduled",
         replay=reversed_epochs,
     ),
     Row(
         "reversed, weighted",
-        "the epochs of `weighted`, last first",
+        "the epochs of `weighted` in reverse order",
         weighted=True,
         replayed="weighted",
         replay=reversed_epochs,
@@ -80,10 +80,10 @@ CONTROL_ROWS = (
     Row("d = 1, weighted", "weighted, d fixed", weighted=True, fixed_d=1.0),
 )
 TABLE_4_ROWS = (
-    Row("order 1", "weighted, order 1 for 2", weighted=True, options={"order": 1}),
-    Row("order 3", "weighted, order 3 for 2", weighted=True, options={"order": 3}),
-    Row("tau 0.5", "weighted, tau 0.5 for the mean", weighted=True, options={"threshold": 0.5}),
-    Row("tau 0.75", "weighted, tau 0.75 for the mean", weighted=True, options={"threshold": 0.75}),
+    Row("order 1", "weighted, order 1, not 2", weighted=True, options={"order": 1}),
+    Row("order 3", "weighted, order 3, not 2", weighted=True, options={"order": 3}),
+    Row("tau 0.5", "weighted, tau 0.5, not the mean", weighted=True, options={"threshold": 0.5}),
+    Row("tau 0.75", "weighted, tau 0.75, not the mean", weighted=True, options={"threshold": 0.75}),
     Row("two updates", "weighted, Q changes at 33 % and 50 %", weighted=True, two_updates=True),
 )
 ROWS = {row.name: row for row in FIRST_ROWS + CONTROL_ROWS + TABLE_4_ROWS}
@@ -99,7 +99,7 @@ def make_scheduler(row: Row, sampler, total_epochs: int) -> SuccessAwareSchedule
 
 
 def this_epoch(row: Row, scheduler: SuccessAwareScheduler, plan: Optional[List[Epoch]]) -> Epoch:
-    """Q and loss weights of the epoch that begins."""
+    """Return Q and loss weights of the current epoch."""
     if plan is not None:
         return plan[scheduler.epoch]
     total_epochs = scheduler.total_epochs

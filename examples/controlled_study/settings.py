@@ -1,4 +1,4 @@
-"""The worlds of the study: one `Setting` each, and the grid of the map."""
+"""Settings of the simulated worlds, and the grid of worlds of the map."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ BINS = IntervalBins(max_interval=200, spacing=30)  # the paper's, without still 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Everything that a run depends on, beside its row and its seed."""
+    """Parameters of a world and its training; a run also depends on its row and seed."""
 
     name: str
     drift: float = 1.0  # standard deviation of the nuisance; that of the identity is 1
-    correlation: float = 60.0  # frames in which the nuisance forgets a factor of e
+    correlation: float = 60.0  # frames after which the nuisance's autocorrelation is 1/e
     n_videos: int = 200
-    lengths: Tuple[int, int] = (300, 300)  # shortest and longest video, log-uniform between
+    lengths: Tuple[int, int] = (300, 300)  # shortest and longest video, log-uniform in between
     width: int = 32  # of the network
     epochs: int = 20
     steps: int = 60  # per epoch
@@ -37,14 +37,14 @@ WORLDS = (
 SAYS = {
     "drift": "drift 1, correlation 60 frames, 200 videos of 300 frames",
     "steep": "drift 2",
-    "flat": "correlation 1 frame: every interval is as hard as any other",
+    "flat": "correlation 1 frame: all intervals are equally hard",
     "few": "20 videos",
     "lengths": "videos of 40 to 800 frames",
     "slower": "a quarter of the learning rate",
     "faster": "twice the learning rate",
 }
-RATES = (0.003, 0.006, 0.012, 0.024)  # the one at which `random` does best is taken
-TUNING_SEEDS = range(1000, 1003)  # no other run has these
+RATES = (0.003, 0.006, 0.012, 0.024)  # the rate at which `random` is best is used
+TUNING_SEEDS = range(1000, 1003)  # not used by any other run
 
 AXES = {
     "drift": (0.5, 1.0, 2.0, 4.0),
@@ -55,7 +55,7 @@ AXES = {
 
 
 def map_cells() -> List[Setting]:
-    """One setting per cell of the map, not tuned yet."""
+    """Return one setting per cell of the map, without a tuned learning rate."""
     cells = []
     for values in itertools.product(*AXES.values()):
         name = " ".join(f"{value:g}" for value in values)
@@ -68,7 +68,7 @@ def tuned(settings, rates: Dict[str, float]) -> List[Setting]:
 
 
 def table_settings(rates: Dict[str, float]) -> List[Setting]:
-    """The worlds, tuned, and the first one at two other learning rates."""
+    """Return the tuned worlds, and the first world at two other learning rates."""
     worlds = tuned(WORLDS, rates)
     first = worlds[0]
     slower = dataclasses.replace(first, name="slower", rate=first.rate / 4)

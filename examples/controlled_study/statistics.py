@@ -1,10 +1,10 @@
-"""Intervals and corrections for paired runs.
+"""Confidence intervals and multiple-comparison corrections for paired runs.
 
-Every seed has a world, test videos and initial weights of its own, and all rows share them. So a
-difference between two rows is taken seed by seed. Its 95 % interval is a bootstrap over seeds and,
-within each drawn seed, over its test arenas; the quantiles are widened as Student's t asks at this
-number of seeds (Hesterberg, doi:10.1080/00031305.2015.1089789, "expanded percentile interval").
-The arenas of a seed are drawn with it already, so that drawing them again errs on the wide side.
+All rows of a seed share its world, test videos and initial weights, so differences between rows are
+taken seed by seed. A 95 % interval is a bootstrap over seeds and, within each drawn seed, over test
+arenas. Its quantiles are widened by Student's t for the number of seeds (Hesterberg,
+doi:10.1080/00031305.2015.1089789, "expanded percentile interval"). A drawn seed already brings its
+arenas, so drawing them again makes the intervals rather too wide.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(differences: np.ndarray) -> Estimate:
-    """Of paired differences (n_seeds, n_arenas) or, with one value per seed, (n_seeds,)."""
+    """Estimate the mean of paired differences, (n_seeds, n_arenas) or (n_seeds,)."""
     differences = np.asarray(differences, dtype=float)
     differences = differences.reshape(len(differences), -1)
     n_seeds, n_arenas = differences.shape
@@ -47,7 +47,7 @@ def estimate(differences: np.ndarray) -> Estimate:
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p values corrected for the number of comparisons (Holm 1979)."""
+    """Correct p values for the number of comparisons (Holm 1979)."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p)
     corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -57,16 +57,16 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def significant(estimates: Sequence[Estimate]) -> np.ndarray:
-    """True where 0 is excluded, by the interval and, corrected for their number, by p < 0.05."""
+    """Return True if the interval excludes 0 and p < 0.05 after Holm's correction."""
     excludes = np.array([e.excludes_zero for e in estimates])
     return excludes & (holm([e.p for e in estimates]) < 0.05)
 
 
 def correlation(x: np.ndarray, y: np.ndarray, groups: Optional[np.ndarray] = None) -> Estimate:
-    """Spearman's rank correlation over cells, which the bootstrap draws again.
+    """Estimate Spearman's rank correlation, with a bootstrap over cells.
 
-    With `groups`, ranks are those within a group, and cells are drawn within it: what x says of y
-    when the group is known. The p value is the usual one of Student's t.
+    With `groups`, cells are ranked and drawn within each group, which gives the correlation at a
+    fixed group. The p value is that of Student's t.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     groups = np.zeros(len(x)) if groups is None else np.asarray(groups)
@@ -76,7 +76,7 @@ def correlation(x: np.ndarray, y: np.ndarray, groups: Optional[np.ndarray] = Non
     for name in names:
         (of_group,) = np.nonzero(groups == name)
         drawn = of_group[rng.integers(len(of_group), size=(N_DRAWS, len(of_group)))]
-        drawn = np.concatenate([of_group[None], drawn])  # first the cells as they are
+        drawn = np.concatenate([of_group[None], drawn])  # the original cells come first
         pair = np.stack([stats.rankdata(values[drawn], axis=1) for values in (x, y)])
         ranks.append(pair - pair.mean(axis=2, keepdims=True))
     of_x, of_y = np.concatenate(ranks, axis=2)

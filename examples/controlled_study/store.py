@@ -1,4 +1,4 @@
-"""Results in one JSON file: what made them, and one line per run. It survives interruption."""
+"""Results in one JSON file, with their origin and one line per run; safe to interrupt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Key = Tuple[str, str, int]  # setting, row, seed
 class Store:
     """Runs by setting, row and seed.
 
-    Runs that other versions or settings made are never mixed with new ones: `add` refuses.
+    Runs of other versions or settings are never mixed with new ones: `add` refuses.
     """
 
     def __init__(self, path: Path, settings: Iterable[Setting] = ()) -> None:
@@ -48,7 +48,7 @@ class Store:
         self.save()
 
     def save(self) -> None:
-        """Replace the file in one go, so that it is never half written."""
+        """Replace the file atomically."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = (json.dumps(self.runs[key], separators=(",", ":")) for key in sorted(self.runs))
         draft = self.path.with_suffix(f".{os.getpid()}.draft")
@@ -59,12 +59,12 @@ class Store:
         draft.replace(self.path)
 
     def seeds(self, setting: str, *rows: str) -> List[int]:
-        """Seeds that all these rows have."""
+        """Return the seeds that all given rows have."""
         have = [{k[2] for k in self.runs if k[:2] == (setting, row)} for row in rows]
         return sorted(set.intersection(*have))
 
     def array(self, setting: str, row: str, field: str, seeds: Iterable[int]) -> np.ndarray:
-        """One field of the runs of a row, seeds first."""
+        """Return one field of a row's runs, with the seeds as first axis."""
         return np.array([self.runs[setting, row, seed][field] for seed in seeds])
 
 

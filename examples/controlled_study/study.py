@@ -1,4 +1,4 @@
-"""Runs what is missing, then tables and pictures: ``python -m examples.controlled_study``."""
+"""Run the controlled study, resuming stored results, and make its tables and figures."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .store import Store
 from .training import run_rows
 
 SEEDS, MAP_SEEDS = 32, 12
-# Fields that nothing is drawn from are not stored, so that the files stay small.
+# Unused fields are not stored, to keep the files small.
 UNUSED_IN_MAP = ("by_bin", "score", "mean_q", "last_success")
 UNUSED_IN_TUNING = ("inputs", "by_arena", "score", "mean_q", "first_success", "last_success")
 
 
 class Task(NamedTuple):
-    """Rows of one seed: they share the world, and some replay others."""
+    """Rows of one seed, which share a world; some replay the epochs of others."""
 
     setting: Setting
     rows: Sequence[str]
     seed: int
-    unused: Sequence[str] = ()  # fields that are not stored
+    unused: Sequence[str] = ()  # fields not to store
 
 
 def run_task(task: Task):
@@ -69,7 +69,7 @@ def run_missing(store: Store, tasks: List[Task], n_workers: int, says: str) -> N
 
 
 def tune(path: Path, settings: Sequence[Setting], n_workers: int) -> Dict[str, float]:
-    """The learning rate at which `random` does best, on seeds of its own, for each setting."""
+    """Find each setting's best learning rate for `random`, on separate seeds."""
     variants = [
         dataclasses.replace(s, name=f"{s.name} @ {rate:g}", rate=rate)
         for s in settings
@@ -101,7 +101,7 @@ def run_map(out: Path, n_seeds: int, n_workers: int) -> None:
 
 
 def print_cell(out: Path, name: str, row: str, seed: int) -> None:
-    """One run again, in full digits and as the file has it."""
+    """Repeat one run and print it with all digits, then the stored run."""
     store = Store(out / "tables.json")
     (settings,) = [s for s in store.made_by["settings"] if s["name"] == name]
     print(json.dumps(run_rows(Setting(**settings), [row], seed)[0]))
@@ -111,12 +111,12 @@ def print_cell(out: Path, name: str, row: str, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/evidence"), help="folder of results")
-    parser.add_argument("--map", action="store_true", help="the map too, four times as long")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each row of the tables")
-    parser.add_argument("--map-seeds", type=int, default=MAP_SEEDS, help="of each cell of the map")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--page", type=Path, help="write the tables into this page, too")
-    parser.add_argument("--cell", nargs=3, metavar=("WORLD", "ROW", "SEED"), help="rerun one run")
+    parser.add_argument("--map", action="store_true", help="also run the map (4 times as long)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds per row of the tables")
+    parser.add_argument("--map-seeds", type=int, default=MAP_SEEDS, help="seeds per map cell")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes")
+    parser.add_argument("--page", type=Path, help="docs page to write the tables into")
+    parser.add_argument("--cell", nargs=3, metavar=("WORLD", "ROW", "SEED"), help="repeat one run")
     options = parser.parse_args()
     if options.cell:
         name, row, seed = options.cell

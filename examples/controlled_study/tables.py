@@ -1,4 +1,4 @@
-"""The tables of the docs page, from the stored files alone, and their way into the page."""
+"""Tables of the docs page, made from the stored results, and their insertion into the page."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from .statistics import Estimate, correlation, significant
 from .store import Store
 
 QUESTIONS = (
-    ("Does the mixture alone do it?", "uniform", "random"),
+    ("Does the change of mixture alone help?", "uniform", "random"),
     ("Does the schedule do better than uniform?", "scheduled", "uniform"),
     ("Does the method do better than uniform?", "weighted", "uniform"),
-    ("Do the weights add to the schedule?", "weighted", "scheduled"),
-    ("Is it the mean of the weights?", "weighted", "normalised"),
-    ("Does order matter? Against the same pairs in no order", "scheduled", "static"),
+    ("Do the loss weights improve the schedule?", "weighted", "scheduled"),
+    ("Does a mean weight above 1 help?", "weighted", "normalised"),
+    ("Does the order matter? Against the mean Q in every epoch", "scheduled", "static"),
     ("The same with weights", "weighted", "static, weighted"),
-    ("Against the same epochs, last first", "scheduled", "reversed"),
+    ("Against the same epochs in reverse order", "scheduled", "reversed"),
     ("The same with weights", "weighted", "reversed, weighted"),
     ("Against the schedule from hard to easy", "scheduled", "anti"),
     ("The same with weights", "weighted", "anti, weighted"),
-    ("Does d have to move? Against d = 0.5", "weighted", "d = 0.5, weighted"),
+    ("Does d have to change? Against d = 0.5", "weighted", "d = 0.5, weighted"),
     ("Against d = 1", "weighted", "d = 1, weighted"),
 )
 PAPER = {"order 1": -0.7, "order 3": -1.0, "tau 0.5": -1.2, "tau 0.75": -1.0, "two updates": -1.6}
@@ -73,7 +73,7 @@ def markdown(head: Sequence[str], lines: List[Sequence[str]]) -> str:
 
 
 def cells(estimates: Sequence[Estimate]) -> List[str]:
-    """Mean and interval; a star where the difference stands among all of these."""
+    """Format mean and interval, with a star if significant after Holm's correction."""
     return [
         interval(e) + (r" \*" if star else "") for e, star in zip(estimates, significant(estimates))
     ]
@@ -88,7 +88,7 @@ def percent(values: np.ndarray) -> str:
 
 
 def premise(store: Store) -> str:
-    """Table of the fall of success with the interval for `random`."""
+    """Make the table of success by interval for `random`."""
     lines = []
     for setting in store.made_by["settings"]:
         name = setting["name"]
@@ -100,12 +100,12 @@ def premise(store: Store) -> str:
             [f"`{name}`", SAYS[name], f"{setting['rate']:g}", f"{slope(first):+.1f}"]
             + [percent(values) for values in (first, last, test)]
         )
-    head = ["world", "what it is", "learning rate", "slope", "first epoch", "last epoch", "test"]
+    head = ["world", "description", "learning rate", "slope", "first epoch", "last epoch", "test"]
     return markdown(head, lines)
 
 
 def rows(store: Store) -> str:
-    """Every row of the first world against both controls."""
+    """Compare every row of the first world with both controls."""
     names = [row.name for row in FIRST_ROWS + CONTROL_ROWS]
     over = {}
     for control in ("random", "uniform"):
@@ -122,7 +122,7 @@ def rows(store: Store) -> str:
         ]
         for name in names
     ]
-    return markdown(["row", "what it is", "accuracy", "over `random`", "over `uniform`"], lines)
+    return markdown(["row", "description", "accuracy", "over `random`", "over `uniform`"], lines)
 
 
 def questions(store: Store) -> str:
@@ -164,7 +164,7 @@ def table_4(store: Store) -> str:
         [f"`{row.name}`", row.says, cell, f"{PAPER[row.name]:+.1f}"]
         for row, cell in zip(TABLE_4_ROWS, cells(estimates))
     ]
-    return markdown(["row", "what it is", "− `weighted`", "paper, SUC on LaSOT"], lines)
+    return markdown(["row", "description", "− `weighted`", "paper, SUC on LaSOT"], lines)
 
 
 def named(pair: Pair) -> str:
@@ -172,7 +172,7 @@ def named(pair: Pair) -> str:
 
 
 def map_cells(found: List[Cell]) -> str:
-    """In how many cells what gains, and in how many of them after Holm's correction."""
+    """Count the cells that gain or lose, and in brackets those after Holm's correction."""
     stands = standing(found)
     lines = []
     for pair in MAP_PAIRS:
@@ -185,7 +185,7 @@ def map_cells(found: List[Cell]) -> str:
 
 
 def count(found: List[Cell], pairs: Sequence[Pair], sign: int, stands) -> str:
-    """Cells where the intervals of all these pairs lie on that side of 0."""
+    """Count the cells in which the intervals of all pairs lie on one side of 0."""
     there = [
         all(stands[cell.setting.name, pair] for pair in pairs)
         for cell in found
@@ -195,7 +195,7 @@ def count(found: List[Cell], pairs: Sequence[Pair], sign: int, stands) -> str:
 
 
 def map_axes(found: List[Cell]) -> str:
-    """Mean gain of the cells that share one value of one axis."""
+    """Make the table of mean gains over the cells that share a value of an axis."""
     lines, estimates = [], []
     for axis, values in AXES.items():
         for value in values:
@@ -209,7 +209,7 @@ def map_axes(found: List[Cell]) -> str:
 
 
 def predictors(found: List[Cell]) -> str:
-    """Rank correlation, over the cells, of what can be known beforehand with the gain."""
+    """Make the table of rank correlations between the gain and possible predictors."""
     drift = np.array([cell.setting.drift for cell in found])
     names, estimates = [], []
     for name, value in PREDICTORS.items():
@@ -227,7 +227,7 @@ def predictors(found: List[Cell]) -> str:
 
 
 def write_page(page: Path, out: Path) -> None:
-    """Put each table between its two markers."""
+    """Write each table into the page, between its two markers."""
     page.write_text(with_tables(page.read_text("utf-8"), out), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""One run: a setting, a row and a seed in, plain numbers out."""
+"""Training and test of one run, given a setting, a row and a seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .rows import ROWS, Epoch, Row, make_scheduler, this_epoch
 from .settings import BINS, Setting
 from .world import N_RIVALS, N_TEST_FRAMES, World, make_world
 
-TEST_TEMPLATES, TEST_SEARCHES = 15, 5  # every so many frames of the test videos
+TEST_TEMPLATES, TEST_SEARCHES = 15, 5  # spacing of template and search frames in test videos
 
 
 def run_rows(setting: Setting, names: List[str], seed: int) -> List[Dict[str, Any]]:
-    """Runs of one seed. Rows that replay another one train it first, unless it was among them."""
+    """Run the rows of one seed; a row that replays another one trains that row first."""
     torch.set_num_threads(1)
     world = make_world(setting, seed)
     results: Dict[str, Dict[str, Any]] = {}
@@ -41,8 +41,8 @@ def run_rows(setting: Setting, names: List[str], seed: int) -> List[Dict[str, An
 def train(
     setting: Setting, row: Row, seed: int, world: World, plan: Optional[List[Epoch]] = None
 ) -> Tuple[Dict[str, Any], List[Epoch]]:
-    """Train and test; the result, and the Q and loss weights of each epoch."""
-    inputs = world.digest.copy()  # of what must be the same for all rows
+    """Train and test one row; return the result, and Q and loss weights of each epoch."""
+    inputs = world.digest.copy()  # hash of inputs that all rows share
     weights = initial_weights(setting.width, np.random.default_rng([seed, 1]))
     for w in weights:
         inputs.update(w.numpy().tobytes())
@@ -68,7 +68,7 @@ def train(
         for step in zip(seen, same, loss_weight.split(setting.batch)):
             losses.append(back_propagate(weights, *step))
             optimizer.step()
-        given = torch.exp(-torch.cat(losses)).clamp(0, 1)  # probability given to the target
+        given = torch.exp(-torch.cat(losses)).clamp(0, 1)  # probability of the target
         scheduler.step(given.numpy(), pairs.bin)
     accuracy, score = test(weights, world)
     result = {
@@ -87,14 +87,14 @@ def train(
 
 
 def frames_of_pairs(setting: Setting, world: World, pairs: Pairs) -> np.ndarray:
-    """Rows of the frames of each step: its templates, then its search frames."""
+    """Return the frame indices of each step: templates, then search frames."""
     offset = world.videos.offsets[pairs.video]
     columns = offset + pairs.template, offset + pairs.search + world.videos.n_frames
     return np.concatenate([c.reshape(setting.steps, setting.batch) for c in columns], axis=1)
 
 
 def draw_rivals(setting: Setting, world: World, seed: int, epoch: int):
-    """Distractors of each step, the same for every row: frames, and the videos they are of."""
+    """Draw distractor frames and their videos for each step, equal for all rows."""
     rng = np.random.default_rng([seed, 2, epoch])
     video = rng.integers(setting.n_videos, size=(setting.steps, N_RIVALS - 1))
     frame = (rng.random(video.shape) * world.videos.lengths[video]).astype(int)
@@ -102,9 +102,9 @@ def draw_rivals(setting: Setting, world: World, seed: int, epoch: int):
 
 
 def test(weights, world: World):
-    """Share of right answers and mean score, both (n_arenas, n_bins).
+    """Return accuracy and mean score, both (n_arenas, n_bins).
 
-    Every template is compared with all videos of its arena at a later or earlier frame.
+    Every template is compared with a later or earlier frame of all videos in its arena.
     """
     t, s = np.arange(0, N_TEST_FRAMES, TEST_TEMPLATES), np.arange(0, N_TEST_FRAMES, TEST_SEARCHES)
     template = embed(weights, torch.from_numpy(world.test_templates[:, :, t]))

@@ -1,9 +1,8 @@
-"""Videos of an identity whose appearance drifts, made from a seed.
+"""Simulated videos of an identity whose appearance drifts.
 
-A video is an identity, a random vector that stays, and a nuisance, an Ornstein-Uhlenbeck path. A
-random network, another one for each seed, renders both into an observation. Each frame is seen
-twice, with noise of its own: as a template and as a search frame. So not even a pair of interval 0
-is one observation twice.
+A video has an identity, a constant random vector, and a nuisance, an Ornstein-Uhlenbeck path. A
+random network, one per seed, renders both into observations. Each frame has two observations with
+independent noise, one as template and one as search frame, so that they differ at interval 0, too.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from .settings import Setting
 
 N_IDENTITY, N_NUISANCE, N_HIDDEN, N_SEEN = 8, 24, 64, 48
 NOISE = 0.1
-N_ARENAS, N_RIVALS, N_TEST_FRAMES = 8, 16, 300  # test: arenas, videos in each, frames of each
+N_ARENAS, N_RIVALS, N_TEST_FRAMES = 8, 16, 300  # test arenas, videos per arena, frames
 
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Training videos end to end, and test videos in arenas.
+    """Concatenated training videos, and test videos in arenas.
 
-    An arena is a scene: its videos run at the same time, and each is the others' distractor.
+    The videos of an arena run at the same time, and each is a distractor for the others.
     """
 
     videos: VideoIndex
@@ -38,7 +37,7 @@ class World:
 
     @functools.cached_property
     def digest(self):
-        """Of all frames; copy it to go on with it."""
+        """Hash of all frames; copy it before updating it."""
         digest = hashlib.blake2b(digest_size=6)
         for array in (self.frames, self.test_templates, self.test_searches):
             digest.update(np.ascontiguousarray(array))
@@ -46,7 +45,7 @@ class World:
 
 
 def make_world(setting: Setting, seed: int) -> World:
-    """The world of this seed; settings that differ in drift alone share all random numbers."""
+    """Make the world of a seed; settings that differ only in drift share all random numbers."""
     stream = np.random.SeedSequence(seed).spawn(4)
     rng, train_rng, test_rng, length_rng = (np.random.default_rng(s) for s in stream)
     render = Renderer(rng)
@@ -63,12 +62,12 @@ def make_world(setting: Setting, seed: int) -> World:
 
 
 def appearances(setting, n_videos, n_frames, rng):
-    """Identity and nuisance of each frame, (n_videos, n_frames, N_IDENTITY + N_NUISANCE)."""
+    """Draw identity and nuisance per frame, (n_videos, n_frames, N_IDENTITY + N_NUISANCE)."""
     identity = rng.normal(size=(n_videos, 1, N_IDENTITY)).repeat(n_frames, axis=1)
     kept = np.exp(-1 / setting.correlation)
     fresh = np.sqrt(1 - kept**2)
     change = rng.normal(size=(n_videos, n_frames, N_NUISANCE))
-    change[:, 1:] *= fresh  # the path begins in its stationary distribution
+    change[:, 1:] *= fresh  # the path starts in its stationary distribution
     nuisance = lfilter([1.0], [1.0, -kept], change, axis=1)
     return np.concatenate([identity, setting.drift * nuisance], axis=2).astype(np.float32)
 

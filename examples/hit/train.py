@@ -14,12 +14,12 @@ from examples.lineage.launcher import main
 def from_scratch() -> None:
     from lib.models.HiT import levit, pvt
 
-    for module in (levit, pvt):  # they download theirs
+    for module in (levit, pvt):  # both download weights
         module.load_pretrained = lambda *_args, **_options: None
 
 
 def check_config(cfg: Any, _args: argparse.Namespace) -> None:
-    if cfg.TRAIN.NUM_WORKER < 1:  # its collate writes into memory that only workers allocate
+    if cfg.TRAIN.NUM_WORKER < 1:  # its collate function writes to memory that only workers allocate
         raise SetupError(f"HiT needs TRAIN.NUM_WORKER of at least 1; got {cfg.TRAIN.NUM_WORKER}")
 
 

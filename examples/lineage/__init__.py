@@ -1,1 +1,1 @@
-"""Code that the plug-ins for OSTrack, AVTrack and HiT share; all three descend from STARK's."""
+"""Common code of the plug-ins for OSTrack, AVTrack and HiT, which are all based on STARK."""

@@ -1,4 +1,4 @@
-"""A tracker's checkout: is it the right one, and what must be in place before it is imported."""
+"""Checks of a tracker's checkout, and preparations for importing it."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 
 class SetupError(Exception):
-    """Something that the user has to put right; printed without a traceback."""
+    """Error in the user's set-up, printed without a traceback."""
 
 
 def nothing(*_args: Any) -> None:
-    """Default of a tracker's own steps."""
+    """Do nothing: the default of a tracker's additional steps."""
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Differences of one tracker of the lineage from the others.
+    """Special properties of a tracker based on STARK.
 
-    `files` tell its checkout from its relatives'. `add_arguments(parser)` adds options,
-    `prepare(args)` applies them once the checkout can be imported, `check_config(cfg, args)`
-    refuses what it cannot train before data is read, and `explain(error, processes)` may turn a
-    known fault of the tracker into an error that says what it is.
+    `files` identify its checkout. `add_arguments(parser)` adds options, `prepare(args)` applies
+    them once the checkout can be imported, `check_config(cfg, args)` refuses unsupported configs
+    before data is read, and `explain(error, processes)` may replace the error of a known fault of
+    the tracker by an explanation.
     """
 
     name: str
     script: str  # experiments/<script>, lib/config/<script>
     repository: str
-    commit: str  # the version that this was tested with
+    commit: str  # the tested version
     files: Sequence[str]
     seed: Optional[int]
     from_scratch: Callable[[], None]
@@ -44,18 +44,18 @@ class Tracker:
     explain: Callable[[Exception, int], None] = nothing
 
 
-# Option of the command line -> what it is, and the attribute of their settings. With --lmdb the
-# attribute is `<name>_lmdb_dir`.
+# Help text of each data option. Its attribute in the checkout's settings is `<name>_dir`, or, with
+# --lmdb, `<name>_lmdb_dir`.
 DATA = {
-    "lasot": "LaSOT: the folder of classes",
-    "got10k": "GOT-10k: the folder `train`, with list.txt",
-    "got10k_val": "GOT-10k: the folder `val`",
-    "coco": "COCO 2017: the folder that holds images/ and annotations/",
-    "trackingnet": "TrackingNet: the folder of TRAIN_0 to TRAIN_11",
+    "lasot": "LaSOT: folder of the classes",
+    "got10k": "GOT-10k: folder `train`, with list.txt",
+    "got10k_val": "GOT-10k: folder `val`",
+    "coco": "COCO 2017: folder with images/ and annotations/",
+    "trackingnet": "TrackingNet: folder with TRAIN_0 to TRAIN_11",
     "imagenet": "ImageNet VID",
 }
 
-# What is replaced or called from outside, so that another version is found out at the start.
+# Names that are replaced or called here; checking them at the start detects other versions.
 _NEEDED = {
     "lib.train.run_training": ("run_training",),
     "lib.train.train_script": ("run", "build_dataloaders", "LTRTrainer"),
@@ -66,7 +66,7 @@ _NEEDED = {
 
 
 def check_checkout(tracker: Tracker, root: Path, config: str) -> None:
-    """Refuse a folder that is not this tracker's, and a config that it does not have."""
+    """Refuse a folder that is not a checkout of this tracker, and an unknown config."""
     if not root.is_dir():
         raise SetupError(f"--checkout must be a clone of {tracker.repository}; no folder {root}")
     shared = ("lib/train/run_training.py", "lib/train/train_script.py")
@@ -83,20 +83,20 @@ def check_checkout(tracker: Tracker, root: Path, config: str) -> None:
 
 
 def open_checkout(root: Path) -> None:
-    """Make ``lib`` of the checkout importable, and leave no compiled files in it."""
+    """Make ``lib`` of the checkout importable, without writing compiled files into it."""
     sys.dont_write_bytecode = True
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # worker processes that are spawned, not forked
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for spawned worker processes
     sys.path.insert(0, str(root))
     sys.path.append(str(root / "lib" / "train"))  # run_training imports _init_paths from there
 
 
 def import_checkout(tracker: Tracker) -> Dict[str, ModuleType]:
-    """Import what is called or replaced; an error names what this version lacks."""
+    """Import the used modules; an error names the attribute that this version lacks."""
     config = f"lib.config.{tracker.script}.config"
     modules = {}
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     needed = {**_NEEDED, config: ("cfg", "update_config_from_file")}
-    with warnings.catch_warnings():  # AVTrack's import silences all of them, for good
+    with warnings.catch_warnings():  # AVTrack's import disables all warnings permanently
         for name in needed:
             modules[name.rsplit(".", 1)[-1]] = importlib.import_module(name)
     for attributes, module in zip(needed.values(), modules.values()):
@@ -104,7 +104,7 @@ def import_checkout(tracker: Tracker) -> Dict[str, ModuleType]:
             if not hasattr(module, attribute):
                 raise SetupError(
                     f"this version of {tracker.name} is not known: {module.__file__} has no "
-                    f"{attribute}; commit {tracker.commit} has"
+                    f"{attribute}, unlike commit {tracker.commit}"
                 )
     if devices is not None:  # AVTrack's import sets it to 0
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
@@ -112,10 +112,10 @@ def import_checkout(tracker: Tracker) -> Dict[str, ModuleType]:
 
 
 def install_environment(args: argparse.Namespace) -> Dict[str, Tuple[str, str]]:
-    """Data folders in place of ``lib/train/admin/local.py``: those given, over those it names.
+    """Replace ``lib/train/admin/local.py``: given data folders override its own.
 
-    Returns option -> folder and where it comes from. The settings are a SimpleNamespace, for they
-    are pickled into every checkpoint and must load where there is no local.py.
+    Returns the folder of each option and its origin. The settings are a SimpleNamespace, because
+    they are pickled into every checkpoint, which must also load without a local.py.
     """
     name = "lib.train.admin.local"
     paths: Dict[str, Any] = {}
@@ -130,19 +130,19 @@ def install_environment(args: argparse.Namespace) -> Dict[str, Tuple[str, str]]:
         elif attribute in paths:
             origin = "the checkout's lib/train/admin/local.py"
         else:
-            paths[attribute], origin = "", "nothing, for it was not given"
+            paths[attribute], origin = "", "nothing, because it was not given"
         folders[option] = (paths[attribute], origin)
     paths.update(
         workspace_dir=str(args.save_dir), tensorboard_dir=str(args.save_dir / "tensorboard")
     )
     paths.setdefault("pretrained_networks", str(args.save_dir / "pretrained_networks"))
     module = ModuleType(name)
-    # A made-up module has no such attribute to mypy.
+    # mypy does not know the attribute of a module created here.
     module.EnvironmentSettings = lambda: SimpleNamespace(**paths)  # type: ignore[attr-defined]
     sys.modules[name] = module
     return folders
 
 
 def flag(option: str) -> str:
-    """Name of an option on the command line."""
+    """Return the command-line name of an option."""
     return "--" + option.replace("_", "-")

@@ -1,4 +1,4 @@
-"""The checkout's own config: values of the command line over it, and what must be in it."""
+"""The checkout's config: overrides by the command line, and checks."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def install_config(
     folders: Dict[str, Tuple[str, str]],
     check: Callable[[Any, argparse.Namespace], None] = nothing,
 ) -> None:
-    """Have ``update_config_from_file`` of the checkout take the command line's values, too.
+    """Make ``update_config_from_file`` of the checkout apply the command line's values.
 
-    `check` is the tracker's own.
+    `check` is the tracker's own check of its config.
     """
     read = module.update_config_from_file
 
@@ -66,7 +66,7 @@ def install_config(
 
 
 def overrides(args: argparse.Namespace) -> Dict[str, Any]:
-    """Dotted key -> value, of ``--set``, ``--epochs`` and ``--samples-per-epoch``."""
+    """Return the values of ``--set``, ``--epochs`` and ``--samples-per-epoch`` by dotted key."""
     values = {}
     for text in args.set:
         key, equals, value = text.partition("=")
@@ -81,7 +81,7 @@ def overrides(args: argparse.Namespace) -> Dict[str, Any]:
 
 
 def look_up(cfg: Any, key: str, default: Any = None) -> Any:
-    """Value of a dotted key."""
+    """Return the value of a dotted key."""
     for part in key.split("."):
         if not isinstance(cfg, dict) or part not in cfg:
             return default
@@ -98,7 +98,7 @@ def _set(cfg: Any, key: str, value: Any, filename: str) -> None:
 
 
 def check_config(cfg: Any, filename: str) -> None:
-    """Refuse what this cannot schedule."""
+    """Refuse configs that cannot be scheduled."""
     for key in _NEEDED:
         if look_up(cfg, key) is None:
             raise SetupError(f"{filename} and its defaults have no {key}, which is needed")
@@ -107,7 +107,7 @@ def check_config(cfg: Any, filename: str) -> None:
         if value != only:
             raise SetupError(
                 f"{key} must be {only!r} for pairs of one template and one search frame; "
-                f"{filename} has {value!r} (--sampler upstream takes it)"
+                f"{filename} has {value!r} (--sampler upstream accepts it)"
             )
     gap = cfg.DATA.MAX_SAMPLE_INTERVAL
     if not isinstance(gap, int) or gap < 2:
@@ -115,13 +115,13 @@ def check_config(cfg: Any, filename: str) -> None:
 
 
 def check_sizes(cfg: Any) -> None:
-    """Refuse numbers that do not fit each other, before data is read."""
+    """Refuse inconsistent numbers before data is read."""
     samples = ("DATA.TRAIN.SAMPLE_PER_EPOCH", "DATA.VAL.SAMPLE_PER_EPOCH")
     for key in ("TRAIN.EPOCH", "TRAIN.BATCH_SIZE", *samples):
         value = look_up(cfg, key)
         if not isinstance(value, int) or value < 1:
             raise SetupError(f"{key} must be an int of at least 1; got {value!r}")
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
     for part in ("TRAIN", "VAL"):
         names = look_up(cfg, f"DATA.{part}.DATASETS_NAME", [])
         ratio = look_up(cfg, f"DATA.{part}.DATASETS_RATIO", [])
@@ -130,7 +130,7 @@ def check_sizes(cfg: Any) -> None:
                 f"DATA.{part}.DATASETS_RATIO must have one number for each of {names}; got {ratio}"
             )
         n = cfg.DATA[part].SAMPLE_PER_EPOCH
-        if n < cfg.TRAIN.BATCH_SIZE * processes:  # theirs divides by the number of batches
+        if n < cfg.TRAIN.BATCH_SIZE * processes:  # the checkout divides by the number of batches
             raise SetupError(
                 f"DATA.{part}.SAMPLE_PER_EPOCH must be at least TRAIN.BATCH_SIZE times the number "
                 f"of processes, {cfg.TRAIN.BATCH_SIZE} * {processes}; got {n}"
@@ -145,11 +145,11 @@ def check_sizes(cfg: Any) -> None:
 
 
 def check_folders(cfg: Any, args: argparse.Namespace, folders: Dict[str, Tuple[str, str]]) -> None:
-    """Refuse data sets whose folders are not there."""
+    """Refuse data sets whose folders do not exist."""
     for part in ("TRAIN", "VAL"):
         for name in look_up(cfg, f"DATA.{part}.DATASETS_NAME", []):
             option = _FOLDERS.get(name)
-            if option is None:  # one that the checkout knows and this does not
+            if option is None:  # a data set unknown to these plug-ins
                 continue
             folder, origin = folders[option]
             if not folder or not Path(folder).is_dir():

@@ -1,4 +1,4 @@
-"""A VideoIndex of the checkout's own data set objects, made once and kept on disk."""
+"""VideoIndex of the checkout's data set objects, with a cache on disk."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ANNOTATIONS = (  # in a video's folder: LaSOT, GOT-10k
 
 
 def index_datasets(datasets: Sequence[Any], shares: Sequence[float], cache: Path) -> VideoIndex:
-    """All data sets in one index: first a data set by its share, then a video uniformly."""
+    """Join all data sets in one index; data sets are drawn by ratio, then videos uniformly."""
     parts = [index_dataset(dataset, cache) for dataset in datasets]
     return VideoIndex.concatenate(parts, dataset_weights=shares)
 
 
 def index_dataset(dataset: Any, cache: Path) -> VideoIndex:
-    """Index of one data set; parsed if the cache has none of this data.
+    """Return the index of one data set, from the cache or from its annotations.
 
-    Images need no parsing: their sampler draws all and leaves it to the crop to reject one.
+    Images need no parsing: the checkout's sampler draws all of them, and its crop may reject some.
     """
     n = dataset.get_num_sequences()
     if not dataset.is_video_sequence():
@@ -48,9 +48,8 @@ def index_dataset(dataset: Any, cache: Path) -> VideoIndex:
 def parse(dataset: Any) -> VideoIndex:
     """Read the annotations of every video of a data set.
 
-    A video that their sampler would pass over (``sample_seq_from_dataset``: less than 20 frames, or
-    not more than twice as many visible ones as a sample has, one template and one search frame)
-    gets weight 0.
+    A video that the checkout's sampler would skip (``sample_seq_from_dataset``: fewer than 20
+    frames, or at most 4 visible ones, twice the two frames of a sample) gets weight 0.
     """
     masks: List[np.ndarray] = []
     for i in tqdm(range(dataset.get_num_sequences()), desc=f"indexing {dataset.get_name()}"):
@@ -68,19 +67,19 @@ def parse(dataset: Any) -> VideoIndex:
             f"{dataset.get_name()} in {dataset.root} has no video of 20 frames with 5 visible ones "
             f"among {len(masks)}"
         )
-    # A video without frames cannot be indexed; one frame, not visible, is as good.
+    # A video without frames cannot be indexed; one invisible frame is equivalent.
     masks = [mask if len(mask) else np.zeros(1, dtype=bool) for mask in masks]
     return VideoIndex([len(mask) for mask in masks], masks, weight=weight)
 
 
 def name_of(dataset: Any, i: int) -> str:
-    """Name by which a user knows a video."""
+    """Return the name of a video for messages."""
     names = getattr(dataset, "sequence_list", None)
     return str(i if names is None else names[i])
 
 
 def cache_key(dataset: Any) -> str:
-    """Hash of what the index is made from: the videos, and size and time of their annotations."""
+    """Hash the videos, and size and time of their annotation files."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(repr((CACHE_FORMAT, type(dataset).__name__, str(dataset.root))).encode())
     for i in range(dataset.get_num_sequences()):
@@ -95,7 +94,7 @@ def cache_key(dataset: Any) -> str:
 
 
 def annotation_files(dataset: Any) -> Iterator[Path]:
-    """Files that hold a data set's annotations; some of them may not be there."""
+    """List the possible annotation files of a data set."""
     root, n = Path(dataset.root), dataset.get_num_sequences()
     folder_of = getattr(dataset, "_get_sequence_path", None)
     if folder_of is not None:

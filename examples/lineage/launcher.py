@@ -1,4 +1,4 @@
-"""Train a tracker of the lineage from an untouched checkout: ``main(tracker)``."""
+"""Train a STARK-based tracker from an unmodified checkout: ``main(tracker)``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .trainer import scheduled_trainer
 
 
 def main(tracker: Tracker, argv: Optional[Sequence[str]] = None) -> None:
-    """Command line of a tracker's ``train.py``."""
+    """Run the command line of a tracker's ``train.py``."""
     args = parse(tracker, argv)
     try:
         run(tracker, args)
@@ -49,8 +49,8 @@ def parse(tracker: Tracker, argv: Optional[Sequence[str]]) -> argparse.Namespace
     add = parser.add_argument
     add("--checkout", type=_folder, required=True, help=f"clone of {tracker.repository}")
     add("--config", required=True, help=f"name of a file in experiments/{tracker.script}")
-    add("--save-dir", type=_folder, required=True, help="checkpoints, logs, schedule.png")
-    add("--resume", action="store_true", help="go on from the newest checkpoint in --save-dir")
+    add("--save-dir", type=_folder, required=True, help="folder of checkpoints, logs, figure")
+    add("--resume", action="store_true", help="resume from the newest checkpoint in --save-dir")
     for option, what in DATA.items():
         add(flag(option), type=_folder, metavar="DIR", help=what)
     add("--lmdb", action="store_true", help="the data folders hold LMDB files")
@@ -58,33 +58,33 @@ def parse(tracker: Tracker, argv: Optional[Sequence[str]]) -> argparse.Namespace
     add("--sampler", choices=list(SAMPLERS), default="weighted", help=modes)
     add("--max-interval", type=int, default=200, help="M, end of the last bin, in frames")
     add("--spacing", type=int, default=30, help="m, width of a bin, in frames")
-    add("--order", type=float, default=2.0, help="of the re-detection probability's growth")
-    add("--threshold", type=_threshold, default="mean", help="tau: mean, or a number in [0, 1)")
-    add("--epochs", type=int, metavar="N", help="instead of the config's TRAIN.EPOCH")
-    add("--samples-per-epoch", type=int, metavar="N", help="instead of the config's")
+    add("--order", type=float, default=2.0, help="order of the re-detection probability")
+    add("--threshold", type=_threshold, default="mean", help="tau: mean or a number in [0, 1)")
+    add("--epochs", type=int, metavar="N", help="overrides the config's TRAIN.EPOCH")
+    add("--samples-per-epoch", type=int, metavar="N", help="overrides the config's")
     add(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="other values of the config",
+        help="override other values of the config",
     )
-    add("--seed", type=int, default=tracker.seed, help="of the checkout's random numbers and ours")
-    add("--from-scratch", action="store_true", help="no pretrained weights")
+    add("--seed", type=int, default=tracker.seed, help="seed of all random numbers")
+    add("--from-scratch", action="store_true", help="load no pretrained weights")
     add(
         "--save-every-epoch",
         action="store_true",
-        help="a checkpoint each epoch; the checkout saves some epochs only, for it never deletes "
-        "one, and with the optimizer's state each is three times the size of the network",
+        help="save a checkpoint after each epoch; without it, after some epochs only (checkpoints "
+        "are never deleted, and each is three times the size of the network)",
     )
-    add("--cache", type=_folder, default=_default_cache(), help="where indices of data are kept")
+    add("--cache", type=_folder, default=_default_cache(), help="folder for cached data indices")
     tracker.add_arguments(parser)
     return parser.parse_args(argv)
 
 
 def run(tracker: Tracker, args: argparse.Namespace) -> None:
-    """Replace what has to be replaced in the imported checkout, and start it."""
+    """Apply the replacements to the imported checkout and start its training."""
     check_options(args)
     check_checkout(tracker, args.checkout, args.config)
     _check_save_dir(tracker, args)
@@ -125,11 +125,11 @@ def install_sampler(modules: Dict[str, ModuleType], args: argparse.Namespace) ->
 
     def build_dataloaders(cfg: Any, settings: Any) -> Any:
         if args.save_every_epoch:
-            settings.save_every_epoch = True  # their trainer looks for it
+            settings.save_every_epoch = True  # the checkout's trainer reads it
         try:
             train, *others = build(cfg, settings)
         except FileNotFoundError as error:
-            raise SetupError(f"a data set is not whole: {error}") from error
+            raise SetupError(f"a data set is incomplete: {error}") from error
         if args.sampler != "upstream":
             train = scheduled_loader(train, cfg, args, modules["utils"].TensorDict)
         return (train, *others)
@@ -140,7 +140,7 @@ def install_sampler(modules: Dict[str, ModuleType], args: argparse.Namespace) ->
 
 
 def scheduled_loader(loader: Any, cfg: Any, args: argparse.Namespace, make_sample: Any) -> Any:
-    """The training loader over scheduled pairs; it carries its curriculum."""
+    """Return the training loader over scheduled pairs, with its curriculum as attribute."""
     source = loader.dataset
     first = not dist.is_initialized() or dist.get_rank() == 0
     if not first:
@@ -158,7 +158,7 @@ def scheduled_loader(loader: Any, cfg: Any, args: argparse.Namespace, make_sampl
 
 
 def explain_download(error: Exception) -> None:
-    """Explain what to do where torch.hub or timm cannot download pretrained weights."""
+    """Explain a failed download of pretrained weights by torch.hub or timm."""
     if type(error).__module__.split(".")[0] in ("urllib", "requests", "httpx", "huggingface_hub"):
         raise SetupError(
             f"the backbone's pretrained weights cannot be downloaded ({error}); --from-scratch "
@@ -167,27 +167,27 @@ def explain_download(error: Exception) -> None:
 
 
 def _join_processes() -> Tuple[int, int]:
-    """Local rank and number of processes; (-1, 1) where torchrun did not start this."""
+    """Return local rank and number of processes; (-1, 1) without torchrun."""
     rank = int(os.environ.get("LOCAL_RANK", "-1"))
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(max(rank, 0))
     if rank == -1:
         return -1, 1
-    # Parsing large data sets is the longest wait of the others.
+    # The others wait while the first process parses large data sets.
     patience = dt.timedelta(hours=2)
     dist.init_process_group("nccl" if cuda else "gloo", timeout=patience)
     return rank, dist.get_world_size()
 
 
 def _check_save_dir(tracker: Tracker, args: argparse.Namespace) -> None:
-    """Refuse to go on, unasked, from the checkpoints of an earlier run, as theirs would."""
+    """Refuse to resume from earlier checkpoints unless asked; the checkout would do so."""
     folder = args.save_dir / "checkpoints" / "train" / tracker.script / args.config
     found = sorted(folder.glob("*_ep*.pth.tar"))
     if found and not args.resume:
         raise SetupError(
-            f"--save-dir holds {found[-1].name} of an earlier run in {folder}: --resume goes on "
-            "from it, another --save-dir begins anew"
+            f"--save-dir holds {found[-1].name} of an earlier run in {folder}: use --resume to "
+            "continue it, or another --save-dir"
         )
 
 

@@ -1,4 +1,4 @@
-"""IoU and losses per sample, put between an actor of the checkout and its loss functions."""
+"""IoU and losses per sample, inserted between the checkout's actor and its loss functions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Tensor = torch.Tensor
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU of boxes (B, 4), corners x1 y1 x2 y2, pair by pair: (B,) in [0, 1].
+    """Return the IoU of paired boxes (B, 4), corners x1 y1 x2 y2: (B,) in [0, 1].
 
-    A box whose corners are swapped or that has no area overlaps nothing: 0, not 0 / 0.
+    A box with swapped corners or without area has IoU 0, not 0 / 0.
     """
     boxes, others = boxes.detach().float(), others.detach().float()
     low = torch.max(boxes[:, :2], others[:, :2])
@@ -29,14 +29,14 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def l1(boxes: Tensor, others: Tensor) -> Tensor:
-    """L1 loss of each sample, (B,); its mean is ``torch.nn.functional.l1_loss``."""
+    """Return the L1 loss per sample, (B,), whose mean is ``torch.nn.functional.l1_loss``."""
     return functional.l1_loss(boxes, others, reduction="none").mean(1)
 
 
 def focal(prediction: Tensor, target: Tensor, alpha: float, beta: float) -> Tensor:
-    """Focal loss of CornerNet of each sample, (B,), whose sum is their FocalLoss.
+    """Return CornerNet's focal loss per sample, (B,), whose sum is the checkout's FocalLoss.
 
-    Maps are (B, 1, H, W). The number of positives that divides is the whole batch's.
+    Maps are (B, 1, H, W). The divisor is the number of positives in the batch.
     """
     prediction = prediction.clamp(min=1e-12)
     positive = target.eq(1).to(prediction.dtype)
@@ -47,11 +47,11 @@ def focal(prediction: Tensor, target: Tensor, alpha: float, beta: float) -> Tens
 
 
 class ScheduledLosses:
-    """Their loss functions, weighed by bin, and the recording of IoU, for training batches.
+    """Loss functions weighted by bin, and recording of IoUs, for training batches.
 
-    A batch without bins, such as those of validation, goes to the functions that were there.
-    `generalized_box_iou` is the checkout's own: where it refuses a degenerate box the actor sets
-    the GIoU loss of the batch to 0, as it does without this.
+    A batch without bins, such as in validation, uses the original functions.
+    `generalized_box_iou` is the checkout's: if it refuses a degenerate box, the actor sets the GIoU
+    loss of the batch to 0, as without this class.
     """
 
     def __init__(self, actor: Any, curriculum: Curriculum, generalized_box_iou: Any) -> None:
@@ -67,26 +67,26 @@ class ScheduledLosses:
         actor.forward_pass = self.forward_pass
 
     def forward_pass(self, data: Any, *args: Any, **options: Any) -> Any:
-        """Remember the bins of the batch; the only method of all three actors that sees it."""
+        """Store the bins of the batch; only this method of all three actors receives it."""
         self._bins = data.get("bin")
         return self._forward_pass(data, *args, **options)
 
     def giou(self, boxes: Tensor, others: Tensor) -> Any:
-        """Mean weighted GIoU loss, and IoU. An exception in here is swallowed by the actors."""
+        """Return mean weighted GIoU loss, and IoU. The actors suppress exceptions in here."""
         if self._bins is None:
             return self.original["giou"](boxes, others)
         giou, overlap = self._generalized_box_iou(boxes, others)
         return self.curriculum.weigh(1 - giou, self._bins).mean(), overlap
 
     def l1(self, boxes: Tensor, others: Tensor) -> Any:
-        """Mean weighted L1 loss. IoU is recorded here, outside the actors' try and except."""
+        """Return the mean weighted L1 loss; record the IoU, outside the actors' try block."""
         if self._bins is None:
             return self.original["l1"](boxes, others)
         self.curriculum.record(iou(boxes, others), self._bins)
         return self.curriculum.weigh(l1(boxes, others), self._bins).mean()
 
     def focal(self, prediction: Tensor, target: Tensor) -> Any:
-        """Weighted focal loss."""
+        """Return the weighted focal loss."""
         theirs = self.original["focal"]
         if self._bins is None:
             return theirs(prediction, target)
@@ -95,7 +95,7 @@ class ScheduledLosses:
 
 
 def check_losses(objective: Dict[str, Any], generalized_box_iou: Any) -> None:
-    """Refuse a version of the checkout whose losses are not the ones known here."""
+    """Refuse a version of the checkout with unknown losses."""
     generator = torch.Generator().manual_seed(0)
     corners = torch.rand(2, 8, 4, generator=generator)
     boxes, others = torch.cat([corners[..., :2], corners[..., :2] + corners[..., 2:]], -1)
@@ -116,6 +116,6 @@ def check_losses(objective: Dict[str, Any], generalized_box_iou: Any) -> None:
         known = ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
         if not known:
             raise SetupError(
-                f"this version's {name} loss is not known: it gives {theirs.tolist()} where the "
-                f"one that can be weighed by sample gives {ours.item()}"
+                f"this version's {name} loss is not known: it gives {theirs.tolist()}, but the "
+                f"known loss per sample gives {ours.item()}"
             )

@@ -1,7 +1,7 @@
-"""Changes for a newer stack than the one that the checkouts pin (Python 3.8, torch 1.9, CUDA).
+"""Patches for newer versions than the checkouts pin (Python 3.8, torch 1.9, CUDA).
 
-Each function is one patch of a library in this process, with its reason; it looks whether the patch
-is needed and returns whether it was applied. In the pinned environment none is. No file changes.
+Each function is one patch of a library in this process, with its reason. It applies the patch if
+needed and returns whether it did. The pinned environment needs none. No file is changed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import torch
 
 
 def apply_before_import() -> Tuple[str, ...]:
-    """Patches that the import of a checkout needs; the names of those that were applied."""
+    """Apply the patches for importing a checkout; return the names of the applied ones."""
     return _apply(
         torch_six, collections_aliases, numpy_aliases, torchvision_operators, wandb_stub, no_cuda
     )
 
 
 def apply_after_import() -> Tuple[str, ...]:
-    """Patches of the imported checkout and of how it runs; the names of those applied."""
+    """Patch the imported checkout for its run; return the names of the applied patches."""
     return _apply(load_whole_checkpoints, fork_workers, quiet_loader, settings_on_cpu)
 
 
@@ -39,7 +39,7 @@ def _apply(*patches: Callable[[], bool]) -> Tuple[str, ...]:
 
 
 def _add_module(name: str) -> Any:
-    """An empty module; with a spec, or a later `find_spec` of the name raises ValueError."""
+    """Create an empty module, with a spec so that a later `find_spec` does not raise."""
     module: Any = types.ModuleType(name)
     module.__spec__ = importlib.machinery.ModuleSpec(name, None)
     sys.modules[name] = module
@@ -47,7 +47,7 @@ def _add_module(name: str) -> Any:
 
 
 def torch_six() -> bool:
-    """``lib/train/data/loader.py`` imports `torch._six`, which torch 1.13 dropped."""
+    """Provide `torch._six`, removed in torch 1.13, for ``lib/train/data/loader.py``."""
     if importlib.util.find_spec("torch._six") is not None:
         return False
     module = _add_module("torch._six")
@@ -57,7 +57,7 @@ def torch_six() -> bool:
 
 
 def collections_aliases() -> bool:
-    """Their collate names `collections.Mapping` and `Sequence`, which Python 3.10 dropped."""
+    """Provide `collections.Mapping` and `Sequence`, removed in Python 3.10, for collating."""
     missing = [name for name in ("Mapping", "Sequence") if not hasattr(collections, name)]
     for name in missing:
         setattr(collections, name, getattr(collections.abc, name))
@@ -65,23 +65,23 @@ def collections_aliases() -> bool:
 
 
 def numpy_aliases() -> bool:
-    """HiT names `np.float`, which NumPy 1.24 dropped."""
+    """Provide `np.float`, removed in NumPy 1.24, for HiT."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated from NumPy 1.20 on
         if hasattr(np, "float"):
             return False
-    np.float = float  # type: ignore[attr-defined]  # noqa: NPY001 (HiT asks for the old name)
+    np.float = float  # type: ignore[attr-defined]  # noqa: NPY001 (HiT uses the old name)
     return True
 
 
 def torchvision_operators() -> bool:
-    """A torchvision built for CUDA cannot be imported beside a torch for CPU.
+    """Make a torchvision for CUDA importable with a torch for CPU.
 
-    It registers shapes for operators that its library, which does not load, would have declared.
-    Two declarations are enough; nobody calls the operators here.
+    It registers shapes of operators that its library, which does not load, should have declared.
+    Two declarations are enough, because the operators are never called here.
     """
     if importlib.util.find_spec("torchvision") is None:
-        return False  # the checkout's import says so
+        return False  # importing the checkout raises the error
     try:
         import torchvision  # noqa: F401 (only whether it imports)
     except RuntimeError as error:
@@ -95,7 +95,7 @@ def torchvision_operators() -> bool:
     boxes = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
     library.define(f"nms{boxes}")
     library.define(f"qnms{boxes}")
-    _KEPT.append(library)  # it is undone when the object goes
+    _KEPT.append(library)  # deleting the object would undo it
     return True
 
 
@@ -103,7 +103,7 @@ _KEPT: List[Any] = []
 
 
 def wandb_stub() -> bool:
-    """Their trainer imports wandb even where it is not used."""
+    """Provide wandb, which the checkout's trainer imports even if it is not used."""
     if importlib.util.find_spec("wandb") is not None:
         return False
     _add_module("wandb")
@@ -111,7 +111,7 @@ def wandb_stub() -> bool:
 
 
 def no_cuda() -> bool:
-    """Networks, heads and actors call ``.cuda()``, HiT's trainer `torch.cuda.synchronize`."""
+    """Disable calls of ``.cuda()`` and, in HiT's trainer, `torch.cuda.synchronize`."""
     if torch.cuda.is_available():
         return False
 
@@ -126,7 +126,7 @@ def no_cuda() -> bool:
 
 
 def settings_on_cpu() -> bool:
-    """``train_script.py`` sets ``settings.device`` to ``cuda:0`` and gives DDP device numbers."""
+    """Override ``cuda:0`` and the DDP device numbers that ``train_script.py`` sets."""
     if torch.cuda.is_available():
         return False
     settings: Any = importlib.import_module("lib.train.admin.settings").Settings
@@ -143,10 +143,10 @@ def settings_on_cpu() -> bool:
 
 
 def load_whole_checkpoints() -> bool:
-    """torch 2.6 loads tensors only unless told otherwise; their checkpoints hold settings, too.
+    """Allow loading of settings in checkpoints; torch 2.6 loads only tensors by default.
 
-    torch's own switch for programs that cannot be changed. It concerns the run's own checkpoints
-    and the pretrained weights that the config names.
+    This uses torch's switch for programs that cannot be changed. It affects the checkpoints of the
+    run and the pretrained weights of the config.
     """
     if "weights_only" not in torch.load.__code__.co_varnames:
         return False
@@ -155,7 +155,7 @@ def load_whole_checkpoints() -> bool:
 
 
 def quiet_loader() -> bool:
-    """Their collate resizes an output in a way that newer torch warns of, in every batch."""
+    """Silence a warning of newer torch about how the collate function resizes its output."""
     if not hasattr(torch, "UntypedStorage"):
         return False
     name = r"lib\.train\.data\.loader"
@@ -164,7 +164,7 @@ def quiet_loader() -> bool:
 
 
 def fork_workers() -> bool:
-    """Python 3.14 starts workers afresh: they would lack the patches above."""
+    """Fork workers: Python 3.14 would start them without the patches above."""
     if multiprocessing.get_start_method() == "fork" or sys.platform != "linux":
         return False
     multiprocessing.set_start_method("fork", force=True)

@@ -1,4 +1,4 @@
-"""The training loader over pairs: what replaces the frame selection of the checkout's sampler."""
+"""Training loader over pairs, which replaces the frame selection of the checkout's sampler."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sstrack_sched import IntervalSampler
 from sstrack_sched.sampling import Pair
 
 MAX_REDRAWS = 100
-"""Pairs tried in place of one that cannot be used. On short videos a crop in four is rejected; a
-hundred in a row are a fault of the data."""
+"""Number of pairs tried to replace an unusable one. On short videos one crop in four is rejected; a
+hundred rejections in a row indicate faulty data."""
 
 
 class ImageReader:
-    """An image loader that remembers the file, and raises where theirs prints and returns None."""
+    """Image loader that stores the file name and raises an error if the file is unreadable."""
 
     def __init__(self, read: Callable[[str], Any]) -> None:
         self.read = read
@@ -32,10 +32,10 @@ class ImageReader:
 
 
 class PairDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]  # not subscriptable in 1.9
-    """Samples as the checkout's TrackingSampler makes them, but of the pair that is asked for.
+    """Samples like those of the checkout's TrackingSampler, but for a given pair.
 
-    `source` is a TrackingSampler: its data sets are read and its processing crops. The bin travels
-    in the sample as a Python int, which their collate makes a LongTensor (B,).
+    `source` is a TrackingSampler, whose data sets and processing are used. The sample contains the
+    bin as a Python int, which the checkout's collate function converts to a LongTensor (B,).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PairDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]  # not su
         return int(self.samples_per_epoch)
 
     def __getitem__(self, pair: Pair) -> Any:
-        """The sample of this pair or, if it cannot be used, of another one of the same bin."""
+        """Return the sample of this pair or, if unusable, of another pair of the same bin."""
         failures: List[str] = []
         cause: Optional[Exception] = None
         for attempt in range(self.max_redraws + 1):
@@ -78,34 +78,34 @@ class PairDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]  # not su
         ) from cause
 
     def _try(self, pair: Pair) -> Tuple[Any, str, Optional[Exception]]:
-        """A sample; or None, what failed, and the error that it failed with."""
+        """Return a sample; or None, a description of the failure, and the error."""
         dataset, video = self._locate(pair.video)
         try:
             data = self._read(dataset, video, pair)
-        except Exception as error:  # noqa: BLE001 (whatever a data set raises at a damaged file)
+        except Exception as error:  # noqa: BLE001 (data sets raise any error at damaged files)
             failure = self._describe(dataset, video, pair, repr(error))
             warnings.warn(f"pair redrawn: {failure}", RuntimeWarning, stacklevel=3)
             return None, failure, error
         files = self._describe(dataset, video, pair, "no valid crop")
         try:
             data = self.source.processing(data)
-        except Exception as error:  # noqa: BLE001 (theirs raises where a box is too small)
+        except Exception as error:  # noqa: BLE001 (the processing raises if a box is too small)
             return None, f"{files}: {error!r}", error
         return (data, "", None) if data["valid"] else (None, files, None)
 
     def _locate(self, video: int) -> Tuple[Any, int]:
-        """Data set of a video of the whole index, and its number there."""
+        """Return the data set of a video of the joint index, and the video's number in it."""
         k = int(np.searchsorted(self._ends, video, side="right"))
         return self.source.datasets[k], int(video - (self._ends[k - 1] if k else 0))
 
     def _read(self, dataset: Any, video: int, pair: Pair) -> Any:
-        """Frames and boxes of a pair, in the fields that their processing takes."""
+        """Read frames and boxes of a pair, in the fields for the checkout's processing."""
         dataset.image_loader.files.clear()
         info = dataset.get_sequence_info(video)
         is_video = dataset.is_video_sequence()
         fields = {"dataset": dataset.get_name()}
         for part, frame in (("template", pair.template), ("search", pair.search)):
-            # Of an image theirs asks for frame 1; the data set repeats the image.
+            # The checkout uses frame 1 of an image; the data set repeats the image.
             images, boxes, meta = dataset.get_frames(video, [int(frame) if is_video else 1], info)
             empty = [torch.zeros(image.shape[:2]) for image in images]
             fields[f"{part}_images"] = images
@@ -121,7 +121,7 @@ class PairDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]  # not su
 
 
 def pair_loader(loader: Any, dataset: PairDataset, sampler: Any) -> Any:
-    """The checkout's training loader once more, over other samples in another order."""
+    """Recreate the checkout's training loader with scheduled pairs."""
     return type(loader)(
         loader.name,
         dataset,

@@ -1,4 +1,4 @@
-"""Reports of a run on its schedule: a line of log, TensorBoard, an image."""
+"""Reports of the schedule: log line, TensorBoard and figure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sstrack_sched.torch import Curriculum
 
 
 def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
-    """Write down the last step, and draw all of them; `writer` is TensorBoard's.
+    """Log the last step and plot the history; `writer` is TensorBoard's.
 
-    Epochs count from 1, as the trackers' do.
+    Epochs are numbered from 1, as in the trackers.
     """
     records = [replace(r, epoch=r.epoch + 1) for r in curriculum.scheduler.history]
     labels = curriculum.source.bins.labels
@@ -24,7 +24,7 @@ def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
     for name, value in records[-1].scalars(labels).items():
         writer.add_scalar(name, value, records[-1].epoch)
     picture = Path(settings.save_dir) / "schedule.png"
-    partial = picture.with_name(".schedule.partial")  # a reader never meets half a picture
+    partial = picture.with_name(".schedule.partial")  # readers never see an incomplete figure
     figure = plot_schedule(records, labels)
     figure.suptitle(settings.project_path)
     figure.savefig(partial, format="png", dpi=100)
@@ -32,7 +32,7 @@ def report(curriculum: Curriculum, settings: Any, writer: Any) -> None:
 
 
 def epoch_line(record: Any) -> str:
-    """tau and S of this epoch; d, Q and the loss weights that the next one trains with."""
+    """Format tau and S of this epoch, and d, Q and the loss weights of the next."""
     q = " ".join(f"{value:.3f}" for value in record.distribution)
     weights = " ".join(f"{value:.2f}" for value in record.loss_weights)
     return (

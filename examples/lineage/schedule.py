@@ -1,4 +1,4 @@
-"""The curriculum of a run: bins, q^R of the sampler that the config names, scheduler."""
+"""Curriculum of a run: bins, q^R of the config's sampler, and scheduler."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sstrack_sched.torch import Curriculum
 from .checkout import SetupError
 
 SAMPLERS = {
-    "upstream": "the checkout's own sampler, untouched",
-    "random": "our pairs at q^R, for ever: the matched control",
+    "upstream": "the checkout's own sampler",
+    "random": "our pairs at q^R in all epochs, the matched control",
     "scheduled": "the scheduler",
-    "weighted": "the scheduler and its loss weights",
+    "weighted": "the scheduler with loss weights",
 }
 
 _OPTIONS: Dict[str, Dict[str, Any]] = {
@@ -32,10 +32,10 @@ _OPTIONS: Dict[str, Dict[str, Any]] = {
 
 
 def check_options(args: Any) -> None:
-    """Refuse numbers of the command line before data is read."""
+    """Refuse invalid numbers of the command line before data is read."""
     if args.max_interval < 2:
         raise SetupError(
-            "--max-interval must be at least 2, for bins end before it and the checkout's own "
+            "--max-interval must be at least 2, because bins end before it and the checkout's "
             f"intervals begin at 1; got {args.max_interval}"
         )
     try:
@@ -46,7 +46,7 @@ def check_options(args: Any) -> None:
 
 
 def make_curriculum(args: Any, cfg: Any, videos: VideoIndex, seed: int) -> Curriculum:
-    """The curriculum that the command line and the checkout's config describe."""
+    """Create the curriculum from the command line and the checkout's config."""
     bins = IntervalBins(args.max_interval, args.spacing, image_bin=bool(videos.is_image.any()))
     return Curriculum(
         IntervalSampler(videos, bins, seed=seed),
@@ -60,10 +60,10 @@ def make_curriculum(args: Any, cfg: Any, videos: VideoIndex, seed: int) -> Curri
 
 
 def causal_distribution(videos: VideoIndex, bins: IntervalBins, max_gap: int) -> np.ndarray:
-    """q^R of their causal sampler, whose search frame is 1 to ``max_gap - 1`` frames later.
+    """Return q^R of the causal sampler, whose search frame is 1 to ``max_gap - 1`` frames later.
 
-    Bins beyond that get 0. Where the bins end first it is the distribution of the pairs that are in
-    a bin. That theirs widens the gap where it finds no frame is left out.
+    Longer intervals get 0. If the bins end earlier, q^R is conditional on a pair in a bin. The
+    sampler's growing gap, used if it finds no frame, is not modelled.
     """
     end = int(bins.edges[-1])
     edges = sorted({int(edge) for edge in bins.edges if edge < max_gap} | {max_gap})
@@ -77,7 +77,7 @@ def causal_distribution(videos: VideoIndex, bins: IntervalBins, max_gap: int) ->
 
 
 def describe(curriculum: Curriculum) -> str:
-    """Table of the bins: q^R, and how many videos and templates can serve each."""
+    """Format a table of the bins: q^R, and number of videos and templates with a pair."""
     sampler = curriculum.source
     coverage = sampler.coverage()
     lines = [f"{'interval':>12} {'q^R':>7} {'videos':>9} {'templates':>12}"]

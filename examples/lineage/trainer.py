@@ -1,4 +1,4 @@
-"""The checkout's trainer, with the step of the curriculum at the end of an epoch."""
+"""Subclass of the checkout's trainer that steps the curriculum at the end of an epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATE = "sstrack_sched"
 
 
 def scheduled_trainer(base: Any, generalized_box_iou: Callable[..., Any]) -> Any:
-    """Subclass of the checkout's LTRTrainer. The curriculum is an attribute of its loader."""
+    """Create a subclass of LTRTrainer; the curriculum is an attribute of its loader."""
 
     class ScheduledTrainer(base):  # type: ignore[misc, valid-type]  # known at run time
         def __init__(self, actor: Any, loaders: Any, *args: Any, **options: Any) -> None:
@@ -28,13 +28,13 @@ def scheduled_trainer(base: Any, generalized_box_iou: Callable[..., Any]) -> Any
                 ScheduledLosses(actor, self.curriculum, generalized_box_iou)
 
         def train(self, *args: Any, **options: Any) -> None:
-            """Train; a crash is raised, where theirs would print "Finished training!"."""
+            """Train, raising exceptions for which LTRTrainer would print "Finished training!"."""
             super().train(*args, **{**options, "fail_safe": False})
 
         def cycle_dataset(self, loader: Any) -> None:
             if hasattr(loader, "curriculum") and not torch.distributed.is_initialized():
-                # The shuffling that pairs replace drew a seed here. Drawing it too leaves the
-                # network's and the validation's random numbers what they were.
+                # The original shuffling drew a seed here. Drawing it, too, keeps the random numbers
+                # of network and validation unchanged.
                 torch.empty((), dtype=torch.int64).random_()
             super().cycle_dataset(loader)
 
@@ -65,8 +65,8 @@ def scheduled_trainer(base: Any, generalized_box_iou: Callable[..., Any]) -> Any
                 with_or_without = "without" if state is None else "with"
                 raise SetupError(
                     f"the checkpoint in {self._checkpoint_dir} is of a run {with_or_without} a "
-                    "schedule: --sampler must be the one that it was trained with, or --save-dir "
-                    "another folder"
+                    "schedule: use the --sampler that it was trained with, or another "
+                    "--save-dir"
                 )
             if self.curriculum is None:
                 return
@@ -75,7 +75,7 @@ def scheduled_trainer(base: Any, generalized_box_iou: Callable[..., Any]) -> Any
             except (TypeError, ValueError) as error:
                 raise SetupError(
                     f"the checkpoint in {self._checkpoint_dir} is of a run with other options or "
-                    "data: resume with those that it began with, or give another --save-dir "
+                    "data: resume with the original ones, or use another --save-dir "
                     f"({error})"
                 ) from error
             if self.curriculum.scheduler.epoch != self.epoch:

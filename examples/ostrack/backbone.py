@@ -1,4 +1,4 @@
-"""The backbone of OSTrack: the paper's ViT-Tiny, and weights for it in the formats that exist."""
+"""Backbone for OSTrack: the paper's ViT-Tiny, with weights in the formats of timm and MAE."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ VIT_TINY = {"patch_size": 16, "embed_dim": 192, "depth": 12, "num_heads": 3}
 
 
 def install_vit_tiny(file: Optional[Path] = None) -> None:
-    """Have OSTrack build ViT-Tiny where the config says ViT-Base or ViT-Large.
+    """Make OSTrack build ViT-Tiny instead of the config's ViT-Base or ViT-Large.
 
-    With candidate elimination where the config's backbone has it (``_ce``).
+    It has candidate elimination if the config's backbone has it (``_ce``).
     """
     from lib.models.ostrack import vit, vit_ce
 
@@ -33,18 +33,18 @@ def install_vit_tiny(file: Optional[Path] = None) -> None:
 
 
 def install_pretrained(file: Path) -> None:
-    """Have OSTrack load this file in place of the config's MODEL.PRETRAIN_FILE."""
+    """Make OSTrack load this file instead of the config's MODEL.PRETRAIN_FILE."""
     _check_file(file)
     _replace_builders(lambda _name, original: partial(_from_file, original, str(file)))
 
 
 def from_scratch() -> None:
-    """Have OSTrack load no weights."""
+    """Make OSTrack load no weights."""
     _replace_builders(lambda _name, original: partial(_from_file, original, ""))
 
 
 def _replace_builders(replacement: Callable[[str, Any], Any]) -> None:
-    """Replace the functions that ``build_ostrack`` makes a backbone with."""
+    """Replace the functions with which ``build_ostrack`` creates the backbone."""
     from lib.models.ostrack import ostrack
 
     for name in [name for name in vars(ostrack) if name.startswith("vit_") and "patch" in name]:
@@ -66,11 +66,11 @@ def _vit_tiny(make: Any, file: Optional[Path], _pretrained: str, **options: Any)
 
 def _check_file(file: Optional[Path]) -> None:
     if file is not None and not file.is_file():
-        raise SetupError(f"--pretrained must be a file; there is none at {file}")
+        raise SetupError(f"--pretrained must be a file; got {file}, which does not exist")
 
 
 def read_weights(file: Path) -> Weights:
-    """Weights of a ViT: timm's (the dict itself) or MAE's (in "model"), whatever their prefix."""
+    """Read ViT weights of timm (the dict itself) or MAE (under "model"), with any prefix."""
     try:
         return encoder_of(read_tensors(file))
     except ValueError as error:
@@ -78,7 +78,7 @@ def read_weights(file: Path) -> Weights:
 
 
 def load_weights(model: Any, weights: Weights, file: Path) -> None:
-    """Load what the model has; what pretraining adds, a decoder or a classifier, is left."""
+    """Load the weights of the model; ignore those of a decoder or a classifier."""
     own = model.state_dict()
     needed = [name for name in own if name.split(".")[0] in ("patch_embed", "pos_embed", "blocks")]
     missing = [name for name in needed if name not in weights]
@@ -98,9 +98,9 @@ def load_weights(model: Any, weights: Weights, file: Path) -> None:
 
 
 def positions_for(saved: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Position embeddings (1, tokens, C) for OSTrack's square grid, and its one class token.
+    """Resize position embeddings (1, tokens, C) to OSTrack's square grid and one class token.
 
-    Zeros stand for the class token where none was saved: it is not used then.
+    The class token is 0 if none was saved; it is not used then.
     """
     grid = resize_positions(saved, isqrt(own.shape[1]))
     has_class = saved.shape[1] > isqrt(saved.shape[1]) ** 2

@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         choices=["config", "vit_tiny"],
         default="config",
-        help="the config's, or ViT-Tiny",
+        help="the config's backbone or ViT-Tiny",
     )
     parser.add_argument("--pretrained", type=Path, metavar="FILE", help="weights of the backbone")
 
 
 def prepare(args: argparse.Namespace) -> None:
     if args.from_scratch and args.pretrained is not None:
-        raise SetupError("--from-scratch and --pretrained exclude each other")
+        raise SetupError("--from-scratch and --pretrained cannot be combined")
     if args.backbone == "vit_tiny":
         backbone.install_vit_tiny(args.pretrained)
     elif args.pretrained is not None:
@@ -32,16 +32,16 @@ def prepare(args: argparse.Namespace) -> None:
 
 
 def check_config(cfg: Any, args: argparse.Namespace) -> None:
-    """Refuse a config whose weights are not there."""
+    """Refuse a config whose weights are missing."""
     if args.from_scratch or args.pretrained is not None or args.backbone != "config":
         return
     name = cfg.MODEL.PRETRAIN_FILE or ""
-    # As OSTrack reads it: a checkpoint of its own is named by its path.
+    # As in OSTrack, its own checkpoints are given by path.
     path = Path(name) if "OSTrack" in name else args.checkout / "pretrained_models" / name
     if name and not path.is_file():
         raise SetupError(
-            f"MODEL.PRETRAIN_FILE of {args.config}: no file {path}; --pretrained FILE gives "
-            "another place, --from-scratch trains without"
+            f"MODEL.PRETRAIN_FILE of {args.config}: no file {path}; --pretrained FILE names "
+            "another file, --from-scratch trains without"
         )
 
 

@@ -30,23 +30,23 @@ DATA_WORDS = "folder of sequences, see docs/tracker.md; default: rendered videos
 OPTIONS = {
     "epochs": "epochs of each run",
     "samples_per_epoch": "pairs per epoch",
-    "max_interval": "M, in frames",
-    "spacing": "m, in frames",
-    "seed": "of weights, pairs and crops",
-    "num_workers": "processes that read frames; changes nothing but speed",
+    "max_interval": "end of the last bin, in frames",
+    "spacing": "width of a bin, in frames",
+    "seed": "seed of weights, pairs and crops",
+    "num_workers": "processes that read frames; affects only speed",
 }
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.demo", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="run folder")
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the run")
     parser.add_argument("--data", action="append", default=[], help=DATA_WORDS)
     for name, words in OPTIONS.items():
         default = getattr(TrainConfig(), name)
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=type(default), default=default, help=words)
-    parser.add_argument("--quick", action="store_true", help="seconds: a check, not a result")
+    parser.add_argument("--quick", action="store_true", help="small sizes, as a check")
     return parser.parse_args(arguments)
 
 

@@ -44,7 +44,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add(
         "--split",
         choices=("test", "train", "all"),
-        help="which of them; default: test where the folder has a sequences.json, else all",
+        help="sequences to use; default: test if the folder has a sequences.json, else all",
     )
     add(
         "--tracker",
@@ -52,32 +52,32 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         default=["lite"],
         metavar="NAME",
         help=f"lite (the shipped weights), OpenCV's {', '.join(NAMES)}, files of weights or "
-        "folders of exported networks; differences are the first less each other",
+        "folders of exported networks; differences are the first minus each other one",
     )
-    add("--nano", type=Path, metavar="FOLDER", help="where NanoTrack's two ONNX files are")
+    add("--nano", type=Path, metavar="FOLDER", help="folder with NanoTrack's two ONNX files")
     add("--vit", type=Path, metavar="FILE", help="ONNX file of OpenCV's TrackerVit")
     add(
         "--runs",
         type=int,
         default=1,
-        help="runs over each sequence, from later frames and from boxes moved by up to a pixel; "
-        "the tables then hold the mean over runs; default: %(default)s",
+        help="runs over each sequence, from later frames and boxes shifted by up to a pixel; "
+        "the tables then have the mean over runs; default: %(default)s",
     )
     add("--threads", type=int, help="CPU threads of each tracker")
-    add("--engine", default="auto", help="of our tracker: auto, openvino, torch")
-    add("--precision", default="auto", help="of our tracker: auto, float32, bfloat16, int8")
+    add("--engine", default="auto", help="engine of our tracker: auto, openvino, torch")
+    add("--precision", default="auto", help="precision: auto, float32, bfloat16, int8")
     add(
         "--absent-fail",
         action="store_true",
         help="count frames without a visible target as failures of success and precision, "
-        "as LaSOT's toolkit does; default: leave them out",
+        "like LaSOT's toolkit; default: ignore them",
     )
-    add("--by-time", action="store_true", help="also success by frames since the template")
+    add("--by-time", action="store_true", help="also report success by template age")
     time = TimeConfig()
-    add("--every", type=int, default=time.every, help="of --by-time: frames between starts")
-    add("--run-frames", type=int, default=time.n_frames, help="of --by-time: length of a run")
+    add("--every", type=int, default=time.every, help="--by-time: frames between starts")
+    add("--run-frames", type=int, default=time.n_frames, help="--by-time: frames per run")
     add("--out", type=Path, default=Path("runs/eval"), help="folder for results")
-    add("--fresh", action="store_true", help="start these trackers over")
+    add("--fresh", action="store_true", help="run these trackers again")
     return parser.parse_args(arguments)
 
 

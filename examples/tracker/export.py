@@ -22,10 +22,10 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.export", description=__doc__)
     add = parser.add_argument
     add("--weights", type=Path, default=SHIPPED, help="file of weights; default: the shipped one")
-    add("--out", type=Path, required=True, help="folder")
+    add("--out", type=Path, required=True, help="folder for the exported network")
     add("--precision", choices=("float32", "int8"), default="float32")
-    add("--data", type=Path, help="sequences to calibrate int8 on; default: composited clips")
-    add("--pairs", type=int, default=128, help="pairs of crops to calibrate int8 on (%(default)s)")
+    add("--data", type=Path, help="sequences to calibrate int8; default: composited clips")
+    add("--pairs", type=int, default=128, help="pairs of crops to calibrate int8 (%(default)s)")
     return parser.parse_args(arguments)
 
 

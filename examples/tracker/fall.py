@@ -38,8 +38,8 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.0, 1.0])
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="default: the shipped ones")
-    parser.add_argument("--out", type=Path, help="JSON file for the numbers")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="default: shipped weights")
+    parser.add_argument("--out", type=Path, help="JSON file for the results")
     return parser.parse_args(arguments)
 
 

@@ -44,13 +44,13 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.study", description=__doc__)
     add = parser.add_argument
-    add("--out", type=Path, required=True, help="folder of all rows")
+    add("--out", type=Path, required=True, help="folder for all rows")
     add("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
-    add("--seeds", type=int, default=1, help="how many; default: 1")
-    add("--first-seed", type=int, default=0, help="default: 0")
+    add("--seeds", type=int, default=1, help="number of seeds; default: 1")
+    add("--first-seed", type=int, default=0, help="first seed; default: 0")
     add("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs")
-    add("--test-clips", type=int, default=0, help="composited clips to report on, not trained on")
-    add("--compare", action="store_true", help="train nothing: only the tables")
+    add("--test-clips", type=int, default=0, help="held-out composited clips to report on")
+    add("--compare", action="store_true", help="make the tables without training")
     add_on_error(parser)
     add_settings(parser, leave_out=("mode", "seed"))
     options = parser.parse_args(arguments)

@@ -108,23 +108,23 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.track", description=__doc__)
     add = parser.add_argument
-    add("source", metavar="VIDEO", help="video file, folder of pictures, or number of a camera")
+    add("source", metavar="VIDEO", help="video file, folder of images, or number of a camera")
     add(
         "--box",
-        help="target in the first frame: left,top,width,height in pixels (--box=-3,... where it "
-        "starts left of the picture); default: drawn with the mouse",
+        help="target in the first frame: left,top,width,height in pixels (write --box=-3,... if "
+        "left is negative); default: select it with the mouse",
     )
-    add("--out", type=Path, help="text file for the boxes, one per line; - or nothing: printed")
+    add("--out", type=Path, help="text file for the boxes, one per line; - prints them")
     add("--scores", type=Path, help="text file for the scores, one per line")
-    add("--save", type=Path, help="annotated video: .mp4, .avi, .webm; .gif or .webp, short ones")
-    add("--rate", type=float, help="frames a second of the annotated video; default: the source's")
-    add("--show", action="store_true", help="window with what is tracked; Q ends")
-    add("--frames", type=int, help="stop after so many frames")
-    add("--lost", type=float, default=LOST, help="scores below are shown as lost (%(default)s)")
-    add("--weights", help="file of weights, or folder of an exported network; default: shipped")
+    add("--save", type=Path, help="annotated video: .mp4, .avi, .webm, or a short .gif or .webp")
+    add("--rate", type=float, help="frames per second of the annotated video; default: source")
+    add("--show", action="store_true", help="show a window with the tracked target; Q quits")
+    add("--frames", type=int, help="maximum number of frames")
+    add("--lost", type=float, default=LOST, help="show lower scores as lost (%(default)s)")
+    add("--weights", help="weights file or folder of an exported network; default: shipped")
     add("--engine", default="auto", choices=("auto", "openvino", "torch"))
     add("--precision", default="auto", choices=("auto", "float32", "bfloat16", "int8"))
-    add("--threads", type=int, help="of the tracker; default: the engine's")
+    add("--threads", type=int, help="CPU threads; default: chosen by the engine")
     options = parser.parse_args(arguments)
     if not (options.out or options.save or options.show):
         options.out = Path("-")

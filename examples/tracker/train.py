@@ -68,9 +68,9 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
         "--data",
         action="append",
         metavar="[photos:]PATH[=WEIGHT]",
-        help="folder of videos (see docs/tracker.md), COCO data, or behind "
-        "photos: photographs to composite clips of; repeat it for a mix, drawn from by weight; "
-        "default: clips of scikit-image's photographs",
+        help="folder of videos (see docs/tracker.md) or COCO data, or photos:PATH for photographs "
+        "to composite clips from; repeat the option for a weighted mix; default: clips of "
+        "scikit-image's photographs",
     )
     for item in fields(TrainConfig):
         option, default = "--" + item.name.replace("_", "-"), item.default
@@ -119,9 +119,9 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         help="folder for checkpoint.pt, history.json, weights.pt, schedule.png",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint there, with its settings"
+        "--resume", action="store_true", help="resume the checkpoint in --out with its settings"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="log into OUT/tensorboard")
+    parser.add_argument("--tensorboard", action="store_true", help="log to OUT/tensorboard")
     add_on_error(parser)
     add_settings(parser)
     return parser.parse_args(arguments)

@@ -38,9 +38,9 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.tracker.training_speed", description=__doc__
     )
-    parser.add_argument("--out", type=Path, help="JSON file for the numbers")
-    parser.add_argument("--steps", type=int, default=10, help="per way and round; default: 10")
-    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--out", type=Path, help="JSON file for the results")
+    parser.add_argument("--steps", type=int, default=10, help="steps per round; default: 10")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
     add_settings(parser)
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Thin torch adapters of the scheduler (extra ``torch``)."""
+"""PyTorch adapters of the scheduler (extra ``torch``)."""
 
 from .curriculum import Curriculum
 from .loss_weight import LossWeight

@@ -1,4 +1,4 @@
-"""The whole method behind one object."""
+"""The complete method in one object."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ Drawn = TypeVar("Drawn")  # what the source draws
 
 
 class Curriculum:
-    """Samples by bin out, IoUs in, schedule and loss weights out, for a user's own training loop.
+    """The complete method for a training loop: sampler, recording, schedule and loss weights.
 
     Parameters
     ----------
     source : Source
-        What can be drawn, such as `IntervalSampler` or `BinnedSampler`.
+        Source of the samples, such as `IntervalSampler` or `BinnedSampler`.
     total_epochs : int
-        Epochs over which d goes from 0 to 1.
+        Number of epochs over which d grows from 0 to 1.
     samples_per_epoch : int
-        Samples per epoch, over all processes.
+        Number of samples per epoch, over all processes.
     on_invalid : {"raise", "drop"}, default="raise"
-        An IoU that is NaN or outside [0, 1] raises at `step`, or is left out, counted and told.
+        An IoU that is NaN or outside [0, 1] raises at `step`, or is dropped with a warning.
     rank, world_size : int, optional
-        Place of this process, see `CurriculumSampler`.
+        Rank and number of processes, see `CurriculumSampler`.
     **scheduler_options
-        For `SuccessAwareScheduler`. ``random_distribution`` and ``feasible`` default to the
-        source's.
+        Arguments of `SuccessAwareScheduler`; ``random_distribution`` and ``feasible`` default to
+        those of the source.
 
     Attributes
     ----------
     sampler : CurriculumSampler
-        For the DataLoader.
+        Sampler for the DataLoader.
     weigh : LossWeight
         ``weigh(losses, bins)`` gives the weighted per-sample losses.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit.
+        If an argument is invalid.
 
     Examples
     --------
@@ -112,41 +112,38 @@ class Curriculum:
 
     @property
     def n_consumed(self) -> int:
-        """Samples of the current epoch that all processes together have recorded."""
+        """Number of samples of the current epoch recorded by all processes together."""
         return min(self._ledger.n_consumed, self.samples_per_epoch)
 
     def redraw(self, pair: Drawn, attempt: int) -> Drawn:
-        """Another pair of the same bin, see `IntervalSampler.redraw`."""
+        """Draw another pair of the same bin, see `IntervalSampler.redraw`."""
         return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]  # not of Source
 
     def record(self, ious: TensorLike, bins: TensorLike) -> None:
-        """Take in a batch, without waiting for the device.
+        """Record a batch without waiting for the device.
 
         Parameters
         ----------
         ious, bins : Tensor of float and Tensor of int, shape (B,)
-            IoU (or another score) of each sample, in [0, 1], and its bin. IoUs, and bins that are
-            not on the CPU, are checked at `step`.
+            IoU (or another score) of each sample, in [0, 1], and its bin. Values of IoUs, and of
+            bins that are not on the CPU, are checked at `step`.
 
         Raises
         ------
         TypeError, ValueError
-            If the shapes or types do not fit or a bin is wrong. Nothing is recorded then.
+            If a shape, a type or a bin is invalid. Nothing is recorded then.
         """
         ids = as_ids(bins)
-        # Elsewhere a look at the values would wait for the device. A set is faster than NumPy here.
+        # Checking elsewhere would wait for the device. A set is faster than NumPy here.
         if ids.device.type == "cpu" and not self._feasible_bins.issuperset(ids.flatten().tolist()):
             values = _checks.bin_ids("bins", ids.numpy(), self.scheduler.n_bins)
             _checks.refuse("bins", "be feasible", values, ~self.scheduler.feasible[values])
-        # The sampler's is 1 in each process where a framework shards by itself.
+        # The sampler's world size is 1 if a framework shards.
         world_size = max((self.sampler.place or (0, 1))[1], group_place()[1])
         self._ledger.record(as_ious(ious, ids), ids, world_size)
 
     def discard_invalid(self) -> int:
-        """Leave out the invalid IoUs of the epoch so far and return their number.
-
-        With several processes all call it, after `step` has raised in all; the number is of all.
-        """
+        """Drop the IoUs that `step` refused and return their number. All processes must call it."""
         self._add_own()
         tally = self._ledger.tally
         n_invalid, tally.invalid = len(tally.invalid), []
@@ -154,26 +151,26 @@ class Curriculum:
         return n_invalid
 
     def step(self, *, partial: bool = False) -> Floats:
-        """End the epoch, return the next one's Q, shape (n_bins,). Every process calls it.
+        """End the epoch in all processes; return the next epoch's Q, shape (n_bins,).
 
         Parameters
         ----------
         partial : bool, default=False
-            Accept any number of samples above 0.
+            Accept any positive number of samples.
 
         Raises
         ------
         TypeError, ValueError
-            If the number of recorded samples is not that of the epoch, an IoU is invalid, no
-            iterator of `sampler` was started since the last step, or the processes differ in their
-            configuration. All processes raise then; nothing changes, and no sample is lost.
+            If the number of recorded samples is wrong, an IoU is invalid, no iterator of `sampler`
+            was started since the last step, or the configurations of the processes differ. Then
+            all processes raise, and nothing changes.
         """
         self._gather(partial, even=False)
         tally = self._ledger.tally
         if tally.invalid:
             raise ValueError(
                 f"ious must be in [0, 1], not NaN; got {some(tally.invalid)}. "
-                "discard_invalid() leaves them out and lets the run go on"
+                "discard_invalid() drops them so that the run can continue"
             )
         if not partial or not tally.n_recorded:
             self._ledger.check_count(self.samples_per_epoch, self.epoch)
@@ -183,15 +180,15 @@ class Curriculum:
         return self.scheduler.distribution
 
     def _agree(self) -> None:
-        """Take rank 0's record where machines have rounded differently."""
+        """Use rank 0's record if machines round differently."""
         own = self.history[-1].to_dict()
         first = gather_objects(own)[0]
-        if first != own:  # load_state_dict checks it as it checks any other
+        if first != own:  # load_state_dict checks the record
             state = self.scheduler.state_dict()
             self.scheduler.load_state_dict({**state, "history": [*state["history"][:-1], first]})
 
     def synchronize(self) -> None:
-        """Gather what all processes hold, before `state_dict` in the middle of an epoch.
+        """Gather the samples of all processes, before `state_dict` in the middle of an epoch.
 
         Raises
         ------
@@ -201,7 +198,7 @@ class Curriculum:
         self._gather(False, even=True)
 
     def _gather(self, partial: bool, *, even: bool) -> None:
-        """Move what is pending in all processes into the tally."""
+        """Move the pending samples of all processes into the tally."""
         part, error = None, None
         try:
             partial = _checks.flag("partial", partial)
@@ -214,33 +211,33 @@ class Curriculum:
         parts: List[Tally] = gather_agreeing(part, {**self._about(), "partial": partial}, error)
         counts = [each.n_recorded for each in parts]
         left = self.samples_per_epoch - self._ledger.tally.n_recorded - sum(counts)
-        # The last batches of an epoch may differ, where its samples do not divide.
+        # The last batches of an epoch may differ in size.
         uneven = len(set(counts)) > 1 and left >= sum(each.largest_batch for each in parts)
         rule = "be called after the same batch in every process"
         _checks.require(not (even and uneven), "synchronize", rule, counts)
         self._ledger.add(parts)
 
     def _add_own(self) -> None:
-        """Move what is pending into the tally, where this process is the only one."""
+        """Move pending samples into the tally if this process is the only one."""
         if self._ledger.world_size == 1:
             self._ledger.add([self._ledger.fetch()])
 
     def _check_iterator(self) -> None:
-        """Refuse samples that no iterator of this epoch can have drawn: their Q was another."""
+        """Refuse samples that were not drawn in this epoch, and so with another Q."""
         last = self.sampler.last
         if self._ledger.fresh and (last is None or last.epoch != self.epoch):
             raise ValueError(
-                "ious must be of samples of an iterator of curriculum.sampler that was started "
-                f"after the last step(); none was started in epoch {self.epoch}: has a framework "
-                "copied or replaced the sampler, or does an iterator run over several epochs?"
+                "ious must be of samples from an iterator of curriculum.sampler started after the "
+                f"last step(); none was started in epoch {self.epoch}: has a framework copied or "
+                "replaced the sampler, or does an iterator run over several epochs?"
             )
 
     def _about(self) -> Dict[str, Any]:
         """Values on which all processes must agree."""
         about = {**self._config(), **self.scheduler._config}
-        if self._default_random:  # machines may differ in the last bits; the identity fixes it
+        if self._default_random:  # may be rounded differently; the identity determines it
             del about["random_distribution"]
-        if self.epoch:  # from the first step on all have rank 0's
+        if self.epoch:  # rank 0's, from the first step on
             about["distribution"] = self.distribution.tolist()
         about["gathered"] = self._ledger.tally.n_recorded
         about["discarded"] = self._ledger.tally.statistics.n_invalid
@@ -250,15 +247,15 @@ class Curriculum:
         return {**identity_of(self.source), "samples_per_epoch": self.samples_per_epoch}
 
     def state_dict(self) -> Dict[str, Any]:
-        """Everything, in plain values for JSON, also in the middle of an epoch.
+        """Return the complete state for JSON, also in the middle of an epoch.
 
-        A curriculum made with the same arguments loads it at any world size, and goes on after the
-        samples that `record` has seen. It never communicates: one process alone may call it.
+        A curriculum with the same arguments and any world size loads it and resumes after the
+        recorded samples. There is no communication: a single process may call it.
 
         Raises
         ------
         RuntimeError
-            If there are several processes and more was recorded since all called `synchronize`.
+            If several processes have recorded samples since the last `synchronize`.
         """
         self._add_own()
         n_pending = self._ledger.n_pending
@@ -272,25 +269,25 @@ class Curriculum:
         }
 
     def load_state_dict(self, state: Dict[str, Any], strict: bool = True) -> None:
-        """Go on from where `state_dict` was called: new iterators skip what was consumed.
+        """Resume from a state: new iterators skip the samples recorded before.
 
         Parameters
         ----------
         state : dict
-            What `state_dict` returned.
+            A dict that `state_dict` returned.
         strict : bool, default=True
-            False accepts slightly changed data, with a warning; its own q^R is used then.
+            False accepts slightly changed data, with a warning, and uses the q^R of the new data.
 
         Raises
         ------
         TypeError, ValueError
-            If the state is of another configuration or data set, or damaged. Nothing changes then.
+            If the state has another configuration or data set, or is damaged. Nothing changes then.
         """
         _checks.keys("state", state, ("version", "config", "scheduler", "tally"))
         strict = _checks.flag("strict", strict)
         own, saved = self._config(), state["config"]
         other = isinstance(saved, dict) and saved.get("data") != own.get("data")
-        if other and not strict:  # the rest must fit; q^R is that of the data that are here
+        if other and not strict:  # the rest must match; q^R is that of the new data
             state = copy.deepcopy(state)
             state["config"]["data"] = own.get("data")
             q_random = self.scheduler.random_distribution.tolist()
@@ -301,5 +298,5 @@ class Curriculum:
         if other:
             text = f"state is of other data ({saved.get('data')!r}, now {own.get('data')!r})"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
-        self._ledger.start(tally)  # the sampler's too: an iterator starts after what it holds
+        self._ledger.start(tally)  # shared with the sampler, which starts after these samples
         self.sampler.last = None

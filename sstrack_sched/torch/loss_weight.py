@@ -1,4 +1,4 @@
-"""Weigh per-sample losses by bin."""
+"""Weighting of per-sample losses by bin."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .recording import TensorLike, as_ids
 class LossWeight(torch.nn.Module):
     """Multiply per-sample losses by the loss weight of each sample's bin: Gamma of section 3.3.
 
-    The weights follow the scheduler, and are moved to a loss's device once per epoch. They are not
-    saved with a model that holds this module.
+    The weights follow the scheduler and are moved to the device of the losses once per epoch. They
+    are not saved with a model that holds this module.
 
     Parameters
     ----------
     scheduler : SuccessAwareScheduler or array_like of float, shape (n_bins,)
-        Anything with `loss_weights`, read at each call, or fixed weights.
+        Object whose `loss_weights` are read at each call, or fixed weights.
 
     Raises
     ------
     TypeError, ValueError
-        If it is neither.
+        If `scheduler` is neither.
 
     Examples
     --------
@@ -57,8 +57,7 @@ class LossWeight(torch.nn.Module):
         Raises
         ------
         TypeError, ValueError
-            If the losses are reduced, the shapes do not match, or (on the CPU) a bin is out of
-            range.
+            If the losses are reduced, shapes differ, or (on the CPU) a bin is out of range.
         """
         good, got = torch.is_tensor(losses), getattr(losses, "dtype", losses)
         rule = "be a Tensor of floating point, per sample"
@@ -66,14 +65,14 @@ class LossWeight(torch.nn.Module):
         if losses.dim() == 0:
             hint = "use reduction='none' and take the mean after weighing"
             raise ValueError(f"losses must be per sample; got a reduced (scalar) loss: {hint}")
-        # Half precision would round a weight, the same way for every sample of its bin.
+        # Half precision would round each weight, a systematic error for its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
         bins, rule = as_ids(bins), f"have shape ({len(losses)},), one per sample"
         _checks.require(bins.shape == losses.shape[:1], "bins", rule, tuple(bins.shape))
         try:
             of_sample = weights.index_select(0, bins.to(losses.device, torch.int64))
-        except (IndexError, RuntimeError):  # on the CPU, whose message does not say what is wrong
+        except (IndexError, RuntimeError):  # on the CPU; torch's message is unclear
             _checks.bin_ids("bins", bins.numpy(), len(weights))
             raise
         return (losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))).to(losses.dtype)

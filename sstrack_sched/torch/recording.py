@@ -1,4 +1,4 @@
-"""Records of an epoch: pending tensors of this process, and the tally of all processes."""
+"""Recorded samples of an epoch: pending tensors, and the tally of all processes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ TensorLike = Union[torch.Tensor, ArrayLike]
 
 @dataclass
 class Tally:
-    """Samples of an epoch on the host, gathered from processes that agree."""
+    """Samples of an epoch, gathered from all processes to the host."""
 
-    statistics: SuccessStatistics  # valid samples, and the number of those left out
-    invalid: List[str]  # one text per invalid IoU that waits for `discard_invalid`
-    n_batches: int = 0  # of each process, to number those that follow
-    largest_batch: int = 0  # of the processes, added up
+    statistics: SuccessStatistics  # valid samples, and the number of dropped ones
+    invalid: List[str]  # one text per invalid IoU, until `discard_invalid`
+    n_batches: int = 0  # per process; later batches are numbered from here
+    largest_batch: int = 0  # summed over the processes
 
     @property
     def n_recorded(self) -> int:
-        """Samples recorded, invalid ones too."""
+        """Number of recorded samples, including invalid ones."""
         valid = int(self.statistics.count.sum())
         return valid + self.statistics.n_invalid + len(self.invalid)
 
@@ -37,7 +37,7 @@ class Tally:
 
     @classmethod
     def from_state(cls, n_bins: int, state: Any) -> Tally:
-        """Inverse of `state_dict`; TypeError or ValueError where it is damaged."""
+        """Inverse of `state_dict`; raises TypeError or ValueError if it is damaged."""
         _checks.keys("state's tally", state, [field.name for field in fields(cls)])
         statistics = SuccessStatistics(n_bins)
         statistics.load_state_dict(state["statistics"])
@@ -52,15 +52,12 @@ class Tally:
 
 
 class Ledger:
-    """Progress of an epoch, which is known in this place only.
+    """Progress of an epoch. Tensors stay on their device until gathered: training never waits."""
 
-    Tensors stay on their device until the epoch is gathered, so a training step never waits.
-    """
-
-    tally: Tally  # what all processes had recorded at the last gather; the same in each
-    n_pending: int  # samples that this process has recorded since
-    world_size: int  # processes that recorded them
-    fresh: bool  # whether this process has recorded in this epoch, or else loaded a state
+    tally: Tally  # of all processes, at the last gather; equal in all of them
+    n_pending: int  # samples that this process has recorded since the last gather
+    world_size: int  # number of processes that record
+    fresh: bool  # whether this process has recorded since the epoch began or a state was loaded
 
     def __init__(self, n_bins: int, on_invalid: str) -> None:
         self.n_bins = n_bins
@@ -68,7 +65,7 @@ class Ledger:
         self.start()
 
     def start(self, tally: Optional[Tally] = None) -> None:
-        """Begin an epoch, or go on from a loaded tally."""
+        """Begin an epoch, or resume from a loaded tally."""
         self.tally = Tally(SuccessStatistics(self.n_bins), []) if tally is None else tally
         self.fresh = self._warned = False
         self._clear_pending()
@@ -79,7 +76,7 @@ class Ledger:
         self.world_size = 1
 
     def add(self, parts: Sequence[Tally]) -> None:
-        """Move what was pending, one part from `fetch` in each process, into the tally."""
+        """Move pending samples, one part from `fetch` per process, into the tally."""
         for part in parts:
             self.tally.statistics.merge(part.statistics)
             self.tally.invalid = self.tally.invalid + part.invalid
@@ -90,7 +87,7 @@ class Ledger:
 
     @property
     def n_consumed(self) -> int:
-        """Samples of the epoch so far, by all processes; the others record as many as this one."""
+        """Samples of the epoch so far, if all processes have recorded as many as this one."""
         return self.tally.n_recorded + self.n_pending * self.world_size
 
     @property
@@ -99,7 +96,7 @@ class Ledger:
         return max(self.tally.largest_batch, self._largest_batch * self.world_size, 1)
 
     def record(self, ious: torch.Tensor, bins: torch.Tensor, world_size: int) -> None:
-        """Take in a batch; values are looked at when it is gathered."""
+        """Record a batch; its values are checked when it is gathered."""
         self._pending.append((ious.clone(), bins.clone()))
         self.n_pending += ious.numel()
         self._largest_batch = max(self._largest_batch, ious.numel())
@@ -107,7 +104,7 @@ class Ledger:
         self.fresh = True
 
     def check_count(self, expected: int, epoch: int) -> None:
-        """Refuse an epoch of too many samples, or one that lacks more than drop_last explains."""
+        """Refuse too many samples, or fewer than drop_last explains."""
         recorded, batch = self.tally.n_recorded, self.batch
         if recorded and 0 <= expected - recorded < batch:
             return
@@ -115,25 +112,25 @@ class Ledger:
             text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch"
         elif recorded > expected:
             text = "was a batch recorded twice, has a framework repeated samples, "
-            text += "or were rank and world_size given where nothing else shards?"
+            text += "or were rank and world_size given although no framework shards?"
         else:
             text = "were batches not recorded, has a framework sharded the sampler again, "
-            text += "or skipped after a restart what the sampler skips itself?"
+            text += "or skipped samples after a restart that the sampler skips already?"
         raise ValueError(
-            f"samples_per_epoch={expected} samples (less than a batch, {batch}, fewer with "
-            "drop_last) must be recorded by all processes together before step(), "
-            f"unless step(partial=True); got {recorded}: {text}"
+            f"samples_per_epoch={expected} samples must be recorded by all processes together "
+            f"before step() (drop_last may omit less than a batch of {batch}), unless "
+            f"step(partial=True); got {recorded}: {text}"
         )
 
     def fetch(self, prefix: str = "") -> Tally:
-        """The pending samples, on the host. Nothing changes but the warning of the epoch."""
+        """Return the pending samples, on the host; warn of dropped ones once per epoch."""
         part = Tally(SuccessStatistics(self.n_bins), [], len(self._pending), self._largest_batch)
         if not self.n_pending:
             return part
         ious, bins = zip(*((ious.flatten(), bins.flatten()) for ious, bins in self._pending))
         sizes = [len(each) for each in ious]
         batch = np.repeat(self.tally.n_batches + np.arange(len(sizes)), sizes)
-        # 4 eps of the dtype that the IoUs came in, as SuccessStatistics allows.
+        # As SuccessStatistics, allow 4 eps of the dtype of the IoUs.
         slack = np.repeat([4 * torch.finfo(each.dtype).eps for each in ious], sizes)
         values, ids = _to_host(ious, torch.float64), _to_host(bins, torch.int64)
         with np.errstate(invalid="ignore"):
@@ -149,25 +146,25 @@ class Ledger:
         elif invalid:
             part.statistics.n_invalid = len(invalid)
             if not self._warned:
-                self._warned, text = True, f"left out invalid IoUs: {some(invalid)}"
+                self._warned, text = True, f"dropped invalid IoUs: {some(invalid)}"
                 warnings.warn(text, RuntimeWarning, stacklevel=4)
         return part
 
 
 def some(texts: Sequence[str]) -> str:
-    """The first three, and how many more."""
+    """Join the first three texts and the number of the rest."""
     more = len(texts) - 3
     return "; ".join(texts[:3]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
-    """All parts in one host array, in one transfer."""
+    """Copy all parts into one host array, in one transfer."""
     on_device = torch.cat([part.to(parts[0].device) for part in parts])
     return on_device.cpu().to(dtype).numpy()
 
 
 def as_ious(ious: TensorLike, bins: torch.Tensor) -> torch.Tensor:
-    """A detached tensor of floats, one per bin; Python's and NumPy's keep their precision."""
+    """Return `ious` as a detached float tensor of the shape of `bins`, in its precision."""
     tensor = _as_tensor("ious", ious)
     good = tensor.is_floating_point()
     _checks.require(good, "ious", "be of a floating point dtype", tensor.dtype, TypeError)
@@ -178,7 +175,7 @@ def as_ious(ious: TensorLike, bins: torch.Tensor) -> torch.Tensor:
 
 
 def as_ids(bins: TensorLike) -> torch.Tensor:
-    """A tensor of integers."""
+    """Return `bins` as an integer tensor."""
     tensor = _as_tensor("bins", bins)
     other = tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool
     good = not (other and tensor.numel())

@@ -1,4 +1,4 @@
-"""A torch Sampler of whatever a source draws."""
+"""Torch sampler over a source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..source import Source, checked_source
 from .processes import group_place
 from .recording import Ledger
 
-_BLOCK = 1 << 12  # samples drawn at a time, each rank
+_BLOCK = 1 << 12  # samples per block in each process
 
 
 def reading(getter: Callable[[Any], Any], doc: str) -> Any:
@@ -23,34 +23,34 @@ def reading(getter: Callable[[Any], Any], doc: str) -> Any:
 
 
 class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
-    """Sampler of what a source draws: pairs for video, indices for any other dataset.
+    """Sampler over a source, which yields pairs of frames, or indices for any other dataset.
 
-    Q is read when an iterator starts, in the main process. Every process takes its share of the
-    same numbered samples: after the k samples that all have consumed, rank R of W takes the numbers
-    ``k + R + j W``. It is a DistributedSampler, so frameworks do not shard it again.
+    Q is read in the main process when an iterator starts. All processes share one sequence of
+    samples: after the first k are consumed, rank R of W takes the numbers ``k + R + j W``. It is a
+    DistributedSampler, so that frameworks do not shard it again.
 
     Parameters
     ----------
     source : Source
-        Draws the samples, such as `IntervalSampler` or `BinnedSampler`.
+        Source of the samples, such as `IntervalSampler` or `BinnedSampler`.
     scheduler : SuccessAwareScheduler
         Its ``distribution`` and ``epoch`` are read.
     num_samples : int
-        Samples per epoch, over all processes; at least 1.
+        Number of samples per epoch, over all processes; at least 1.
     rank, world_size : int, optional
-        Place of this process; both or neither. Default: that in torch.distributed, if it is used,
-        when an iterator starts.
+        Rank and number of processes; both or neither. Default: those of torch.distributed, if in
+        use, when an iterator starts.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or the world size does not divide `num_samples` at an iterator.
+        If an argument is invalid; at an iterator, if the world size does not divide `num_samples`.
     RuntimeError
-        When an iterator starts: if `Curriculum.step` was not called after a whole epoch.
+        At an iterator, if `Curriculum.step` was not called after a complete epoch.
     """
 
-    drop_last, shuffle, seed = False, True, 0  # the seed that counts is the source's
-    # Attributes that torch sets once follow the process group and the scheduler here.
+    drop_last, shuffle, seed = False, True, 0  # the seed in use is the source's
+    # torch sets these once; here they follow the process group and the scheduler.
     rank: int = reading(lambda self: (self.place or group_place())[0], "Rank of this process.")
     num_replicas: int = reading(lambda self: (self.place or group_place())[1], "World size.")
     num_samples: int = reading(lambda self: self.total_size // self.num_replicas, "Its length.")
@@ -70,7 +70,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         _checks.instance("scheduler", scheduler, SuccessAwareScheduler)
         fits = source.n_bins == scheduler.n_bins
         fits = fits and not (scheduler.feasible & ~source.feasible).any()
-        rule = f"have the source's bins, and no more of them feasible, {source.feasible.tolist()}"
+        rule = f"have the source's bins and be feasible only among {source.feasible.tolist()}"
         _checks.require(fits, "scheduler", rule, scheduler.feasible.tolist())
         both = (rank is None) == (world_size is None)
         _checks.require(both, "rank and world_size", "be given together", (rank, world_size))
@@ -80,9 +80,9 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
             self.place = _checks.integer("rank", rank, 0, size - 1), size
         self.scheduler = scheduler
         self.total_size = _checks.integer("num_samples", num_samples, 1)
-        # How far the epoch has come: 0, unless a Curriculum puts its own here and records in it.
+        # Progress of the epoch: stays 0 unless a Curriculum sets its own ledger here.
         self.ledger = Ledger(scheduler.n_bins, "raise")
-        self.last: Optional[_Iterator] = None  # the iterator that started last
+        self.last: Optional[_Iterator] = None  # the last one that started
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the scheduler owns the epoch."""
@@ -92,7 +92,7 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         return f"<CurriculumSampler: {self.total_size} samples of {self.source!r}, {place}>"
 
     def __iter__(self) -> Iterator[Any]:
-        # After what was recorded, or what a loaded state had recorded.
+        # Start after the recorded samples, also those of a loaded state.
         start, size = min(self.ledger.n_consumed, self.total_size), self.num_replicas
         spare = self.total_size % size
         below = self.total_size - spare
@@ -103,11 +103,9 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
         return self.last
 
     def _check_step_called(self, start: int, left: int) -> None:
-        """Refuse the empty loop of an epoch that is recorded and not stepped.
-
-        Less than a batch may be left by drop_last, or by a loop that was broken off; and frameworks
-        start several iterators. So it is an error only after one has run through the rest.
-        """
+        """Refuse to iterate over a recorded epoch for which `step` was not called."""
+        # drop_last or an interrupted loop may leave less than a batch, and frameworks start several
+        # iterators, so this is an error only after an iterator has drawn the rest.
         last = self.last
         ended = last is not None and last.ended and (last.epoch, last.start) == (self.epoch, start)
         if self.ledger.fresh and left < self.ledger.batch and (ended or not left):
@@ -116,16 +114,13 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
                 f"{self.total_size} samples recorded: {left} are left, less than a batch"
             )
         if ended and left:
-            warnings.warn(
-                f"all {self.total_size} samples of epoch {self.epoch} were drawn and {start} "
-                "recorded: was record() or step() forgotten? This iterator draws them again",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            text = f"all {self.total_size} samples of epoch {self.epoch} were drawn and {start} "
+            text += "recorded: was record() or step() forgotten? This iterator draws them again"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
 class _Iterator:
-    """Share of this process in an epoch after the first `start` samples, under the Q of now."""
+    """Share of this process in the samples from number `start`, drawn with the current Q."""
 
     def __init__(self, owner: CurriculumSampler, start: int) -> None:
         self.epoch, self.start = owner.epoch, start
@@ -153,11 +148,11 @@ class _Iterator:
         return next(self._block)
 
     def state_dict(self) -> Dict[str, Any]:
-        """Position in the epoch, the same in every process, for a stateful data loader."""
+        """Return the position in the epoch, equal in all processes, for a stateful data loader."""
         return {"epoch": self.epoch, "next": self.next - self._rank}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Go to a position of this epoch, whatever the ledger says; an earlier epoch's is past."""
+        """Move to a position in this epoch, regardless of the ledger; ignore earlier epochs."""
         _checks.keys("state", state, ("epoch", "next"))
         epoch = _checks.integer("state's epoch", state["epoch"], 0, self.epoch)
         position = _checks.integer("state's next", state["next"], 0)

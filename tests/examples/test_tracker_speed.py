@@ -61,7 +61,7 @@ def test_speed_benchmark_prints_a_row_for_each_tracker_and_number_of_threads(run
         assert rows["torch float32", threads]["iou_alike"] == 1.0
         assert rows["torch float32", threads]["iou_alone"] == pytest.approx(1.0)
         assert rows["torch bfloat16", threads]["milliseconds"] > 0
-    assert "left out: nano: " in printed and "crop of 1280 x 720" in printed
+    assert "skipped: nano: " in printed and "crop of 1280 x 720" in printed
 
 
 def test_speed_benchmark_prints_memory(run, capsys):

@@ -84,7 +84,7 @@ def test_mmengine_weights_loaded_for_another_training_start_a_new_curriculum(run
 @BOTH
 def test_mmengine_copy_of_the_sampler_is_refused(world_size, tmp_path):
     for message in launch(jobs.copied, world_size, tmp_path):
-        assert "must be of samples of an iterator of curriculum.sampler" in message
+        assert "must be of samples from an iterator of curriculum.sampler" in message
 
 
 @BOTH

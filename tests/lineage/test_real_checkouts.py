@@ -183,7 +183,7 @@ def test_resuming_goes_on_with_the_same_schedule_and_pairs(
 def test_another_run_in_a_used_folder_is_refused(tracker, checkout, data, finished):
     done = train(tracker, checkout, data, finished[0])
     assert done.returncode == 1
-    assert "--resume goes on" in done.stderr and "Traceback" not in done.stderr
+    assert "use --resume to continue" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_resuming_with_the_upstream_sampler_is_refused(tracker, checkout, data, finished):

@@ -382,7 +382,7 @@ def test_curriculum_saved_often_still_notices_missing_batches(curriculum):
         again = make_curriculum()
         again.load_state_dict(curriculum.state_dict())
         curriculum = again
-    with pytest.raises(ValueError, match=r"less than a batch, 10.*got 60"):
+    with pytest.raises(ValueError, match=r"less than a batch of 10\).*got 60"):
         curriculum.step()
 
 

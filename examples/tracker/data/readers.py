@@ -76,7 +76,7 @@ def add_on_error(parser: argparse.ArgumentParser) -> None:
         dest="problems",
         type=_problems,
         metavar="{stop,skip}",
-        help="a video that cannot be read: stop (the default), or skip it and say so at the end",
+        help="for an unreadable video: stop (the default), or skip and report it at the end",
     )
 
 
