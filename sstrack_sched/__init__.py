@@ -1,6 +1,9 @@
 """Success-aware scheduling of the template-search interval in object tracker training.
 
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+An argument that does not fit raises TypeError or ValueError, whose message names the argument, the
+rule and the value. Nothing changes then. "Raises" in the documentation lists what goes beyond.
 """
 
 from typing import List

@@ -19,13 +19,7 @@ _SCALARS = ("threshold", "redetection", "expected_success", "mean_iou", "n_inval
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EpochRecord:
-    """Measurements and settings of one `SuccessAwareScheduler.step`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a value is out of range or the shapes differ.
-    """
+    """Measurements and settings of one `SuccessAwareScheduler.step`."""
 
     epoch: int  #: The epoch whose samples were measured, from 0.
     threshold: float  #: tau, in [0, 1]: a sample with an IoU above it is a success.

@@ -56,11 +56,6 @@ class BinnedSampler(Sampler[Items]):
     random_distribution : ndarray of float64, shape (n_bins,)
         q^R: the share of each bin under `weight`, read-only.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid; the message names it.
-
     Examples
     --------
     >>> source = BinnedSampler([0, 0, 1, 1, 1, 2], seed=1)
@@ -116,11 +111,6 @@ class BinnedSampler(Sampler[Items]):
             Number of bins, at least 1. Many equal scores may leave bins empty (infeasible).
         weight, seed : optional
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is invalid.
         """
         values = _checks.reals("scores", scores)
         n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)

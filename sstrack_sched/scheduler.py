@@ -59,11 +59,6 @@ class SuccessAwareScheduler:
     threshold, redetection, expected_success : float
         Of the last step. Before it: NaN, a fixed threshold, and redetection 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid; the message names it.
-
     Examples
     --------
     >>> scheduler = SuccessAwareScheduler(n_bins=2, total_epochs=100)

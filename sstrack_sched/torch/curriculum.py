@@ -50,11 +50,6 @@ class Curriculum:
     weigh : LossWeight
         ``weigh(losses, bins)`` gives the weighted per-sample losses.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid.
-
     Examples
     --------
     >>> from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex

@@ -23,11 +23,6 @@ class LossWeight(torch.nn.Module):
     scheduler : SuccessAwareScheduler or array_like of float, shape (n_bins,)
         Object whose `loss_weights` are read at each call, or fixed weights.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `scheduler` is neither.
-
     Examples
     --------
     >>> weigh = LossWeight([2.0, 1.0])
