@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class Items(Draws[int]):
     @staticmethod
     def _item(index: int, *_: int) -> int:
         return index
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.index.tolist())
 
 
 class BinnedSampler(Sampler[Items]):
