@@ -151,7 +151,7 @@ class IntervalSampler(Sampler[Pairs]):
         """Return the path of the saved tables and the key that they must have."""
         path = self.videos.path
         if path is None:
-            raise ValueError("videos must be saved and loaded again for save_tables; got one in memory")
+            raise ValueError("videos must be saved and loaded for save_tables; got one in memory")
         key = digest(f"{self.videos.fingerprint} {self.bins!r} {self.direction}")
         return path.with_name(f"{path.name}.{key}.tables"), key
 
