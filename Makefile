@@ -59,10 +59,11 @@ lint: $(VENV)/ready ## style, and no syntax or library newer than Python 3.8
 types: $(VENV)/ready ## strict types
 	$(call say,Types: mypy --strict)
 	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_types.py -q # a user's code
 
 suite: $(VENV)/ready ## tests, doctests, snippets of README and docs, wheel and sdist
 	$(call say,Tests: package and examples and snippets and built wheel)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(OPENVINO_TESTS))
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(OPENVINO_TESTS) tests/test_types.py)
 	$(BIN)/python -m pytest $(OPENVINO_TESTS) -q # apart: tests/conftest.py says why
 
 docs: $(VENV)/ready ## the documentation, warnings as errors, in docs/_build/html

@@ -1,8 +1,14 @@
 """Success-aware scheduling of the template-search interval in object tracker training.
 
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
+
+An argument that does not fit raises TypeError or ValueError, whose message names the argument, the
+rule and the value. Nothing changes then. "Raises" in the documentation lists what goes beyond.
 """
 
+from typing import List
+
+from ._record import EpochRecord
 from .bins import IntervalBins
 from .expected_success import (
     expected_success,
@@ -14,12 +20,12 @@ from .items import BinnedSampler, Items
 from .loss_weights import enhancement_ratio, loss_weights, pruning_ratio, scaling_ratio
 from .random_sampler import empirical_distribution, random_sampler_distribution
 from .sampling import Coverage, IntervalSampler, Pair, Pairs
-from .scheduler import EpochRecord, SuccessAwareScheduler
+from .scheduler import SuccessAwareScheduler
 from .source import Source
 from .statistics import SuccessStatistics
 from .videos import VideoIndex
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "BinnedSampler",
@@ -45,3 +51,7 @@ __all__ = [
     "sampling_distribution",
     "scaling_ratio",
 ]
+
+
+def __dir__() -> List[str]:
+    return [*__all__, "__version__"]

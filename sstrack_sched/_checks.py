@@ -6,12 +6,13 @@ import math
 import operator
 from decimal import Decimal
 from numbers import Real
-from typing import Any, Dict, Iterable, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
 from ._types import Array, ArrayLike, Floats, Ints, Mask
 
+AnyArray = TypeVar("AnyArray", bound=Array)
 SUM_TOLERANCE = 1e-6  # how far from 1 the sum of a distribution may be
 
 
@@ -123,7 +124,7 @@ def feasible(value: Optional[ArrayLike], n_bins: int) -> Mask:
     return found
 
 
-def shaped(name: str, array: Array, shape: Optional[Tuple[int, ...]]) -> Array:
+def shaped(name: str, array: AnyArray, shape: Optional[Tuple[int, ...]]) -> AnyArray:
     """Return `array` if it has the given shape; None accepts any."""
     require(shape is None or array.shape == shape, name, f"have shape {shape}", array.shape)
     return array
@@ -206,7 +207,7 @@ def normalized(weight: Floats) -> Floats:
         return np.asarray(scaled / scaled.sum(), dtype=np.float64)
 
 
-def frozen(array: Array) -> Array:
+def frozen(array: AnyArray) -> AnyArray:
     """Make an array read-only, so that callers can share it without a copy."""
     array.setflags(write=False)
     return array

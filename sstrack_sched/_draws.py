@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, fields
-from typing import Any, Callable, ClassVar, Dict, Generic, List, Optional, Tuple, Type, TypeVar
+from typing import Any, ClassVar, Dict, Generic, Iterator, List, Optional, Type, TypeVar, overload
 
 import numpy as np
 
 from . import _checks
-from ._types import Array, ArrayLike, Floats, Ints, Mask
+from ._types import Array, ArrayLike, Floats, Ints, Mask, Row, Rows
 
 STREAM_VERSION = 1  # changes whenever a (seed, epoch, number) gives other draws
 _BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
@@ -17,27 +17,40 @@ _FEW_RUNS = 16  # up to this number, bisection is as fast as a guide table
 _GUIDED_STEPS = 3  # linear steps from the guide's entry, before bisection
 
 
-@dataclass(frozen=True, eq=False)
-class Draws:
+Item = TypeVar("Item")
+Drawn = TypeVar("Drawn", bound="Draws[Any]")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Draws(Generic[Item]):
     """Base class of drawn samples: one array per field, the last being bin, number, epoch."""
 
-    _item: ClassVar[Callable[..., Any]]  # type of a single row
+    _item: ClassVar[Any]  # type of a single row
 
-    def _columns(self) -> Tuple[Ints, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))
+    def _columns(self) -> List[Ints]:
+        return [getattr(self, field.name) for field in fields(self)]
 
     def __len__(self) -> int:
         return len(self._columns()[0])
 
+    def __iter__(self) -> Iterator[Item]:
+        return map(self._item, *(column.tolist() for column in self._columns()))
+
+    def __repr__(self) -> str:
+        number, epoch = self._columns()[-2:]
+        ends = " to ".join(f"{number[i]} of epoch {epoch[i]}" for i in (0, -1) if len(self))
+        return f"<{type(self).__name__}: {len(self)} samples, number {ends or 'none'}>"
+
+    @overload
+    def __getitem__(self, index: Row) -> Item: ...
+    @overload
+    def __getitem__(self: Drawn, index: Rows) -> Drawn: ...
     def __getitem__(self, index: Any) -> Any:
         try:
             row = operator.index(index)
         except TypeError:  # a slice or an array of indices
             return type(self)(*(column[index] for column in self._columns()))
         return self._item(*(int(column[row]) for column in self._columns()))
-
-
-Drawn = TypeVar("Drawn", bound=Draws)
 
 
 class Sampler(Generic[Drawn]):

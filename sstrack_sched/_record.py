@@ -10,21 +10,16 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 
 from . import _checks
+from ._table import spark
 from ._types import Floats, Ints
 from .statistics import MAX_SAMPLES
 
 _SCALARS = ("threshold", "redetection", "expected_success", "mean_iou", "n_invalid")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EpochRecord:
-    """Measurements and settings of one `SuccessAwareScheduler.step`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a value is out of range or the shapes differ.
-    """
+    """Measurements and settings of one `SuccessAwareScheduler.step`."""
 
     epoch: int  #: The epoch whose samples were measured, from 0.
     threshold: float  #: tau, in [0, 1]: a sample with an IoU above it is a success.
@@ -99,6 +94,11 @@ class EpochRecord:
             values = getattr(self, field).tolist()
             found.update({f"{field}/{name}": value for name, value in zip(names, values)})
         return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    def __repr__(self) -> str:
+        measured = f"epoch {self.epoch}, {self.count.sum()} IoUs of mean {self.mean_iou:.3g}"
+        next_one = f"d = {self.redetection:.3g}, Q = {spark(self.distribution)}"
+        return f"<EpochRecord: {measured}, tau = {self.threshold:.3g}, then {next_one}>"
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 

@@ -35,11 +35,6 @@ class IntervalBins:
     edges : ndarray of int64, shape (n_video_bins + 1,)
         Bounds of the interval bins, without the image bin.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not an integer or out of range.
-
     Examples
     --------
     >>> bins = IntervalBins(200, 50, image_bin=True)
@@ -69,11 +64,6 @@ class IntervalBins:
             At least two edges in frames, non-negative and strictly increasing.
         image_bin : bool, default=False
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `edges` breaks one of these rules.
         """
         array = _checks.integers("edges", edges)
         good = array.ndim == 1 and len(array) >= 2

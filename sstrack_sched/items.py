@@ -14,8 +14,8 @@ from ._types import ArrayLike, Floats, Ints
 from .statistics import MAX_BINS
 
 
-@dataclass(frozen=True, eq=False)
-class Items(Draws):
+@dataclass(frozen=True, eq=False, repr=False)
+class Items(Draws[int]):
     """Drawn items as int64 arrays of shape (n_samples,).
 
     Indexing with a slice or an array gives `Items`; with an integer, or iterating, item indices.
@@ -58,11 +58,6 @@ class BinnedSampler(Sampler[Items]):
         Bins with an item of positive weight, read-only.
     random_distribution : ndarray of float64, shape (n_bins,)
         q^R: the share of each bin under `weight`, read-only.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid; the message names it.
 
     Examples
     --------
@@ -119,11 +114,6 @@ class BinnedSampler(Sampler[Items]):
             Number of bins, at least 1. Many equal scores may leave bins empty (infeasible).
         weight, seed : optional
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is invalid.
         """
         values = _checks.reals("scores", scores)
         n_bins = _checks.integer("n_bins", n_bins, 1, MAX_BINS)
@@ -151,15 +141,11 @@ class BinnedSampler(Sampler[Items]):
         draws, share = [], np.zeros(self.n_bins)
         largest = 1.0 if weight is None else weight.max()
         for i, items in enumerate(rows_by_group(self.bins, self.n_bins)):
-            if weight is None:
-                share[i] = len(items)
-                draws.append(WeightedDraw.of(items))
-                continue
-            own = weight[items]
-            if not own.all():
+            own = None if weight is None else weight[items]
+            if own is not None and not own.all():
                 items, own = items[own > 0], own[own > 0]  # noqa: PLW2901 (one in memory, not two)
             with np.errstate(under="ignore"):  # weights may span hundreds of decades
-                share[i] = (own / largest).sum()
+                share[i] = len(items) if own is None else (own / largest).sum()
                 draws.append(WeightedDraw.of(items, own))
         return draws, share
 

@@ -43,6 +43,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
         self._in_epoch = False  # in Lightning's sense: until on_train_epoch_end
         self._n_batches: Optional[float] = None  # per epoch, from a mid-epoch checkpoint
 
+    def __repr__(self) -> str:
+        return f"<CurriculumCallback: {self.curriculum!r}>"
+
     def on_train_start(self, trainer: Any, *_: Any) -> None:
         """Check that a mid-epoch checkpoint has this run's number of batches."""
         saved, self._n_batches = self._n_batches, None

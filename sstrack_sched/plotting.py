@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence
 import numpy as np
 
 from . import _checks
+from ._record import EpochRecord
 from ._types import Array
-from .scheduler import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

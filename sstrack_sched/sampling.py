@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -36,8 +36,8 @@ class Pair(NamedTuple):
         return abs(self.search - self.template)
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs(Draws):
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs(Draws[Pair]):
     """Drawn pairs as int64 arrays of shape (n_pairs,).
 
     Indexing with a slice or an array gives `Pairs`; with an integer, or iterating, a `Pair`.
@@ -55,9 +55,6 @@ class Pairs(Draws):
     def interval(self) -> Ints:
         """Frames between template and search, unsigned."""
         return np.abs(self.search - self.template)
-
-    def __iter__(self) -> Iterator[Pair]:
-        return map(Pair._make, zip(*(column.tolist() for column in self._columns())))
 
 
 class Coverage(NamedTuple):
@@ -154,7 +151,7 @@ class IntervalSampler(Sampler[Pairs]):
         """Return the path of the saved tables and the key that they must have."""
         path = self.videos.path
         if path is None:
-            raise ValueError("videos must be loaded from a file for save_tables; got one in memory")
+            raise ValueError("videos must be saved and loaded for save_tables; got one in memory")
         key = digest(f"{self.videos.fingerprint} {self.bins!r} {self.direction}")
         return path.with_name(f"{path.name}.{key}.tables"), key
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from . import _checks
 from ._record import EpochRecord
+from ._table import schedule_table, spark
 from ._types import ArrayLike, Floats, Mask
 from .expected_success import expected_success, redetection_probability, sampling_distribution
 from .loss_weights import loss_weights
 from .statistics import SuccessStatistics
-
-__all__ = ["EpochRecord", "SuccessAwareScheduler"]
 
 STATE_VERSION = 2
 
@@ -59,11 +58,6 @@ class SuccessAwareScheduler:
         The given values, read-only.
     threshold, redetection, expected_success : float
         Of the last step. Before it: NaN, a fixed threshold, and redetection 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid; the message names it.
 
     Examples
     --------
@@ -120,9 +114,12 @@ class SuccessAwareScheduler:
         return list(self._history)
 
     def __repr__(self) -> str:
-        bar = "".join("▁▂▃▄▅▆▇█"[int(7.9 * q)] for q in self.distribution / self.distribution.max())
         epoch = f"epoch {self.epoch} of {self.total_epochs}, d = {self.redetection:.3g}"
-        return f"<SuccessAwareScheduler: {epoch}, tau = {self.threshold:.3g}, Q = {bar}>"
+        state = f"tau = {self.threshold:.3g}, Q = {spark(self.distribution)}"
+        return f"<SuccessAwareScheduler: {epoch}, {state}>"
+
+    def _repr_html_(self) -> str:
+        return schedule_table(self, "SuccessAwareScheduler")
 
     def record(self, ious: ArrayLike, bins: ArrayLike) -> None:
         """Record samples of the current epoch; may be called many times.
@@ -195,8 +192,8 @@ class SuccessAwareScheduler:
 
     def _measure(self, statistics: Any) -> EpochRecord:
         """Return the record of this epoch."""
-        count = _checks.integers("count of ious", statistics.count)
-        _checks.shaped("count of ious", count, (self.n_bins,))
+        name = "count of ious"
+        count = _checks.shaped(name, _checks.integers(name, statistics.count), (self.n_bins,))
         if not count.any():
             n_invalid = statistics.n_invalid
             raise ValueError(f"ious must be recorded before step; got no IoU, {n_invalid} invalid")

@@ -33,11 +33,6 @@ class SuccessStatistics:
     n_invalid : int
         Number of samples dropped for an invalid IoU, for information only.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_bins` is not an integer or out of range.
-
     Examples
     --------
     >>> statistics = SuccessStatistics(3)
@@ -52,6 +47,10 @@ class SuccessStatistics:
         self._count = np.zeros(self.n_bins, dtype=np.int64)
         self._sum = 0
         self._parts: List[Ints] = []  # bin << 33 | quantised IoU
+
+    def __repr__(self) -> str:
+        samples = f"{self._count.sum()} IoUs of mean {self.mean_iou:.3g} in {self.n_bins} bins"
+        return f"<SuccessStatistics: {samples}, {self.n_invalid} invalid>"
 
     @property
     def count(self) -> Ints:
@@ -102,11 +101,6 @@ class SuccessStatistics:
         ----------
         threshold : float
             tau, in [0, 1]: success is ``iou > threshold``. `mean_iou` means the exact mean.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the threshold is not in [0, 1].
         """
         limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
         if threshold == self.mean_iou:  # the float may be rounded

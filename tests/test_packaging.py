@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,7 @@ def test_wheel_holds_the_package_and_its_types_only(wheel):
     rooms = {name.split("/")[0] for name in names}
     assert rooms == {"sstrack_sched", f"sstrack_sched-{sstrack_sched.__version__}.dist-info"}
     assert "sstrack_sched/py.typed" in names
+    assert [name for name in names if name.endswith("/LICENSE")]
     in_checkout = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "sstrack_sched").rglob("*.py")
     }
@@ -108,15 +111,30 @@ def test_wheel_and_sdist_pass_the_checks_of_the_index(built):
     run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), cwd=built)
 
 
-def test_sdist_holds_tests_docs_examples_and_nothing_heavy(built):
+@pytest.fixture(scope="module")
+def sdist(built):
     (path,) = built.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
+    return path
+
+
+def test_sdist_holds_tests_docs_examples_and_nothing_heavy(sdist):
+    with tarfile.open(sdist) as archive:
         sizes = {m.name.split("/", 1)[1]: m.size for m in archive.getmembers() if m.isfile()}
     assert {name.split("/")[0] for name in sizes} >= {"sstrack_sched", "docs", "examples", "tests"}
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "Makefile"} <= set(sizes)
+    about = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"}
+    assert about | {"Makefile", "pyproject.toml", "sstrack_sched/py.typed"} <= set(sizes)
+    in_checkout = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
+    assert {name for name in sizes if re.match(r"tests/.*\.py$", name)} == in_checkout
     assert not [name for name in sizes if "_build" in name or "__pycache__" in name]
     assert max(sizes.values()) < 2_500_000  # the shipped weights
-    assert path.stat().st_size < 5_000_000
+    assert sdist.stat().st_size < 5_000_000
+
+
+def test_sdist_unpacked_elsewhere_passes_its_tests(sdist, tmp_path):
+    run(sys.executable, "-m", "tarfile", "-e", sdist, tmp_path, cwd=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_bins.py")
+    assert re.search(r"^\d+ passed in ", run(*command, cwd=folder), flags=re.MULTILINE)
 
 
 def test_wheel_in_an_empty_environment_works_without_torch(wheel, tmp_path):
@@ -136,6 +154,33 @@ def test_wheel_in_an_empty_environment_works_without_torch(wheel, tmp_path):
     assert float(total) == pytest.approx(1)
 
 
-def test_citation_and_package_agree_on_the_version():
-    citation = (ROOT / "CITATION.cff").read_text("utf-8")
-    assert f"\nversion: {sstrack_sched.__version__}\n" in citation
+@pytest.fixture
+def citation():
+    yaml = pytest.importorskip("yaml")
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+
+
+def test_citation_and_package_agree(citation, wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+        metadata = email.message_from_bytes(archive.read(name))
+    assert citation["version"] == sstrack_sched.__version__ == metadata["Version"]
+    assert citation["title"].partition(":")[0] == metadata["Name"]
+    assert citation["license"] == metadata["License-Expression"]
+
+
+def test_citation_holds_what_its_format_asks_for(citation):
+    assert citation["cff-version"] == "1.2.0" and citation["type"] == "software"
+    assert {"message", "title", "authors"} <= set(citation)
+    paper = citation["preferred-citation"]
+    assert {"type", "title", "authors", "year", "doi"} <= set(paper)
+    for author in (*citation["authors"], *paper["authors"]):
+        assert set(author) in ({"name"}, {"family-names", "given-names"})
+    assert isinstance(citation["date-released"], date)
+    assert paper["doi"] in (sstrack_sched.__doc__ or "")
+
+
+def test_changelog_begins_with_this_version_and_its_date(citation):
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    version, day = re.findall(r"^## \[(.+)\] - (.+)$", text, flags=re.MULTILINE)[0]
+    assert (version, day) == (sstrack_sched.__version__, str(citation["date-released"]))

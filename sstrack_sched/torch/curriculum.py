@@ -5,21 +5,23 @@ from __future__ import annotations
 import copy
 import warnings
 from operator import attrgetter
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, TypeVar
 
 import numpy as np
 
 from .. import _checks
+from .._record import EpochRecord
+from .._table import schedule_table
 from .._types import Floats
 from ..scheduler import SuccessAwareScheduler
-from ..source import checked_source, identity_of
-from ._tensors import as_ids, as_ious
+from ..source import Source, checked_source, identity_of
 from .loss_weight import LossWeight
 from .processes import check_place, gather_agreeing, gather_objects, group_place
-from .recording import Ledger, Tally, some
-from .sampler import CurriculumSampler
+from .recording import Ledger, Tally, TensorLike, as_ids, as_ious, some
+from .sampler import CurriculumSampler, reading
 
 STATE_VERSION = 2
+Drawn = TypeVar("Drawn")  # what the source draws
 
 
 class Curriculum:
@@ -48,11 +50,6 @@ class Curriculum:
     weigh : LossWeight
         ``weigh(losses, bins)`` gives the weighted per-sample losses.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is invalid.
-
     Examples
     --------
     >>> from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
@@ -66,14 +63,14 @@ class Curriculum:
     array([0.143, 0.143, 0.143, 0.143, 0.143, 0.143, 0.143])
     """
 
-    epoch = property(attrgetter("scheduler.epoch"), doc="The epoch being recorded, from 0.")
-    distribution = property(attrgetter("scheduler.distribution"), doc="Q, shape (n_bins,).")
-    loss_weights = property(attrgetter("scheduler.loss_weights"), doc="Shape (n_bins,).")
-    history = property(attrgetter("scheduler.history"), doc="One `EpochRecord` per step.")
+    epoch: int = reading(attrgetter("scheduler.epoch"), "The epoch being recorded, from 0.")
+    distribution: Floats = reading(attrgetter("scheduler.distribution"), "Q, shape (n_bins,).")
+    loss_weights: Floats = reading(attrgetter("scheduler.loss_weights"), "Shape (n_bins,).")
+    history: List[EpochRecord] = reading(attrgetter("scheduler.history"), "One per step.")
 
     def __init__(
         self,
-        source: Any,
+        source: Source,
         total_epochs: int,
         samples_per_epoch: int,
         *,
@@ -97,19 +94,27 @@ class Curriculum:
 
     def __repr__(self) -> str:
         epoch = f"epoch {self.epoch} of {self.scheduler.total_epochs}"
-        done = f"{self.n_consumed} of {self.samples_per_epoch} samples recorded"
-        return f"<Curriculum: {epoch}, {done}, {self.source!r}>"
+        return f"<Curriculum: {epoch}, {self._progress()}, {self.source!r}>"
+
+    def _repr_html_(self) -> str:
+        labels = getattr(getattr(self.source, "bins", None), "labels", None)
+        return schedule_table(self.scheduler, f"Curriculum: {self._progress()}", labels)
+
+    def _progress(self) -> str:
+        left = self.samples_per_epoch - self.n_consumed
+        due = "step" if left < self._ledger.batch else "record"
+        return f"{self.n_consumed} of {self.samples_per_epoch} samples recorded, {due}() is next"
 
     @property
     def n_consumed(self) -> int:
         """Number of samples of the current epoch recorded by all processes together."""
         return min(self._ledger.n_consumed, self.samples_per_epoch)
 
-    def redraw(self, pair: Any, attempt: int) -> Any:
+    def redraw(self, pair: Drawn, attempt: int) -> Drawn:
         """Draw another pair of the same bin, see `IntervalSampler.redraw`."""
         return self.source.redraw(pair, attempt)  # type: ignore[attr-defined]  # not of Source
 
-    def record(self, ious: Any, bins: Any) -> None:
+    def record(self, ious: TensorLike, bins: TensorLike) -> None:
         """Record a batch without waiting for the device.
 
         Parameters
@@ -162,7 +167,8 @@ class Curriculum:
                 f"ious must be in [0, 1], not NaN; got {some(tally.invalid)}. "
                 "discard_invalid() drops them so that the run can continue"
             )
-        self._check_count(partial)
+        if not partial or not tally.n_recorded:
+            self._ledger.check_count(self.samples_per_epoch, self.epoch)
         self.scheduler.step(tally.statistics)
         self._ledger.start()
         self._agree()
@@ -232,25 +238,6 @@ class Curriculum:
         about["discarded"] = self._ledger.tally.statistics.n_invalid
         return {**about, "on_invalid": self._ledger.on_invalid, "epoch": self.epoch}
 
-    def _check_count(self, partial: bool) -> None:
-        """Refuse too many samples, or fewer than drop_last explains."""
-        recorded, batch = self._ledger.tally.n_recorded, self._ledger.batch
-        if not recorded:
-            text = f"nothing was recorded in epoch {self.epoch}: call record(ious, bins) per batch"
-        elif partial or 0 <= self.samples_per_epoch - recorded < batch:
-            return
-        elif recorded > self.samples_per_epoch:
-            text = "was a batch recorded twice, has a framework repeated samples, "
-            text += "or were rank and world_size given although no framework shards?"
-        else:
-            text = "were batches not recorded, has a framework sharded the sampler again, "
-            text += "or skipped samples after a restart that the sampler skips already?"
-        raise ValueError(
-            f"samples_per_epoch={self.samples_per_epoch} samples must be recorded by all processes "
-            f"together before step() (drop_last may omit less than a batch of {batch}), unless "
-            f"step(partial=True); got {recorded}: {text}"
-        )
-
     def _config(self) -> Dict[str, Any]:
         return {**identity_of(self.source), "samples_per_epoch": self.samples_per_epoch}
 
@@ -276,7 +263,7 @@ class Curriculum:
             "tally": self._ledger.tally.state_dict(),
         }
 
-    def load_state_dict(self, state: Any, strict: bool = True) -> None:
+    def load_state_dict(self, state: Dict[str, Any], strict: bool = True) -> None:
         """Resume from a state: new iterators skip the samples recorded before.
 
         Parameters

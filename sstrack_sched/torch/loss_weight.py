@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy as np
 import torch
 
 from .. import _checks
-from ._tensors import as_ids
+from .recording import TensorLike, as_ids
 
 
 class LossWeight(torch.nn.Module):
@@ -23,11 +23,6 @@ class LossWeight(torch.nn.Module):
     scheduler : SuccessAwareScheduler or array_like of float, shape (n_bins,)
         Object whose `loss_weights` are read at each call, or fixed weights.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `scheduler` is neither.
-
     Examples
     --------
     >>> weigh = LossWeight([2.0, 1.0])
@@ -38,16 +33,13 @@ class LossWeight(torch.nn.Module):
     def __init__(self, scheduler: Any) -> None:
         super().__init__()
         if not hasattr(scheduler, "loss_weights"):
-            fixed = _checks.reals("scheduler", scheduler)
-            good = fixed.ndim == 1 and fixed.size and np.isfinite(fixed).all() and fixed.min() >= 0
-            rule = "have loss_weights or be one weight per bin"
-            _checks.require(good, "scheduler", rule, scheduler)
+            fixed = _checks.weights("scheduler", scheduler, np.size(scheduler))
             scheduler = SimpleNamespace(loss_weights=fixed)
         self._scheduler = scheduler
         self._source: Any = None
         self._tensors: Dict[Tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
-    def forward(self, losses: Any, bins: Any) -> torch.Tensor:
+    def forward(self, losses: torch.Tensor, bins: TensorLike) -> torch.Tensor:
         """Weighted losses, of the same shape, dtype and device.
 
         Parameters
@@ -62,12 +54,12 @@ class LossWeight(torch.nn.Module):
         TypeError, ValueError
             If the losses are reduced, shapes differ, or (on the CPU) a bin is out of range.
         """
-        if not isinstance(losses, torch.Tensor) or not losses.is_floating_point():
-            got = losses.dtype if isinstance(losses, torch.Tensor) else repr(losses)
-            raise TypeError(f"losses must be a Tensor of floating point, per sample; got {got}")
+        good, got = torch.is_tensor(losses), getattr(losses, "dtype", losses)
+        rule = "be a Tensor of floating point, per sample"
+        _checks.require(good and losses.is_floating_point(), "losses", rule, got, TypeError)
         if losses.dim() == 0:
-            got = "a reduced (scalar) loss: use reduction='none' and take the mean after weighing"
-            raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
+            hint = "use reduction='none' and take the mean after weighing"
+            raise ValueError(f"losses must be per sample; got a reduced (scalar) loss: {hint}")
         # Half precision would round each weight, a systematic error for its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
@@ -79,6 +71,13 @@ class LossWeight(torch.nn.Module):
             _checks.bin_ids("bins", bins.numpy(), len(weights))
             raise
         return (losses * of_sample.reshape(-1, *[1] * (losses.dim() - 1))).to(losses.dtype)
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+    def extra_repr(self) -> str:
+        """The weights, for `repr`."""
+        return f"weights={np.round(self._scheduler.loss_weights, 3).tolist()}"
 
     def _weights_on(self, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         source = self._scheduler.loss_weights

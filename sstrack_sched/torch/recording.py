@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 
 from .. import _checks
-from .._types import Array
+from .._types import Array, ArrayLike
 from ..statistics import SuccessStatistics
+
+TensorLike = Union[torch.Tensor, ArrayLike]
 
 
 @dataclass
@@ -101,6 +103,25 @@ class Ledger:
         self.world_size = max(self.world_size, world_size)
         self.fresh = True
 
+    def check_count(self, expected: int, epoch: int) -> None:
+        """Refuse too many samples, or fewer than drop_last explains."""
+        recorded, batch = self.tally.n_recorded, self.batch
+        if recorded and 0 <= expected - recorded < batch:
+            return
+        if not recorded:
+            text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch"
+        elif recorded > expected:
+            text = "was a batch recorded twice, has a framework repeated samples, "
+            text += "or were rank and world_size given although no framework shards?"
+        else:
+            text = "were batches not recorded, has a framework sharded the sampler again, "
+            text += "or skipped samples after a restart that the sampler skips already?"
+        raise ValueError(
+            f"samples_per_epoch={expected} samples must be recorded by all processes together "
+            f"before step() (drop_last may omit less than a batch of {batch}), unless "
+            f"step(partial=True); got {recorded}: {text}"
+        )
+
     def fetch(self, prefix: str = "") -> Tally:
         """Return the pending samples, on the host; warn of dropped ones once per epoch."""
         part = Tally(SuccessStatistics(self.n_bins), [], len(self._pending), self._largest_batch)
@@ -140,3 +161,32 @@ def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
     """Copy all parts into one host array, in one transfer."""
     on_device = torch.cat([part.to(parts[0].device) for part in parts])
     return on_device.cpu().to(dtype).numpy()
+
+
+def as_ious(ious: TensorLike, bins: torch.Tensor) -> torch.Tensor:
+    """Return `ious` as a detached float tensor of the shape of `bins`, in its precision."""
+    tensor = _as_tensor("ious", ious)
+    good = tensor.is_floating_point()
+    _checks.require(good, "ious", "be of a floating point dtype", tensor.dtype, TypeError)
+    shapes = tuple(tensor.shape), tuple(bins.shape)
+    good = tensor.dim() > 0 and shapes[0] == shapes[1]
+    _checks.require(good, "ious", "be one number per sample, in the shape of bins", shapes)
+    return tensor
+
+
+def as_ids(bins: TensorLike) -> torch.Tensor:
+    """Return `bins` as an integer tensor."""
+    tensor = _as_tensor("bins", bins)
+    other = tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool
+    good = not (other and tensor.numel())
+    _checks.require(good, "bins", "be of an integer dtype", tensor.dtype, TypeError)
+    return tensor if tensor.numel() else tensor.long()
+
+
+def _as_tensor(name: str, value: TensorLike) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    array = _checks.array(name, value)
+    good = array.dtype.kind in "biuf"
+    _checks.require(good, name, "be a Tensor or an array of numbers", value, TypeError)
+    return torch.from_numpy(np.array(array))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import warnings
 from operator import attrgetter
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from torch.utils.data.distributed import DistributedSampler
 
 from .. import _checks
 from ..scheduler import SuccessAwareScheduler
-from ..source import checked_source
+from ..source import Source, checked_source
 from .processes import group_place
 from .recording import Ledger
 
 _BLOCK = 1 << 12  # samples per block in each process
+
+
+def reading(getter: Callable[[Any], Any], doc: str) -> Any:
+    """A property, of whatever type the attribute is annotated with."""
+    return property(getter, doc=doc)
 
 
 class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
@@ -46,14 +51,14 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
 
     drop_last, shuffle, seed = False, True, 0  # the seed in use is the source's
     # torch sets these once; here they follow the process group and the scheduler.
-    rank = property(lambda self: (self.place or group_place())[0], doc="Rank of this process.")
-    num_replicas = property(lambda self: (self.place or group_place())[1], doc="World size.")
-    num_samples = property(lambda self: self.total_size // self.num_replicas, doc="Its length.")
-    epoch = property(attrgetter("scheduler.epoch"), doc="The scheduler's epoch.")
+    rank: int = reading(lambda self: (self.place or group_place())[0], "Rank of this process.")
+    num_replicas: int = reading(lambda self: (self.place or group_place())[1], "World size.")
+    num_samples: int = reading(lambda self: self.total_size // self.num_replicas, "Its length.")
+    epoch: int = reading(attrgetter("scheduler.epoch"), "The scheduler's epoch.")
 
     def __init__(
         self,
-        source: Any,
+        source: Source,
         scheduler: SuccessAwareScheduler,
         num_samples: int,
         *,
