@@ -223,8 +223,8 @@ class Curriculum:
         if self._ledger.fresh and (last is None or last.epoch != self.epoch):
             raise ValueError(
                 "ious must be of samples from an iterator of curriculum.sampler started after the "
-                f"last step(); none was started in epoch {self.epoch}: has a framework copied or "
-                "replaced the sampler, or does an iterator run over several epochs?"
+                f"last step(); none was started in epoch {self.epoch}: is sampler= missing in the "
+                "loader, has a framework copied or replaced it, or does an iterator run on?"
             )
 
     def _about(self) -> Dict[str, Any]:
@@ -254,7 +254,7 @@ class Curriculum:
         """
         self._add_own()
         n_pending = self._ledger.n_pending
-        rule = "be called on all processes before state_dict() in the middle of an epoch"
+        rule = "be called on all processes before state_dict() in mid-epoch, after record()"
         _checks.require(not n_pending, "synchronize()", rule, n_pending, RuntimeError)
         return {
             "version": STATE_VERSION,

@@ -109,17 +109,17 @@ class Ledger:
         if recorded and 0 <= expected - recorded < batch:
             return
         if not recorded:
-            text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch"
+            text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch."
         elif recorded > expected:
-            text = "was a batch recorded twice, has a framework repeated samples, "
-            text += "or were rank and world_size given although no framework shards?"
+            text = "was a batch recorded twice, or gathered and recorded by all processes, has a "
+            text += "framework repeated samples, or were rank and world_size given without need?"
         else:
-            text = "were batches not recorded, has a framework sharded the sampler again, "
-            text += "or skipped samples after a restart that the sampler skips already?"
+            text = "were batches not recorded, was step() called too early, has a framework "
+            text += "sharded the sampler again, or skipped samples on restart as it does?"
         raise ValueError(
             f"samples_per_epoch={expected} samples must be recorded by all processes together "
-            f"before step() (drop_last may omit less than a batch of {batch}), unless "
-            f"step(partial=True); got {recorded}: {text}"
+            f"before step(); got {recorded}: {text} drop_last may omit less than a batch "
+            f"({batch}), and step(partial=True) accepts fewer"
         )
 
     def fetch(self, prefix: str = "") -> Tally:

@@ -34,7 +34,7 @@ def test_lightning_loses_half_of_a_plain_samplers_epoch_and_it_is_said(tmp_path)
     results = launch(jobs.plain_sampler, 2, tmp_path)
     for result in results:
         assert f"samples_per_epoch={SAMPLES} samples" in result["error"]
-        assert "got 48: were batches not recorded, has a framework sharded" in result["error"]
+        assert "got 48: were batches not recorded, was step() called too early" in result["error"]
     assert sum(len(result["consumed"]) for result in results) == SAMPLES // 2
 
 
@@ -51,7 +51,7 @@ def test_lightning_epoch_cut_short_by_the_trainer_steps_with_what_there_is(world
 
 def test_lightning_sampler_that_is_not_the_curriculums_is_said_at_the_step(tmp_path):
     curriculum, other = make_curriculum(), make_curriculum()
-    with pytest.raises(ValueError, match="has a framework copied or replaced the sampler"):
+    with pytest.raises(ValueError, match="has a framework copied or replaced it"):
         jobs.fit(curriculum, jobs.trainer_of(curriculum, 1, tmp_path), loader_of(other))
 
 

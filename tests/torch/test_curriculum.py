@@ -117,7 +117,7 @@ def record(curriculum, n):
     ("n", "message"),
     [
         (0, "nothing was recorded in epoch 0: call record"),
-        (80, "samples_per_epoch=96.*partial=True.*got 80.*sharded"),
+        (80, "samples_per_epoch=96.*got 80.*sharded.*partial=True"),
     ],
 )
 def test_curriculum_shortfall_raises_and_loses_nothing(curriculum, n, message):
@@ -222,7 +222,7 @@ def test_curriculum_samples_under_a_stale_distribution_raise_at_the_step(curricu
     curriculum.step()
     pairs = torch.tensor(list(stale if kept == "copied sampler" else old))
     curriculum.record(iou_of(pairs), pairs[:, 3])
-    with pytest.raises(ValueError, match=r"none was started in epoch 1: has a framework copied"):
+    with pytest.raises(ValueError, match=r"none was started in epoch 1: .*has a framework copied"):
         curriculum.step()
 
 
@@ -382,7 +382,7 @@ def test_curriculum_saved_often_still_notices_missing_batches(curriculum):
         again = make_curriculum()
         again.load_state_dict(curriculum.state_dict())
         curriculum = again
-    with pytest.raises(ValueError, match=r"less than a batch of 10\).*got 60"):
+    with pytest.raises(ValueError, match=r"got 60.*less than a batch \(10\)"):
         curriculum.step()
 
 
