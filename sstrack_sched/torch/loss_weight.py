@@ -54,9 +54,9 @@ class LossWeight(torch.nn.Module):
         TypeError, ValueError
             If the losses are reduced, shapes differ, or (on the CPU) a bin is out of range.
         """
-        good = torch.is_tensor(losses) and losses.is_floating_point()
-        rule, value = "be a Tensor of floating point, per sample", getattr(losses, "dtype", losses)
-        _checks.require(good, "losses", rule, value, TypeError)
+        good, value = torch.is_tensor(losses), getattr(losses, "dtype", losses)
+        rule = "be a Tensor of floating point, per sample"
+        _checks.require(good and losses.is_floating_point(), "losses", rule, value, TypeError)
         if losses.dim() == 0:
             hint = "use reduction='none' and take the mean after weighing"
             got = f"a reduced (scalar) loss: {hint}"
