@@ -54,12 +54,13 @@ class LossWeight(torch.nn.Module):
         TypeError, ValueError
             If the losses are reduced, shapes differ, or (on the CPU) a bin is out of range.
         """
-        good, got = torch.is_tensor(losses), getattr(losses, "dtype", losses)
+        good, value = torch.is_tensor(losses), getattr(losses, "dtype", losses)
         rule = "be a Tensor of floating point, per sample"
-        _checks.require(good and losses.is_floating_point(), "losses", rule, got, TypeError)
+        _checks.require(good and losses.is_floating_point(), "losses", rule, value, TypeError)
         if losses.dim() == 0:
             hint = "use reduction='none' and take the mean after weighing"
-            raise ValueError(f"losses must be per sample; got a reduced (scalar) loss: {hint}")
+            got = f"a reduced (scalar) loss: {hint}"
+            raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
         # Half precision would round each weight, a systematic error for its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32
         weights = self._weights_on(losses.device, dtype)
