@@ -35,11 +35,14 @@ DEFAULTS = TrackSettings(
     penalty=0.1,
     size_smoothing=0.7,
     blend=0.5,
-    lost_score=0.2,
+    lost_score=0.4,
     search_growth=0.03,
     least_search=36.0,
     hold=0.1,
     correction=1.0,
+    motion=0.3,
+    score_slope=1.78,
+    score_shift=4.56,
 )
 LEAST_TARGET = 12.0  # pixels of a search crop: a wider search square must not shrink it below
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
