@@ -14,19 +14,19 @@ from collections import deque
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any, Deque, Iterator, List, NamedTuple, Optional, TextIO, Tuple
+from typing import Any, Deque, Iterator, List, NamedTuple, Optional, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .inference.screen import NoScreenError, check_screen, choose_box, show
-from .inference.tracker import Tracker
-from .inference.video import Frame, Recorder, Stream, annotate, check_recording, open_stream
-from .training.interrupt import Interrupt  # not by way of torch
+from .inference.engines import ENGINES, PRECISIONS
+from .inference.screen import NoScreenError, annotate, check_screen, choose_box, show
+from .inference.tracker import DEFAULTS, Tracker
+from .inference.video import Frame, Recorder, Stream, check_recording, open_stream
+from .training.interrupt import Interrupt, exit_status  # not by way of torch
 
 Box = NDArray[np.float64]
-LOST = 0.2  # as the shipped settings have it: the tracker waits
 
 
 class Step(NamedTuple):
@@ -84,13 +84,12 @@ class Outputs:
         self._bar.update()
         if self._recorder is None and not self.window:
             return True
-        picture = annotate(step.frame, step.box, step.score, lost=lost, speed=speed)
+        image = annotate(step.frame, step.box, step.score, lost=lost, speed=speed)
         if self._recorder is not None:
-            self._recorder.write(picture)
-        return show(picture) if self.window else True
+            self._recorder.write(image)
+        return show(image) if self.window else True
 
     def summary(self) -> str:
-        """Summary of the run, in one line."""
         words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
         if self.n_frames < 2:
             return words
@@ -105,7 +104,6 @@ def _open_text(path: Optional[Path], stack: ExitStack) -> Optional[TextIO]:
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.track", description=__doc__)
     add = parser.add_argument
     add("source", metavar="VIDEO", help="video file, folder of images, or number of a camera")
@@ -120,10 +118,15 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--rate", type=float, help="frames per second of the annotated video; default: source")
     add("--show", action="store_true", help="show a window with the tracked target; Q quits")
     add("--frames", type=int, help="maximum number of frames")
-    add("--lost", type=float, default=LOST, help="show lower scores as lost (%(default)s)")
+    add(
+        "--lost",
+        type=float,
+        default=DEFAULTS.lost_score,
+        help="show lower scores as lost (%(default)s)",
+    )
     add("--weights", help="weights file or folder of an exported network; default: shipped")
-    add("--engine", default="auto", choices=("auto", "openvino", "torch"))
-    add("--precision", default="auto", choices=("auto", "float32", "bfloat16", "int8"))
+    add("--engine", default="auto", choices=("auto", *ENGINES))
+    add("--precision", default="auto", choices=("auto", *PRECISIONS))
     add("--threads", type=int, help="CPU threads; default: chosen by the engine")
     options = parser.parse_args(arguments)
     if not (options.out or options.save or options.show):
@@ -168,11 +171,6 @@ def given_box(text: Optional[str]) -> Optional[Box]:
     return box
 
 
-def first_box(box: Optional[Box], stream: Stream, frames: Iterator[Frame]) -> Tuple[Frame, Box]:
-    """First frame and the target in it."""
-    return choose_box(frames, live=stream.live) if box is None else (next(frames), box)
-
-
 def run(options: argparse.Namespace) -> bool:
     """Track as the command line says; returns False if Ctrl-C stopped it."""
     check(options)
@@ -182,7 +180,8 @@ def run(options: argparse.Namespace) -> bool:
         names = ("engine", "precision", "threads")
         tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
         frames = iter(stream)
-        steps = follow(tracker, *first_box(box, stream, frames), frames)
+        frame, box = choose_box(frames, stream.live) if box is None else (next(frames), box)
+        steps = follow(tracker, frame, box, frames)
         first = next(steps)  # a box that cannot be tracked is refused before files are replaced
         interrupt = stack.enter_context(Interrupt())
         outputs = Outputs(options, stream, stack)
@@ -195,21 +194,11 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Exit status: 0 done, 1 something cannot be used or is missing, 130 interrupted.
-
-    What was written before an interruption is kept.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("always", category=UserWarning)
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-            finished = run(parse(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0 if finished else 130
+    options = parse(arguments)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=UserWarning)
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from examples.tracker.export import main as export_command
 from examples.tracker.inference import export as exporting
 from examples.tracker.inference.choose import Maps, choose, hann, measure_bias
 from examples.tracker.inference.engines import Exported, TorchEngine, make_engine
-from examples.tracker.inference.pictures import (
+from examples.tracker.inference.images import (
     bit_depth,
     check_box,
     check_frame,

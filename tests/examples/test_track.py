@@ -17,14 +17,8 @@ from examples.tracker import track
 from examples.tracker.data.boxes import read_boxes
 from examples.tracker.inference import screen
 from examples.tracker.inference import video as in_and_out
-from examples.tracker.inference.video import (
-    FOUND,
-    Recorder,
-    SourceError,
-    annotate,
-    fitted,
-    open_stream,
-)
+from examples.tracker.inference.screen import FOUND, annotate
+from examples.tracker.inference.video import Recorder, SourceError, fitted, open_stream
 from examples.tracker.models import build_model
 from examples.tracker.models.weights import save_weights
 

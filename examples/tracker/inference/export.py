@@ -32,6 +32,8 @@ SHIFT, SCALE = 1.0, 0.2  # how far a tracker's search crop is off, as in trainin
 
 
 class _Embed(nn.Module):
+    """The part that depends on the template alone; crops have their channels last."""
+
     def __init__(self, model: TrackerModel) -> None:
         super().__init__()
         self.model = model
@@ -41,22 +43,24 @@ class _Embed(nn.Module):
 
 
 class _Locate(_Embed):
-    # Modules take what they need, whatever their base class takes.
+    """The rest. Modules take what they need, whatever their base class takes."""
+
     def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:  # type: ignore[override]
         maps = self.model.locate(embedded, search.permute(0, 3, 1, 2))
         return tuple(maps[name] for name in MAPS)
 
 
 def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
-    """The part that depends on the template alone, and the rest, each with inputs for tracing."""
+    """Both parts, each with inputs for tracing."""
     model = copy.deepcopy(model).cpu().float().eval()
     sides = model.template_size, model.search_size
     template, search = (torch.zeros(1, side, side, 3, dtype=torch.uint8) for side in sides)
+    embed, locate = _Embed(model).eval(), _Locate(model).eval()
     with torch.no_grad():
-        embedded = _Embed(model)(template)
+        embedded = embed(template)
     return [
-        (_Embed(model).eval(), {"template": template}),
-        (_Locate(model).eval(), {"embedded": embedded, "search": search}),
+        (embed, {"template": template}),
+        (locate, {"embedded": embedded, "search": search}),
     ]
 
 
@@ -125,27 +129,31 @@ def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Pa
 
 def kept_in_float(locate: Any) -> List[str]:
     """Names of the nodes of OpenVINO's `locate` that are not to be rounded."""
-    heavy = ("Convolution", "GroupConvolution", "MatMul")
-    reached, after, n_heavy = {locate.inputs[0].get_node().get_friendly_name()}, [], 0
-    for node in locate.get_ordered_ops():
-        name, is_heavy = node.get_friendly_name(), node.get_type_name() in heavy
-        n_heavy += is_heavy
-        sources = {
-            port.get_source_output().get_node().get_friendly_name() for port in node.inputs()
-        }
-        if reached & sources:
-            reached.add(name)
-            after.append((name, is_heavy))
-    if 2 * sum(is_heavy for _, is_heavy in after) <= n_heavy:
-        return [name for name, _ in after]
-    return [_last(result, heavy) for result in locate.get_results()]
+    nodes = locate.get_ordered_ops()
+    reached = {_name(locate.inputs[0].get_node())}  # by the template
+    after = []
+    for node in nodes:
+        if any(_name(port.get_source_output().get_node()) in reached for port in node.inputs()):
+            reached.add(_name(node))
+            after.append(node)
+    if 2 * sum(map(_is_heavy, after)) <= sum(map(_is_heavy, nodes)):
+        return [_name(node) for node in after]
+    return [_name(_last_heavy(result)) for result in locate.get_results()]
 
 
-def _last(node: Any, heavy: Tuple[str, ...]) -> str:
-    """Name of the last convolution or product before an output."""
-    while node.get_type_name() not in heavy:
-        node = node.input(0).get_source_output().get_node()
+def _name(node: Any) -> str:
     return str(node.get_friendly_name())
+
+
+def _is_heavy(node: Any) -> bool:
+    return node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
+
+
+def _last_heavy(node: Any) -> Any:
+    """The last convolution or product before an output."""
+    while not _is_heavy(node):
+        node = node.input(0).get_source_output().get_node()
+    return node
 
 
 def calibration_crops(
@@ -176,7 +184,7 @@ def _pair(
     second = rng.choice(usable[np.abs(usable - first) <= MAX_INTERVAL])
     change = Change(shift=tuple(rng.uniform(-SHIFT, SHIFT, 2)), scale=np.exp(rng.normal() * SCALE))
     sides = [(store.frame(video, i), sequence.boxes[i]) for i in (first, second)]
-    template, search, _ = crop_pair(sides[0], sides[1], config, change)
+    template, search, _ = crop_pair(*sides, config, change)
     return template, search
 
 
@@ -207,14 +215,10 @@ def _writing(model: TrackerModel, folder: Path, precision: str) -> Iterator[Path
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Leave out what tools tell of their progress, and of packages that they do not need."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "nncf")]
-    levels = [logger.level for logger in loggers]
+    logging.disable(logging.WARNING)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
+        logging.disable(logging.NOTSET)
