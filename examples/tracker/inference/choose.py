@@ -74,8 +74,8 @@ class TrackSettings:
 class Bias(NamedTuple):
     """Difference between the network's box of a target and the box that the user drew.
 
-    People disagree about where a target ends (its shadow, a rider and the bicycle), so that no
-    network can say it from two crops alone. But it says the same thing each time.
+    People disagree about where a target ends (a rider and the bicycle), so that no network can say
+    it from two crops alone. But it says the same each time.
     """
 
     offset: Floats  # of the centre, over width and height
@@ -87,8 +87,6 @@ MAX_OFFSET, MAX_FACTOR = 0.25, 2.0  # where it differs by more, it has found som
 
 
 class Choice(NamedTuple):
-    """The box that was read."""
-
     centre: Floats  # x and y over the crop's side
     size: Floats  # width and height over the crop's side, smoothed
     score: float  # calibrated, in [0, 1]
@@ -138,10 +136,7 @@ def choose(
 
 
 def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
-    """Centre and size by the best cell and, with ``blend``, its neighbours.
-
-    So the box does not jump where the best cell changes.
-    """
+    """Centre and size; with ``blend`` the box does not jump where the best cell changes."""
     high, wide = wanted.shape
     best = float(wanted[row, column])
     reach = 1 if blend and best > 0 else 0

@@ -41,7 +41,11 @@ class Exported:
 
 
 class Engine:
-    """Runs `embed` once per video and `locate` every frame; crops are (side, side, 3), RGB."""
+    """Runs a network; crops are (side, side, 3), RGB.
+
+    Each kind has ``embed(template)``, called once per video, and ``locate(embedded, search)``,
+    which makes `Maps` of every frame.
+    """
 
     name: str
     able: Tuple[str, ...]  # precisions that it computes in
@@ -53,14 +57,6 @@ class Engine:
     def best_precision(cls) -> str:
         """The fastest precision here that changes results by next to nothing."""
         return "float32"
-
-    def embed(self, template: Image) -> Any:
-        """The template's part of the work, for `locate`."""
-        raise NotImplementedError
-
-    def locate(self, embedded: Any, search: Image) -> Maps:
-        """The maps of a search crop."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{self.name}, {self.precision}, {self.threads} thread(s)"
@@ -159,8 +155,7 @@ def make_engine(
 ) -> Engine:
     """Something that runs a network, a `TrackerModel` or `Exported`; options as `Tracker` takes.
 
-    Raises ImportError if what the engine needs is not installed, and ValueError if an argument is
-    unknown or the engine cannot compute in the precision.
+    Raises ImportError if what the engine needs is not installed, else ValueError.
     """
     for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value != "auto" and value not in known:
@@ -172,10 +167,7 @@ def make_engine(
     if engine == "auto":
         engine = "openvino" if installed and "openvino" in ENGINES else "torch"
     kind = ENGINES[engine]
-    precision = _precision(source, precision, kind)
-    if precision not in kind.able:
-        raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
-    return kind(source, precision, n_threads)
+    return kind(source, _precision(source, precision, kind), n_threads)
 
 
 def _number_of_threads(threads: Optional[int]) -> int:
@@ -191,13 +183,15 @@ def _number_of_threads(threads: Optional[int]) -> int:
 
 def _precision(source: Any, precision: str, kind: Type[Engine]) -> str:
     calibrated = isinstance(source, Exported) and source.precision == "int8"
-    if calibrated and precision not in ("auto", "int8"):
+    if precision == "auto":
+        precision = "int8" if calibrated else kind.best_precision()
+    if calibrated and precision != "int8":
         raise ValueError(f"this network was exported in int8; got precision {precision}")
-    if precision == "int8" and not calibrated and "int8" in kind.able:
+    if precision not in kind.able:
+        raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
+    if precision == "int8" and not calibrated:
+        command = "python -m examples.tracker.export --precision int8"
         raise ValueError(
-            "int8 needs a network that was calibrated on images: give the folder that python -m "
-            "examples.tracker.export --precision int8 writes"
+            f"int8 needs a network that was calibrated, a folder that {command} writes"
         )
-    if precision != "auto":
-        return precision
-    return "int8" if calibrated else kind.best_precision()
+    return precision

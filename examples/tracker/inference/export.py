@@ -31,37 +31,28 @@ MAX_INTERVAL = 100  # frames between template and search crop that int8 is calib
 SHIFT, SCALE = 1.0, 0.2  # how far a tracker's search crop is off, as in training
 
 
-class _Embed(nn.Module):
-    """The part that depends on the template alone; crops have their channels last."""
+class _Part(nn.Module):
+    """`embed` or `locate` of a network, for crops that have their channels last."""
 
-    def __init__(self, model: TrackerModel) -> None:
+    def __init__(self, model: TrackerModel, name: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.name = model, name
 
-    def forward(self, template: Tensor) -> Tensor:
-        return self.model.embed(template.permute(0, 3, 1, 2))
-
-
-class _Locate(_Embed):
-    """The rest. Modules take what they need, whatever their base class takes."""
-
-    def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:  # type: ignore[override]
-        maps = self.model.locate(embedded, search.permute(0, 3, 1, 2))
-        return tuple(maps[name] for name in MAPS)
+    def forward(self, *inputs: Tensor) -> Any:
+        *embedded, crop = inputs
+        found = getattr(self.model, self.name)(*embedded, crop.permute(0, 3, 1, 2))
+        return found if self.name == "embed" else tuple(found[name] for name in MAPS)
 
 
 def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
-    """Both parts, each with inputs for tracing."""
+    """The part that depends on the template alone, and the rest, each with inputs for tracing."""
     model = copy.deepcopy(model).cpu().float().eval()
     sides = model.template_size, model.search_size
     template, search = (torch.zeros(1, side, side, 3, dtype=torch.uint8) for side in sides)
-    embed, locate = _Embed(model).eval(), _Locate(model).eval()
+    embed, locate = (_Part(model, name).eval() for name in PARTS)
     with torch.no_grad():
         embedded = embed(template)
-    return [
-        (embed, {"template": template}),
-        (locate, {"embedded": embedded, "search": search}),
-    ]
+    return [(embed, {"template": template}), (locate, {"embedded": embedded, "search": search})]
 
 
 def to_openvino(model: TrackerModel) -> List[Any]:
@@ -99,12 +90,7 @@ def export(model: TrackerModel, folder: Path) -> Exported:
 
 
 def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Path) -> Exported:
-    """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`.
-
-    Only layers that see the search crop alone are rounded. The head of a Siamese tracker depends on
-    the template: it takes little time and would suffer most. A network that mixes template and
-    search from the start has no such layers; of it only the last ones stay in float32.
-    """
+    """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`."""
     _need("int8", "openvino", "nncf")
     import nncf
     import openvino
@@ -128,17 +114,24 @@ def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Pa
 
 
 def kept_in_float(locate: Any) -> List[str]:
-    """Names of the nodes of OpenVINO's `locate` that are not to be rounded."""
-    nodes = locate.get_ordered_ops()
-    reached = {_name(locate.inputs[0].get_node())}  # by the template
-    after = []
+    """Names of the nodes of OpenVINO's `locate` that are not to be rounded.
+
+    Only layers that see the search crop alone are rounded. The head of a Siamese tracker depends on
+    the template: it takes little time and would suffer most. A network that mixes template and
+    search from the start has no such layers; of it only the last ones stay in float32.
+    """
+    nodes, reached = locate.get_ordered_ops(), {_name(locate.inputs[0].get_node())}
     for node in nodes:
         if any(_name(port.get_source_output().get_node()) in reached for port in node.inputs()):
             reached.add(_name(node))
-            after.append(node)
+    after = [node for node in nodes if _name(node) in reached and node.inputs()]
     if 2 * sum(map(_is_heavy, after)) <= sum(map(_is_heavy, nodes)):
         return [_name(node) for node in after]
     return [_name(_last_heavy(result)) for result in locate.get_results()]
+
+
+def _last_heavy(node: Any) -> Any:
+    return node if _is_heavy(node) else _last_heavy(node.input(0).get_source_output().get_node())
 
 
 def _name(node: Any) -> str:
@@ -147,13 +140,6 @@ def _name(node: Any) -> str:
 
 def _is_heavy(node: Any) -> bool:
     return node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
-
-
-def _last_heavy(node: Any) -> Any:
-    """The last convolution or product before an output."""
-    while not _is_heavy(node):
-        node = node.input(0).get_source_output().get_node()
-    return node
 
 
 def calibration_crops(

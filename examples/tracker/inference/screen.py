@@ -64,10 +64,8 @@ def check_screen() -> None:
     try:
         cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
     except cv2.error:
-        raise NoScreenError(
-            "this OpenCV cannot open windows: opencv-python-headless is installed; "
-            "opencv-python in its place can"
-        ) from None
+        words = "opencv-python-headless is installed; opencv-python in its place can"
+        raise NoScreenError(f"this OpenCV cannot open windows: {words}") from None
 
 
 def choose_box(frames: Iterator[Frame], live: bool) -> Tuple[Frame, NDArray[np.float64]]:
