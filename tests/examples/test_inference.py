@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import pickle
 import subprocess
 import sys
@@ -622,6 +623,15 @@ def test_int8_is_near_float32_and_runs_in_its_own_precision_only(network, tmp_pa
     assert (low.precision, high.precision) == ("int8", "float32")
     one, other = (e.locate(e.embed(crops[0][0]), crops[0][1]) for e in (low, high))
     assert 0 < np.abs(one.size - other.size).mean() < 0.02
+
+
+def test_export_stays_quiet_after_a_part_that_is_quiet_too():
+    logger = logging.getLogger("nncf")
+    with exporting._quiet():
+        with exporting._quiet():
+            pass
+        assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.WARNING)
 
 
 def test_export_command_tells_what_is_wrong(tmp_path, capsys):

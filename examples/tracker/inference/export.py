@@ -201,10 +201,11 @@ def _writing(model: TrackerModel, folder: Path, precision: str) -> Iterator[Path
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Leave out what tools tell of their progress, and of packages that they do not need."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
