@@ -14,8 +14,9 @@ from sstrack_sched import IntervalBins
 from .data.frames import FrameStore
 from .evaluation.comparison import compare, fit, summary, write_results
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .train import add_settings, exit_status, given_settings, load_videos
+from .train import add_settings, given_settings, load_videos
 from .training.config import TrainConfig
+from .training.interrupt import exit_status
 
 QUICK: Dict[str, Any] = dict(
     epochs=2, samples_per_epoch=32, batch_size=8, n_videos=3, warmup_steps=1

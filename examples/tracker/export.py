@@ -13,12 +13,11 @@ from typing import List, Optional
 
 from .data.crops import CropConfig
 from .data.readers import read_sequences
-from .inference.engines import Exported
 from .inference.tracker import SHIPPED
+from .training.interrupt import exit_status
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.export", description=__doc__)
     add = parser.add_argument
     add("--weights", type=Path, default=SHIPPED, help="file of weights; default: the shipped one")
@@ -29,8 +28,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run(options: argparse.Namespace) -> Exported:
-    """Export as the command line says."""
+def run(options: argparse.Namespace) -> bool:
     from .inference.export import calibration_crops, export, quantise
     from .models.weights import load_weights
     from .synthetic.composite import composite_clips
@@ -39,22 +37,19 @@ def run(options: argparse.Namespace) -> Exported:
         raise ValueError(f"pairs must be at least 1; got {options.pairs}")
     model = load_weights(options.weights)
     if options.precision == "float32":
-        return export(model, options.out)
-    videos = read_sequences(options.data) if options.data else composite_clips("train", 16)
-    crops = calibration_crops(videos, CropConfig().for_model(model), options.pairs)
-    return quantise(model, crops, options.out)
+        exported = export(model, options.out)
+    else:
+        videos = read_sequences(options.data) if options.data else composite_clips("train", 16)
+        crops = calibration_crops(videos, CropConfig().for_model(model), options.pairs)
+        exported = quantise(model, crops, options.out)
+    size = sum(path.stat().st_size for path in exported.folder.iterdir()) / 1e6
+    print(f"{exported.folder}: {exported.precision}, {size:.1f} MB")
+    return True
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Exit status: 0 written, 1 something cannot be used or is missing."""
-    try:
-        exported = run(parse(arguments))
-    except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    size = sum(path.stat().st_size for path in exported.folder.iterdir()) / 1e6
-    print(f"{exported.folder}: {exported.precision}, {size:.1f} MB")
-    return 0
+    options = parse(arguments)
+    return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

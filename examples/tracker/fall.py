@@ -18,13 +18,13 @@ from sstrack_sched import IntervalBins
 from .data.crops import CropConfig
 from .data.frames import FrameStore
 from .evaluation.pairs import EvalConfig, HeldOutPairs
+from .inference.tracker import SHIPPED
 from .models import TrackerModel
 from .models.weights import load_weights
 from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
-from .train import exit_status
+from .training.interrupt import exit_status
 
-WEIGHTS = Path(__file__).parent / "weights" / "lite.pt"
 REAL = Path(__file__).parents[1] / "quickstart_ious.csv"
 SEED = 2  # clips of another seed than those that `train` and `study` make
 
@@ -38,7 +38,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.0, 1.0])
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="default: shipped weights")
+    parser.add_argument("--weights", type=Path, default=SHIPPED, help="default: shipped weights")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     return parser.parse_args(arguments)
 
@@ -60,7 +60,7 @@ def real_success() -> List[float]:
 
 
 def table(found: Dict[str, Any]) -> str:
-    """The same in Markdown."""
+    """Success by interval bin in Markdown: of the network by drift, and of SiamFC-3s."""
     rows = {f"drift {name}": values for name, values in found["drift"].items()}
     lines = ["| | " + " | ".join(found["bins"]) + " |", "|---" * (len(found["bins"]) + 1) + "|"]
     for name, values in {**rows, "SiamFC, OTB-100": found["siamfc"]}.items():
@@ -68,8 +68,8 @@ def table(found: Dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def measure(options: argparse.Namespace) -> Dict[str, Any]:
-    """Success by interval bin: of the network by strength of the drift, and of SiamFC-3s."""
+def run(options: argparse.Namespace) -> bool:
+    """Measure, print the table and write the results; True, for it always ends."""
     model, bins, drifts = load_weights(options.weights), IntervalBins(200, 30), {}
     for strength in options.strengths:
         drift = Drift(strength)
@@ -77,12 +77,8 @@ def measure(options: argparse.Namespace) -> Dict[str, Any]:
         store = FrameStore(clips, limit=0)
         drifts[f"{strength:g}"] = success(model, store, bins, options.pairs_per_bin)
         print(f"drift {strength:g} done", file=sys.stderr)
-    settings = {"clips": options.clips, "pairs_per_bin": options.pairs_per_bin}
-    return {**settings, "bins": list(bins.labels), "siamfc": real_success(), "drift": drifts}
-
-
-def run(options: argparse.Namespace) -> bool:
-    found = measure(options)
+    found = {"clips": options.clips, "pairs_per_bin": options.pairs_per_bin}
+    found.update(bins=list(bins.labels), siamfc=real_success(), drift=drifts)
     print(table(found))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")

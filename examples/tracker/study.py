@@ -26,11 +26,13 @@ from .data.readers import Problems, add_on_error, left_out
 from .evaluation.comparison import fit, run_row
 from .evaluation.evidence import Row, collect, picture, results, tables
 from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .fall import WEIGHTS, success
+from .fall import success
+from .inference.tracker import SHIPPED
 from .models.weights import load_checkpoint, load_weights
-from .train import add_settings, exit_status, given_settings, load_videos
+from .train import add_settings, given_settings, load_videos
 from .training.config import MODES, TrainConfig
 from .training.features import KeptFeatures
+from .training.interrupt import exit_status
 from .training.trainer import CHECKPOINT, new_model
 
 RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
@@ -111,7 +113,7 @@ class Study:
     def say_fall(self) -> None:
         """Print how the shipped tracker's success falls with the interval on the test videos."""
         bins, n_pairs = self.held_out.bins, self.held_out.config.pairs_per_bin
-        rates = success(load_weights(WEIGHTS), self.test_store, bins, n_pairs)
+        rates = success(load_weights(SHIPPED), self.test_store, bins, n_pairs)
         shown = " ".join(f"{rate:.2f}" for rate in rates)
         print(f"success of the shipped tracker on the test videos by interval: {shown}")
         print("where it does not fall, there is nothing to schedule", flush=True)
@@ -157,7 +159,7 @@ def show(out: Path, command: str) -> None:
     picture(found).savefig(out / PICTURE, dpi=100)
     spare = len(rows) - len(seeds) * len(evaluations)
     left_out = f"; {spare} more rows are of seeds that not all modes have" if spare else ""
-    print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and picture are in {out}")
+    print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and image are in {out}")
 
 
 def run(options: argparse.Namespace) -> bool:

@@ -14,38 +14,33 @@ from collections import deque
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any, Deque, Iterator, List, NamedTuple, Optional, TextIO, Tuple
+from typing import Any, Deque, Iterator, List, Optional, TextIO, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .inference.screen import NoScreenError, check_screen, choose_box, show
-from .inference.tracker import Tracker
-from .inference.video import Frame, Recorder, Stream, annotate, check_recording, open_stream
-from .training.interrupt import Interrupt  # not by way of torch
+from .inference.engines import ENGINES, PRECISIONS
+from .inference.screen import NoScreenError, annotate, check_screen, choose_box, show
+from .inference.tracker import DEFAULTS, Tracker
+from .inference.video import Frame, Recorder, Stream, check_recording, open_stream
+from .training.interrupt import Interrupt, exit_status  # not by way of torch
 
 Box = NDArray[np.float64]
-LOST = 0.2  # as the shipped settings have it: the tracker waits
 
 
-class Step(NamedTuple):
-    """One frame, tracked."""
-
-    frame: Frame
-    box: Box
-    score: float  # 1 in the first frame
-    seconds: float  # that the tracker took; 0 in the first frame
+# Frame, box, score (1 in the first frame), seconds that the tracker took (0 in the first frame)
+Step = Tuple[Frame, Box, float, float]
 
 
 def follow(tracker: Any, frame: Frame, box: Box, frames: Iterator[Frame]) -> Iterator[Step]:
     """Track from a first frame and box through the frames after it; a step per frame."""
     tracker.init(frame, box)
-    yield Step(frame, box, 1.0, 0.0)
+    yield frame, box, 1.0, 0.0
     for frame in frames:
         start = time.perf_counter()
         box, score = tracker.update(frame)
-        yield Step(frame, box, float(score), time.perf_counter() - start)
+        yield frame, box, float(score), time.perf_counter() - start
 
 
 class Outputs:
@@ -69,28 +64,28 @@ class Outputs:
 
     def take(self, step: Step) -> bool:
         """Write one frame everywhere; False if the user closed the window."""
-        lost = step.score < self.lost
+        frame, box, score, seconds = step
+        lost = score < self.lost
         self.n_frames += 1
         self.n_lost += lost
+        self.seconds += seconds
+        if seconds > 0:
+            self._recent.append(seconds)
         if self._boxes:
-            self._boxes.write(",".join(f"{number:.3f}" for number in step.box) + "\n")
+            self._boxes.write(",".join(f"{number:.3f}" for number in box) + "\n")
         if self._scores:
-            self._scores.write(f"{step.score:.4f}\n")
-        if step.seconds > 0:
-            self.seconds += step.seconds
-            self._recent.append(step.seconds)
+            self._scores.write(f"{score:.4f}\n")
         speed = len(self._recent) / max(sum(self._recent), 1e-9)
-        self._bar.set_postfix_str(f"score {step.score:.2f}, tracker {speed:.0f} frames/s", False)
+        self._bar.set_postfix_str(f"score {score:.2f}, tracker {speed:.0f} frames/s", False)
         self._bar.update()
         if self._recorder is None and not self.window:
             return True
-        picture = annotate(step.frame, step.box, step.score, lost=lost, speed=speed)
+        image = annotate(frame, box, score, lost=lost, speed=speed)
         if self._recorder is not None:
-            self._recorder.write(picture)
-        return show(picture) if self.window else True
+            self._recorder.write(image)
+        return show(image) if self.window else True
 
     def summary(self) -> str:
-        """Summary of the run, in one line."""
         words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
         if self.n_frames < 2:
             return words
@@ -105,25 +100,21 @@ def _open_text(path: Optional[Path], stack: ExitStack) -> Optional[TextIO]:
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.track", description=__doc__)
     add = parser.add_argument
     add("source", metavar="VIDEO", help="video file, folder of images, or number of a camera")
-    add(
-        "--box",
-        help="target in the first frame: left,top,width,height in pixels (write --box=-3,... if "
-        "left is negative); default: select it with the mouse",
-    )
+    box = "left,top,width,height in the first frame (--box=-3,... if negative); default: the mouse"
+    add("--box", help=box)
     add("--out", type=Path, help="text file for the boxes, one per line; - prints them")
     add("--scores", type=Path, help="text file for the scores, one per line")
     add("--save", type=Path, help="annotated video: .mp4, .avi, .webm, or a short .gif or .webp")
     add("--rate", type=float, help="frames per second of the annotated video; default: source")
     add("--show", action="store_true", help="show a window with the tracked target; Q quits")
     add("--frames", type=int, help="maximum number of frames")
-    add("--lost", type=float, default=LOST, help="show lower scores as lost (%(default)s)")
+    add("--lost", type=float, default=DEFAULTS.lost_score, help="show lower scores as lost")
     add("--weights", help="weights file or folder of an exported network; default: shipped")
-    add("--engine", default="auto", choices=("auto", "openvino", "torch"))
-    add("--precision", default="auto", choices=("auto", "float32", "bfloat16", "int8"))
+    add("--engine", default="auto", choices=("auto", *ENGINES))
+    add("--precision", default="auto", choices=("auto", *PRECISIONS))
     add("--threads", type=int, help="CPU threads; default: chosen by the engine")
     options = parser.parse_args(arguments)
     if not (options.out or options.save or options.show):
@@ -161,16 +152,9 @@ def given_box(text: Optional[str]) -> Optional[Box]:
     except ValueError:
         box = np.empty(0)
     if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
-        raise ValueError(
-            "--box must be left,top,width,height: four numbers in pixels, the last two above 0; "
-            f"got {text!r}"
-        )
+        words = "four numbers in pixels, the last two above 0"
+        raise ValueError(f"--box must be left,top,width,height: {words}; got {text!r}")
     return box
-
-
-def first_box(box: Optional[Box], stream: Stream, frames: Iterator[Frame]) -> Tuple[Frame, Box]:
-    """First frame and the target in it."""
-    return choose_box(frames, live=stream.live) if box is None else (next(frames), box)
 
 
 def run(options: argparse.Namespace) -> bool:
@@ -182,7 +166,8 @@ def run(options: argparse.Namespace) -> bool:
         names = ("engine", "precision", "threads")
         tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
         frames = iter(stream)
-        steps = follow(tracker, *first_box(box, stream, frames), frames)
+        frame, box = choose_box(frames, stream.live) if box is None else (next(frames), box)
+        steps = follow(tracker, frame, box, frames)
         first = next(steps)  # a box that cannot be tracked is refused before files are replaced
         interrupt = stack.enter_context(Interrupt())
         outputs = Outputs(options, stream, stack)
@@ -195,21 +180,11 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Exit status: 0 done, 1 something cannot be used or is missing, 130 interrupted.
-
-    What was written before an interruption is kept.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("always", category=UserWarning)
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-            finished = run(parse(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0 if finished else 130
+    options = parse(arguments)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=UserWarning)
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        return exit_status(lambda: run(options))
 
 
 if __name__ == "__main__":

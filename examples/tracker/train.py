@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
 from .training.config import MODES, TrainConfig, crops_of
 from .training.devices import process_group
+from .training.interrupt import exit_status
 from .training.trainer import CHECKPOINT, train
 
 
@@ -130,17 +131,6 @@ def run(options: argparse.Namespace) -> bool:
             ending = "trained" if trainer.finished else "stopped; go on with --resume"
             print(f"{ending}: {options.out / CHECKPOINT}{left_out(options.problems)}")
     return trainer.finished
-
-
-def exit_status(work: Callable[[], bool]) -> int:
-    """Of a program: 0 done, 1 settings or data cannot be used, 130 Ctrl-C, or ``work`` is False."""
-    try:
-        return 0 if work() else 130
-    except KeyboardInterrupt:
-        return 130
-    except (ImportError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from examples.tracker import training_speed
 from examples.tracker.data.crops import CropConfig
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.evaluation.pairs import EvalConfig, HeldOutPairs
@@ -139,25 +137,3 @@ def test_held_out_pairs_answer_alike_from_features(model):
     before = held_out.evaluate(model)
     held_out.keep_features(model)
     np.testing.assert_allclose(held_out.evaluate(model).iou, before.iou, atol=0.02)
-
-
-def test_training_speed_times_all_ways_and_leaves_the_threads(tmp_path, monkeypatch, capsys):
-    videos = [moving_square(f"v-{i}", 30, seed=i) for i in range(2)]
-    thin = [replace(video, visible=np.arange(30) % 10 == 0) for video in videos]
-    monkeypatch.setattr(training_speed, "load_videos", lambda config: (thin, []))
-    words = ["--model", "lite", "--frozen-stages", "5", "--batch-size", "2", "--steps", "1"]
-    words += ["--max-interval", "21", "--spacing", "20", "--rounds", "1"]
-    threads = torch.get_num_threads()
-    assert training_speed.main([*words, "--out", str(tmp_path / "speed.json")]) == 0
-    assert torch.get_num_threads() == threads
-    found = json.loads((tmp_path / "speed.json").read_text())
-    rates = found["pairs_per_minute_of_processor"]
-    assert set(rates) == set(training_speed.WAYS) and min(rates.values()) > 0
-    assert found["frames"] == 6
-    assert capsys.readouterr().out.count("pairs per minute") == 3
-
-
-def test_training_speed_needs_a_frozen_backbone(monkeypatch, capsys):
-    monkeypatch.setattr(training_speed, "load_videos", lambda config: ([moving_square("v")], []))
-    assert training_speed.main(["--model", "lite"]) == 1
-    assert "keep_features needs a backbone that is frozen" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import pickle
 import subprocess
 import sys
@@ -16,12 +17,11 @@ import torch
 from examples.tracker.data.crops import CropConfig, crop_template
 from examples.tracker.export import main as export_command
 from examples.tracker.inference import export as exporting
-from examples.tracker.inference.choose import Maps, choose, hann, measure_bias
+from examples.tracker.inference.choose import Maps, choose, measure_bias
 from examples.tracker.inference.engines import Exported, TorchEngine, make_engine
-from examples.tracker.inference.pictures import (
+from examples.tracker.inference.images import (
     bit_depth,
     check_box,
-    check_frame,
     keep_inside,
     to_rgb,
     to_uint8,
@@ -42,6 +42,20 @@ STATM = Path("/proc/self/statm")  # memory in use, in pages
 def needs(*names):
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+def run_python(code, *, without=()):
+    """Run code in a process of its own, in which some packages are not to be found."""
+    lines = [
+        "import sys",
+        "class Missing:",
+        "    def find_spec(self, name, *_):",
+        f"        if name in {tuple(without)}:",
+        "            raise ImportError(name)",
+        "sys.meta_path.insert(0, Missing())",
+    ]
+    command = [sys.executable, "-c", "\n".join([*lines, code])]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 class Brightest(TrackerModel):
@@ -219,12 +233,6 @@ def test_tracker_16_bit_frame_of_full_range_is_its_upper_byte():
     same_as((frame.astype(np.uint16) * 256).astype(">u2"), frame)
 
 
-def test_check_frame_reads_the_other_byte_order():
-    frame = np.array([[1, 300], [5000, 65535]], dtype=np.uint16)
-    np.testing.assert_array_equal(check_frame(frame.astype(">u2")) >> 8, frame >> 8)
-    assert check_frame(frame.astype(">u2")).dtype.isnative
-
-
 @pytest.mark.parametrize("colour, expected", [("rgb", [1, 2, 3]), ("bgr", [3, 2, 1])])
 def test_to_rgb_keeps_colours_apart(colour, expected):
     pixel = np.array([[[1, 2, 3, 9]]], dtype=np.uint8)
@@ -321,11 +329,6 @@ def test_keep_inside_moves_the_centre_and_limits_the_size():
     np.testing.assert_array_equal(keep_inside(inside, (120, 160), 2.0), inside)
 
 
-def test_tracker_unknown_colour_raises():
-    with pytest.raises(ValueError, match="colour must be one of bgr, rgb; got 'hsv'"):
-        tracker(colour="hsv")
-
-
 # ---- reading the maps ----------------------------------------------------------------------
 
 LAST = np.array([0.25, 0.25])
@@ -392,12 +395,6 @@ def test_choose_smoothing_mixes_sizes():
     peak = maps({(4, 4): 0.5}, size=0.45)
     smooth = choose(peak, LAST, TrackSettings(size_smoothing=0.75))
     np.testing.assert_allclose(smooth.size, 0.25 + 0.25 * 0.2, rtol=1e-6)
-
-
-def test_hann_is_one_in_the_middle_and_positive_at_the_edges():
-    window = hann((15, 15))
-    assert window[7, 7] == pytest.approx(1) and 0 < window.min() < 0.01
-    np.testing.assert_array_equal(window, window[::-1, ::-1])
 
 
 @pytest.mark.parametrize(
@@ -480,21 +477,18 @@ def test_engine_missing_package_raises_and_auto_takes_torch(monkeypatch):
     [
         ({"weights": 3}, "weights must be a path, a network, or None .*; got int"),
         ({"settings": {"window": 0.3}}, "settings must be TrackSettings; got dict"),
+        ({"colour": "hsv"}, "colour must be one of bgr, rgb; got 'hsv'"),
     ],
 )
-def test_tracker_argument_of_another_kind_raises(options, message):
+def test_tracker_argument_that_cannot_be_used_raises(options, message):
     with pytest.raises(ValueError, match=message):
         Tracker(**{"weights": Brightest(), "engine": "torch", **options})
 
 
-def test_tracker_missing_weights_raise(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file of weights"):
-        Tracker(tmp_path / "none.pt")
-
-
-def test_tracker_folder_that_is_no_export_raises(tmp_path):
-    with pytest.raises(FileNotFoundError, match="is no exported tracker"):
-        Tracker(tmp_path)
+@pytest.mark.parametrize("name, message", [("w.pt", "no file of weights"), ("", "is no exported")])
+def test_tracker_weights_that_are_not_there_raise(tmp_path, name, message):
+    with pytest.raises(FileNotFoundError, match=message):
+        Tracker(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
@@ -536,25 +530,18 @@ def test_exported_maps_equal_torch(network, exported, crops):
 @EXPORT
 def test_exported_bfloat16_is_near_float32_where_the_processor_has_it(exported, crops, tmp_path):
     np.savez(tmp_path / "crops.npz", template=crops[0], search=crops[1])
-    code = (
-        "import sys\n"
-        "import numpy as np\n"
-        "from pathlib import Path\n"
-        "from examples.tracker.inference.engines import Exported, make_engine\n"
-        f"graphs = Exported(Path({str(exported.folder)!r}))\n"
-        f"crops = np.load({str(tmp_path / 'crops.npz')!r})\n"
-        "sizes = []\n"
-        "for precision in ('float32', 'bfloat16'):\n"
-        "    try:\n"
-        "        e = make_engine(graphs, engine='openvino', precision=precision, threads=1)\n"
-        "    except ValueError as error:\n"
-        "        sys.exit(str(error))\n"
-        "    sizes.append(e.locate(e.embed(crops['template']), crops['search']).size)\n"
-        f"np.save({str(tmp_path / 'sizes.npy')!r}, sizes)\n"
-    )
-    done = subprocess.run(  # apart: see one_precision in conftest.py
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    code = f"""
+import numpy as np
+from pathlib import Path
+from examples.tracker.inference.engines import Exported, make_engine
+graphs, crops = Exported(Path({str(exported.folder)!r})), np.load({str(tmp_path / "crops.npz")!r})
+sizes = []
+for precision in ("float32", "bfloat16"):
+    e = make_engine(graphs, engine="openvino", precision=precision, threads=1)
+    sizes.append(e.locate(e.embed(crops["template"]), crops["search"]).size)
+np.save({str(tmp_path / "sizes.npy")!r}, sizes)
+"""
+    done = run_python(code)  # apart: see one_engine in conftest.py
     if "does not offer it on this processor" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
@@ -565,26 +552,20 @@ def test_exported_bfloat16_is_near_float32_where_the_processor_has_it(exported, 
 
 @EXPORT
 def test_tracker_of_an_exported_folder_needs_no_torch(exported):
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "import numpy as np\n"
-        "from examples.tracker.inference.tracker import Tracker\n"
-        f"t = Tracker({str(exported.folder)!r}, precision='float32', threads=1)\n"
-        "f = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)\n"
-        "t.init(f, (40, 30, 20, 20)); print(t.engine.name, t.update(f)[0].shape)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    code = f"""
+import numpy as np
+from examples.tracker.inference.tracker import Tracker
+t = Tracker({str(exported.folder)!r}, precision="float32", threads=1)
+f = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+t.init(f, (40, 30, 20, 20)); print(t.engine.name, t.update(f)[0].shape)
+"""
+    done = run_python(code, without=["torch"])
     assert done.stdout.split() == ["openvino", "(4,)"], done.stderr
 
 
 @pytest.mark.parametrize("command", ["track", "evaluate", "export"])
 def test_commands_start_without_torch(command):
-    code = f"import sys; sys.modules['torch'] = None; import examples.tracker.{command}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run_python(f"import examples.tracker.{command}", without=["torch"])
     assert done.returncode == 0, done.stderr
 
 
@@ -642,6 +623,15 @@ def test_int8_is_near_float32_and_runs_in_its_own_precision_only(network, tmp_pa
     assert (low.precision, high.precision) == ("int8", "float32")
     one, other = (e.locate(e.embed(crops[0][0]), crops[0][1]) for e in (low, high))
     assert 0 < np.abs(one.size - other.size).mean() < 0.02
+
+
+def test_export_stays_quiet_after_a_part_that_is_quiet_too():
+    logger = logging.getLogger("nncf")
+    with exporting._quiet():
+        with exporting._quiet():
+            pass
+        assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.WARNING)
 
 
 def test_export_command_tells_what_is_wrong(tmp_path, capsys):

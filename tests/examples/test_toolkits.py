@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from examples.tracker.inference import toolkits
 from examples.tracker.inference.tracker import Tracker
 from examples.tracker.models import build_model
 from examples.tracker.models.weights import save_weights
@@ -54,7 +55,7 @@ def test_vot_conversation_gives_the_tracker_s_boxes(options, pictures, direct):
     trax = toolkit("trax", "vot-trax")
     from trax.client import Client
 
-    command = f"from examples.tracker.inference.vot import main; main(**{options!r})"
+    command = f"from examples.tracker.inference.toolkits import serve_vot; serve_vot(**{options!r})"
     process = subprocess.Popen(
         [sys.executable, "-c", command],
         cwd=ROOT,
@@ -80,7 +81,6 @@ def test_vot_conversation_gives_the_tracker_s_boxes(options, pictures, direct):
 
 def test_vot_several_targets_are_refused(pictures):
     trax = toolkit("trax", "vot-trax")
-    from examples.tracker.inference.vot import serve
 
     class Server:
         def wait(self):
@@ -89,14 +89,12 @@ def test_vot_several_targets_are_refused(pictures):
             return trax.server.Request("initialize", image, 2 * [region], {})
 
     with pytest.raises(ValueError, match="one target can be tracked; got 2"):
-        serve(None, Server())
+        toolkits.converse(None, Server())
 
 
 def test_got10k_toolkit_runs_the_tracker(options, pictures, direct):
     toolkit("got10k.trackers", "got10k")
-    from examples.tracker.inference.got10k import toolkit_tracker
-
-    tracker = toolkit_tracker("ours", **options)
+    tracker = toolkits.got10k_tracker("ours", **options)
     boxes, times = tracker.track([str(path) for path in pictures], np.array(BOX))
     assert (tracker.name, tracker.is_deterministic) == ("ours", True)
     np.testing.assert_array_equal(boxes[0], BOX)
@@ -104,12 +102,11 @@ def test_got10k_toolkit_runs_the_tracker(options, pictures, direct):
     assert len(times) == len(pictures)
 
 
-@pytest.mark.parametrize("room, missing", [("vot", "vot-trax"), ("got10k", "got10k")])
-def test_toolkit_that_is_not_installed_is_named(monkeypatch, room, missing):
-    from examples.tracker.inference import got10k, vot
-
+@pytest.mark.parametrize(
+    "start, missing", [("serve_vot", "vot-trax"), ("got10k_tracker", "got10k")]
+)
+def test_toolkit_that_is_not_installed_is_named(monkeypatch, start, missing):
     for name in ("trax", "got10k.trackers"):
         monkeypatch.setitem(sys.modules, name, None)
-    start = {"vot": vot.main, "got10k": got10k.toolkit_tracker}[room]
     with pytest.raises(ImportError, match=f"pip install {missing}"):
-        start()
+        getattr(toolkits, start)()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, Optional, Tuple
 
@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 from .motion import Expected, Floats
 
 Map = NDArray[np.float32]
+
+
+RANGES = {  # of the settings; a round bracket leaves its end out
+    "[0, 1]": ("window_product", "blend", "correction"),
+    "[0, 1)": ("size_smoothing", "lost_score", "hold"),
+    "[0, inf)": ("penalty", "search_growth", "least_search", "motion"),
+    "[1, inf)": ("search_limit",),
+    "(0, inf)": ("score_slope",),
+    "(-inf, inf)": ("score_shift",),
+}
 
 
 class Maps(NamedTuple):
@@ -44,19 +54,14 @@ class TrackSettings:
     score_shift: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"window_product": "[0, 1]", "blend": "[0, 1]", "correction": "[0, 1]"}
-        ranges["search_limit"] = "[1, inf)"
-        ranges.update(dict.fromkeys(("size_smoothing", "lost_score", "hold"), "[0, 1)"))
-        ranges.update(
-            dict.fromkeys(("penalty", "search_growth", "least_search", "motion"), "[0, inf)")
-        )
-        ranges.update(score_slope="(0, inf)", score_shift="(-inf, inf)")
-        for item in fields(self):
-            value, allowed = getattr(self, item.name), ranges[item.name]
+        for allowed, names in RANGES.items():
             low, high = (float(end) for end in allowed[1:-1].split(","))
-            open_ends = [end for end, bracket in ((low, "("), (high, ")")) if bracket in allowed]
-            if not (low <= value <= high) or value in open_ends:
-                raise ValueError(f"{item.name} must be in {allowed}; got {value}")
+            for name in names:
+                value = getattr(self, name)
+                below = value < low if allowed[0] == "[" else value <= low
+                above = value > high if allowed[-1] == "]" else value >= high
+                if below or above or value != value:
+                    raise ValueError(f"{name} must be in {allowed}; got {value}")
 
     def share_on_target(self, score: float) -> float:
         """The calibrated score: of the frames that have it, such a share is on target."""
@@ -69,8 +74,8 @@ class TrackSettings:
 class Bias(NamedTuple):
     """Difference between the network's box of a target and the box that the user drew.
 
-    People disagree about where a target ends (its shadow, a rider and the bicycle), so that no
-    network can say it from two crops alone. But it says the same thing each time.
+    People disagree about where a target ends (a rider and the bicycle), so that no network can say
+    it from two crops alone. But it says the same each time.
     """
 
     offset: Floats  # of the centre, over width and height
@@ -82,8 +87,6 @@ MAX_OFFSET, MAX_FACTOR = 0.25, 2.0  # where it differs by more, it has found som
 
 
 class Choice(NamedTuple):
-    """The box that was read."""
-
     centre: Floats  # x and y over the crop's side
     size: Floats  # width and height over the crop's side, smoothed
     score: float  # calibrated, in [0, 1]
@@ -110,9 +113,7 @@ def choose(
     bias: Bias = NO_BIAS,
     expected: Optional[Expected] = None,
 ) -> Choice:
-    """Read the maps; ``last_size`` is that of the last box over the crop's side.
-
-    ``expected`` is a prior on the target's centre in the same unit.
+    """Read the maps; the size of the last box and a prior on the centre are over the crop's side.
 
     Always finite: where the network says nan the score counts as 0.
     """
@@ -135,19 +136,15 @@ def choose(
 
 
 def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
-    """Centre and size by the best cell and, with ``blend``, its neighbours.
-
-    So the box does not jump where the best cell changes.
-    """
+    """Centre and size; with ``blend`` the box does not jump where the best cell changes."""
     high, wide = wanted.shape
-    best, reach = float(wanted[row, column]), 1
-    if not blend or best <= 0:
-        best, reach, blend = 1.0, 0, 1.0
-    rows = slice(max(row - reach, 0), row + reach + 1)
-    columns = slice(max(column - reach, 0), column + reach + 1)
+    best = float(wanted[row, column])
+    reach = 1 if blend and best > 0 else 0
+    rows = slice(max(row - reach, 0), min(row + reach + 1, high))
+    columns = slice(max(column - reach, 0), min(column + reach + 1, wide))
     weights = (wanted[rows, columns].clip(0) / best) ** (1 / blend) if reach else np.ones((1, 1))
     weights = weights / weights.sum()
-    corner = np.mgrid[rows, columns][::-1, : weights.shape[0], : weights.shape[1]]
+    corner = np.mgrid[rows, columns][::-1]
     centres = (maps.offset[:, rows, columns] + corner) / np.array([wide, high])[:, None, None]
     sizes = maps.size[:, rows, columns]
     return (weights * centres).sum(axis=(1, 2)), (weights * sizes).sum(axis=(1, 2))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import importlib.util
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Dict, Optional, Tuple, Type
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .choose import Maps
-from .pictures import Picture
+from .images import Image
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 MAX_DEFAULT_THREADS = 4  # networks this small gain nothing from more
@@ -36,14 +35,17 @@ class Exported:
         self.folder = folder
         if not (folder / FACTS).is_file():
             raise FileNotFoundError(f"{folder} is no exported tracker: it has no {FACTS}")
-        self.facts = json.loads((folder / FACTS).read_text())
-        vars(self).update(self.facts)  # the sizes and factors of a `TrackerModel`
+        vars(self).update(json.loads((folder / FACTS).read_text()))  # sizes of a `TrackerModel`
         suffix = ".xml" if self.precision == "int8" else ".onnx"
         self.embed, self.locate = (folder / f"{part}{suffix}" for part in PARTS)
 
 
 class Engine:
-    """Runs `embed` once per video and `locate` every frame; crops are (side, side, 3), RGB."""
+    """Runs a network; crops are (side, side, 3), RGB.
+
+    Each kind has ``embed(template)``, called once per video, and ``locate(embedded, search)``,
+    which makes `Maps` of every frame.
+    """
 
     name: str
     able: Tuple[str, ...]  # precisions that it computes in
@@ -55,14 +57,6 @@ class Engine:
     def best_precision(cls) -> str:
         """The fastest precision here that changes results by next to nothing."""
         return "float32"
-
-    def embed(self, template: Picture) -> Any:
-        """The template's part of the work, for `locate`."""
-        raise NotImplementedError
-
-    def locate(self, embedded: Any, search: Picture) -> Maps:
-        """The maps of a search crop."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{self.name}, {self.precision}, {self.threads} thread(s)"
@@ -77,30 +71,30 @@ class OpenVinoEngine(Engine):
     name, able = "openvino", PRECISIONS
 
     def __init__(self, source: Any, precision: str, threads: int) -> None:
-        from openvino import Core
-
         super().__init__(source, precision, threads)
-        if precision == "bfloat16" and self.best_precision() != "bfloat16":
+        lower = precision == "bfloat16"
+        if lower and self.best_precision() != "bfloat16":
             raise ValueError("precision bfloat16: OpenVINO does not offer it on this processor")
         if isinstance(source, Exported):
-            parts = [str(source.embed), str(source.locate)]
+            embed, locate = str(source.embed), str(source.locate)
         else:
-            from .export import to_openvino
+            from .export import to_openvino  # torch, which exported networks do not need
 
-            parts = to_openvino(source)
-        hints = ("f32", "bf16" if precision == "bfloat16" else "f32")
+            embed, locate = to_openvino(source)
+        self._embed = self._compile(embed, "f32")
+        self._locate = self._compile(locate, "bf16" if lower else "f32")
+
+    def _compile(self, part: Any, number: str) -> Any:
+        from openvino import Core
+
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": self.threads,
+            "INFERENCE_PRECISION_HINT": number,
             "ENABLE_CPU_PINNING": False,
         }
-        self._embed, self._locate = (
-            Core()
-            .compile_model(part, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
-            .create_infer_request()
-            for part, hint in zip(parts, hints)
-        )
+        return Core().compile_model(part, "CPU", settings).create_infer_request()
 
     @classmethod
     def best_precision(cls) -> str:
@@ -109,19 +103,16 @@ class OpenVinoEngine(Engine):
         able = Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return "bfloat16" if "BF16" in able else "float32"
 
-    def embed(self, template: Picture) -> NDArray[np.float32]:
+    def embed(self, template: Image) -> NDArray[np.float32]:
         return np.array(self._embed.infer([template[None]])[0])
 
-    def locate(self, embedded: NDArray[np.float32], search: Picture) -> Maps:
+    def locate(self, embedded: NDArray[np.float32], search: Image) -> Maps:
         maps = self._locate.infer([embedded, search[None]], share_inputs=True)
         return Maps(maps[0][0, 0], maps[1][0], maps[2][0])
 
 
 class TorchEngine(Engine):
-    """torch, layer by layer: the slowest, and what is there wherever the network was trained.
-
-    The number of threads, which torch keeps for the whole process, is set during a call only.
-    """
+    """torch, layer by layer: the slowest, and what is there wherever the network was trained."""
 
     name, able = "torch", ("float32", "bfloat16")
 
@@ -134,35 +125,26 @@ class TorchEngine(Engine):
         model = copy.deepcopy(source).cpu().float().eval()  # the caller may go on training
         self._model = model.to(memory_format=torch.channels_last)
 
-    def embed(self, template: Picture) -> Any:
-        import torch
+    def embed(self, template: Image) -> Any:
+        return self._run(self._model.embed, template)
 
-        with self._settings():
-            return self._model.embed(torch.from_numpy(template[None]).permute(0, 3, 1, 2))
-
-    def locate(self, embedded: Any, search: Picture) -> Maps:
-        import torch
-
-        with self._settings():
-            maps = self._model.locate(embedded, torch.from_numpy(search[None]).permute(0, 3, 1, 2))
+    def locate(self, embedded: Any, search: Image) -> Maps:
+        maps = self._run(self._model.locate, search, embedded)
         names = ("score_map", "offset_map", "size_map")
         score, offset, size = (maps[name][0].float().numpy() for name in names)
         return Maps(score[0], offset, size)
 
-    @contextlib.contextmanager
-    def _settings(self) -> Iterator[None]:
+    def _run(self, part: Any, crop: Image, *embedded: Any) -> Any:
         import torch
 
-        before = torch.get_num_threads()
+        before = torch.get_num_threads()  # of the whole process: set during a call only
+        torch.set_num_threads(self.threads)
         lower = torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
-        if before != self.threads:
-            torch.set_num_threads(self.threads)
         try:
             with torch.inference_mode(), lower:
-                yield
+                return part(*embedded, torch.from_numpy(crop[None]).permute(0, 3, 1, 2))
         finally:
-            if before != self.threads:
-                torch.set_num_threads(before)
+            torch.set_num_threads(before)
 
 
 ENGINES: Dict[str, Type[Engine]] = {kind.name: kind for kind in (OpenVinoEngine, TorchEngine)}
@@ -173,15 +155,11 @@ def make_engine(
 ) -> Engine:
     """Something that runs a network, a `TrackerModel` or `Exported`; options as `Tracker` takes.
 
-    Raises ImportError if what the engine needs is not installed, and ValueError if an argument is
-    unknown or the engine cannot compute in the precision.
+    Raises ImportError if what the engine needs is not installed, else ValueError.
     """
-    if engine != "auto" and engine not in ENGINES:
-        raise ValueError(f"engine must be auto or one of {', '.join(ENGINES)}; got {engine!r}")
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(
-            f"precision must be auto or one of {', '.join(PRECISIONS)}; got {precision!r}"
-        )
+    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
+        if value != "auto" and value not in known:
+            raise ValueError(f"{name} must be auto or one of {', '.join(known)}; got {value!r}")
     n_threads = _number_of_threads(threads)
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
@@ -189,10 +167,7 @@ def make_engine(
     if engine == "auto":
         engine = "openvino" if installed and "openvino" in ENGINES else "torch"
     kind = ENGINES[engine]
-    precision = _precision(source, precision, kind)
-    if precision not in kind.able:
-        raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
-    return kind(source, precision, n_threads)
+    return kind(source, _precision(source, precision, kind), n_threads)
 
 
 def _number_of_threads(threads: Optional[int]) -> int:
@@ -208,13 +183,15 @@ def _number_of_threads(threads: Optional[int]) -> int:
 
 def _precision(source: Any, precision: str, kind: Type[Engine]) -> str:
     calibrated = isinstance(source, Exported) and source.precision == "int8"
-    if calibrated and precision not in ("auto", "int8"):
+    if precision == "auto":
+        precision = "int8" if calibrated else kind.best_precision()
+    if calibrated and precision != "int8":
         raise ValueError(f"this network was exported in int8; got precision {precision}")
-    if precision == "int8" and not calibrated and "int8" in kind.able:
+    if precision not in kind.able:
+        raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
+    if precision == "int8" and not calibrated:
+        command = "python -m examples.tracker.export --precision int8"
         raise ValueError(
-            "int8 needs a network that was calibrated on pictures: give the folder that python -m "
-            "examples.tracker.export --precision int8 writes"
+            f"int8 needs a network that was calibrated, a folder that {command} writes"
         )
-    if precision != "auto":
-        return precision
-    return "int8" if calibrated else kind.best_precision()
+    return precision

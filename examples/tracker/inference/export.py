@@ -31,20 +31,17 @@ MAX_INTERVAL = 100  # frames between template and search crop that int8 is calib
 SHIFT, SCALE = 1.0, 0.2  # how far a tracker's search crop is off, as in training
 
 
-class _Embed(nn.Module):
-    def __init__(self, model: TrackerModel) -> None:
+class _Part(nn.Module):
+    """`embed` or `locate` of a network, for crops that have their channels last."""
+
+    def __init__(self, model: TrackerModel, name: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.name = model, name
 
-    def forward(self, template: Tensor) -> Tensor:
-        return self.model.embed(template.permute(0, 3, 1, 2))
-
-
-class _Locate(_Embed):
-    # Modules take what they need, whatever their base class takes.
-    def forward(self, embedded: Tensor, search: Tensor) -> Tuple[Tensor, ...]:  # type: ignore[override]
-        maps = self.model.locate(embedded, search.permute(0, 3, 1, 2))
-        return tuple(maps[name] for name in MAPS)
+    def forward(self, *inputs: Tensor) -> Any:
+        *embedded, crop = inputs
+        found = getattr(self.model, self.name)(*embedded, crop.permute(0, 3, 1, 2))
+        return found if self.name == "embed" else tuple(found[name] for name in MAPS)
 
 
 def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
@@ -52,12 +49,10 @@ def _parts(model: TrackerModel) -> List[Tuple[nn.Module, Dict[str, Tensor]]]:
     model = copy.deepcopy(model).cpu().float().eval()
     sides = model.template_size, model.search_size
     template, search = (torch.zeros(1, side, side, 3, dtype=torch.uint8) for side in sides)
+    embed, locate = (_Part(model, name).eval() for name in PARTS)
     with torch.no_grad():
-        embedded = _Embed(model)(template)
-    return [
-        (_Embed(model).eval(), {"template": template}),
-        (_Locate(model).eval(), {"embedded": embedded, "search": search}),
-    ]
+        embedded = embed(template)
+    return [(embed, {"template": template}), (locate, {"embedded": embedded, "search": search})]
 
 
 def to_openvino(model: TrackerModel) -> List[Any]:
@@ -95,12 +90,7 @@ def export(model: TrackerModel, folder: Path) -> Exported:
 
 
 def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Path) -> Exported:
-    """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`.
-
-    Only layers that see the search crop alone are rounded. The head of a Siamese tracker depends on
-    the template: it takes little time and would suffer most. A network that mixes template and
-    search from the start has no such layers; of it only the last ones stay in float32.
-    """
+    """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`."""
     _need("int8", "openvino", "nncf")
     import nncf
     import openvino
@@ -124,28 +114,32 @@ def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Pa
 
 
 def kept_in_float(locate: Any) -> List[str]:
-    """Names of the nodes of OpenVINO's `locate` that are not to be rounded."""
-    heavy = ("Convolution", "GroupConvolution", "MatMul")
-    reached, after, n_heavy = {locate.inputs[0].get_node().get_friendly_name()}, [], 0
-    for node in locate.get_ordered_ops():
-        name, is_heavy = node.get_friendly_name(), node.get_type_name() in heavy
-        n_heavy += is_heavy
-        sources = {
-            port.get_source_output().get_node().get_friendly_name() for port in node.inputs()
-        }
-        if reached & sources:
-            reached.add(name)
-            after.append((name, is_heavy))
-    if 2 * sum(is_heavy for _, is_heavy in after) <= n_heavy:
-        return [name for name, _ in after]
-    return [_last(result, heavy) for result in locate.get_results()]
+    """Names of the nodes of OpenVINO's `locate` that are not to be rounded.
+
+    Only layers that see the search crop alone are rounded. The head of a Siamese tracker depends on
+    the template: it takes little time and would suffer most. A network that mixes template and
+    search from the start has no such layers; of it only the last ones stay in float32.
+    """
+    nodes, reached = locate.get_ordered_ops(), {_name(locate.inputs[0].get_node())}
+    for node in nodes:
+        if any(_name(port.get_source_output().get_node()) in reached for port in node.inputs()):
+            reached.add(_name(node))
+    after = [node for node in nodes if _name(node) in reached and node.inputs()]
+    if 2 * sum(map(_is_heavy, after)) <= sum(map(_is_heavy, nodes)):
+        return [_name(node) for node in after]
+    return [_name(_last_heavy(result)) for result in locate.get_results()]
 
 
-def _last(node: Any, heavy: Tuple[str, ...]) -> str:
-    """Name of the last convolution or product before an output."""
-    while node.get_type_name() not in heavy:
-        node = node.input(0).get_source_output().get_node()
+def _last_heavy(node: Any) -> Any:
+    return node if _is_heavy(node) else _last_heavy(node.input(0).get_source_output().get_node())
+
+
+def _name(node: Any) -> str:
     return str(node.get_friendly_name())
+
+
+def _is_heavy(node: Any) -> bool:
+    return node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
 
 
 def calibration_crops(
@@ -176,7 +170,7 @@ def _pair(
     second = rng.choice(usable[np.abs(usable - first) <= MAX_INTERVAL])
     change = Change(shift=tuple(rng.uniform(-SHIFT, SHIFT, 2)), scale=np.exp(rng.normal() * SCALE))
     sides = [(store.frame(video, i), sequence.boxes[i]) for i in (first, second)]
-    template, search, _ = crop_pair(sides[0], sides[1], config, change)
+    template, search, _ = crop_pair(*sides, config, change)
     return template, search
 
 
@@ -207,14 +201,11 @@ def _writing(model: TrackerModel, folder: Path, precision: str) -> Iterator[Path
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Leave out what tools tell of their progress, and of packages that they do not need."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "nncf")]
-    levels = [logger.level for logger in loggers]
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
+        logging.disable(before)

@@ -1,6 +1,9 @@
-"""Pairs that training does per minute, three ways: ``python -m examples.tracker.training_speed``.
+"""Pairs per minute of the example tracker's training, in three ways.
 
-The ways take turns, on one thread. Settings are those of ``study``; the backbone must be frozen.
+The ways take turns, on one thread. Options are those of a training run, and the backbone must be
+frozen; without options `lite` learns from composited clips with five stages frozen.
+
+    python benchmarks/training_speed.py [--json FILE] [--data FOLDER ...]
 """
 
 from __future__ import annotations
@@ -13,15 +16,17 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional
 
 import torch
 
-from .data.frames import GIB, FrameStore
-from .train import add_settings, exit_status, given_settings, load_videos
-from .training.config import TrainConfig
-from .training.features import KeptFeatures
-from .training.trainer import Trainer, new_model
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the examples
+
+from examples.tracker.data.frames import GIB, FrameStore
+from examples.tracker.train import add_settings, given_settings, load_videos
+from examples.tracker.training.config import TrainConfig
+from examples.tracker.training.features import KeptFeatures
+from examples.tracker.training.interrupt import exit_status
+from examples.tracker.training.trainer import Trainer, new_model
 
 WAYS = {
     "whole batches": "the backbone sees a batch of crops at once, as it did at first",
@@ -31,17 +36,8 @@ WAYS = {
 WHOLE = 1 << 30
 
 
-def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    name = "python -m examples.tracker.training_speed"
-    parser = argparse.ArgumentParser(prog=name, description=__doc__)
-    parser.add_argument("--out", type=Path, help="JSON file for the results")
-    parser.add_argument("--steps", type=int, default=10, help="steps per round; default: 10")
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
-    add_settings(parser)
-    return parser.parse_args(arguments)
-
-
-def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
+def measure(config, steps, rounds):
+    """Return the rates of the three ways, and what they were measured with."""
     store = FrameStore(load_videos(config)[0], int(config.memory * GIB))
     plain, keeping = (replace(config, keep_features=keeps) for keeps in (False, True))
     model = new_model(keeping)
@@ -54,8 +50,8 @@ def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
             "few at once": Trainer(plain, store),
             "kept features": Trainer(keeping, store, kept),
         }
-        trainers["whole batches"].model.at_once = WHOLE  # type: ignore[assignment]  # of Lite
-        times: Dict[str, List[Any]] = {way: [] for way in trainers}
+        trainers["whole batches"].model.at_once = WHOLE  # of Lite
+        times = {way: [] for way in trainers}
         for trainer in trainers.values():
             trainer.run(progress=False, max_steps=2)
         for _ in range(rounds):
@@ -77,7 +73,8 @@ def measure(config: TrainConfig, steps: int, rounds: int) -> Dict[str, Any]:
     }
 
 
-def run(options: argparse.Namespace) -> bool:
+def run(options):
+    """Measure, print the table and write JSON; return True."""
     found = measure(TrainConfig(**given_settings(options)), options.steps, options.rounds)
     rates = found["pairs_per_minute_of_processor"]
     for way, rate in rates.items():
@@ -85,13 +82,20 @@ def run(options: argparse.Namespace) -> bool:
         words = f"pairs per minute of processor time, x {gain:.1f}: {WAYS[way]}"
         print(f"{way:15} {rate:7.0f} {words}")
     print(f"features: {found['features_ms_per_frame']:.0f} ms per frame, {found['frames']} frames")
-    if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
     return True
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
-    options, threads = parse(arguments), torch.get_num_threads()
+def main(arguments=None):
+    """Parse the command line and run; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="JSON file for the results")
+    parser.add_argument("--steps", type=int, default=10, help="steps per round; default: 10")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
+    add_settings(parser)
+    parser.set_defaults(model="lite", frozen_stages=5, every=16)
+    options, threads = parser.parse_args(arguments), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         return exit_status(lambda: run(options))
