@@ -26,6 +26,7 @@ from .evaluation.raw_results import write_results
 from .evaluation.runs import LABELS, Contestant, Track, many_runs, start_of_run, track_and_keep
 from .evaluation.summary import Outcome
 from .evaluation.trackers import NAMES, Settings, find_contestants
+from .inference.tracker import add_settings_option
 
 TRACKS, TIMES, RAW = "tracks", "by_time", "raw"
 Run = Tuple[Track, Scores]
@@ -60,6 +61,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--threads", type=int, help="CPU threads of each tracker")
     add("--engine", default="auto", help="engine of our tracker: auto, openvino, torch")
     add("--precision", default="auto", help="precision: auto, float32, bfloat16, int8")
+    add_settings_option(parser)
     absent_help = "count frames without a visible target as failures, like LaSOT's toolkit"
     add("--absent-fail", action="store_true", help=absent_help + "; default: ignore them")
     add("--by-time", action="store_true", help="also report success by template age")

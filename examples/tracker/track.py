@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from .inference.engines import ENGINES, PRECISIONS
 from .inference.screen import NoScreenError, annotate, check_screen, choose_box, show
-from .inference.tracker import DEFAULTS, Tracker
+from .inference.tracker import DEFAULTS, Tracker, add_settings_option
 from .inference.video import Frame, Recorder, Stream, check_recording, open_stream
 from .training.interrupt import Interrupt, exit_status  # not by way of torch
 
@@ -116,6 +116,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--engine", default="auto", choices=("auto", *ENGINES))
     add("--precision", default="auto", choices=("auto", *PRECISIONS))
     add("--threads", type=int, help="CPU threads; default: chosen by the engine")
+    add_settings_option(parser)
     options = parser.parse_args(arguments)
     if not (options.out or options.save or options.show):
         options.out = Path("-")
@@ -163,7 +164,7 @@ def run(options: argparse.Namespace) -> bool:
     with ExitStack() as stack:
         stream = stack.enter_context(open_stream(options.source))
         box = given_box(options.box)  # before the network is loaded, which takes seconds
-        names = ("engine", "precision", "threads")
+        names = ("engine", "precision", "threads", "settings")
         tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
         frames = iter(stream)
         frame, box = choose_box(frames, stream.live) if box is None else (next(frames), box)

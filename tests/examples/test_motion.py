@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from examples.tracker import evaluate, track
 from examples.tracker.inference.choose import Maps, TrackSettings, choose
 from examples.tracker.inference.motion import Expected, Motion
-from examples.tracker.inference.tracker import Tracker
+from examples.tracker.inference.tracker import DEFAULTS, Tracker
 from examples.tracker.models.base import TrackerModel
 
 UNIT = 20.0  # root of the target's area, in pixels
@@ -145,3 +148,15 @@ def test_choice_has_the_calibrated_score():
 def test_bad_settings_raise(name, value):
     with pytest.raises(ValueError, match=f"{name} must be in"):
         TrackSettings(**{name: value})
+
+
+@pytest.mark.parametrize("command", [track.parse, evaluate.parse])
+def test_settings_of_the_command_line_replace_the_default_ones(command, capsys):
+    needed = ["video.mp4"] if command is track.parse else ["--data", "folder"]
+    assert command(needed).settings == DEFAULTS
+    found = command([*needed, "--settings", '{"motion": 0, "blend": 0.25}']).settings
+    assert found == replace(DEFAULTS, motion=0, blend=0.25)
+    for text in ('{"speed": 1}', "[1]", "motion=0", '{"blend": 2}'):
+        with pytest.raises(SystemExit):
+            command([*needed, "--settings", text])
+        assert "must be a JSON object with any of window_product" in capsys.readouterr().err

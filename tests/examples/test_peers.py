@@ -120,10 +120,10 @@ class TestContestants:
         with pytest.raises(ValueError, match="threads must be at least 1; got 0"):
             find_contestants(["mil"], Settings(threads=0))
 
-    def test_other_settings_of_our_tracker_are_another_identity(self, tmp_path, monkeypatch):
+    def test_other_settings_of_our_tracker_are_another_identity(self, tmp_path):
         path = tmp_path / "mine.pt"
         path.write_bytes(b"weights")
         before = find_contestants([str(path)], Settings())[0].identity
         assert find_contestants([str(path)], Settings())[0].identity == before
-        monkeypatch.setattr(tracker, "DEFAULTS", replace(tracker.DEFAULTS, penalty=0.123))
-        assert find_contestants([str(path)], Settings())[0].identity != before
+        other = Settings(settings=replace(tracker.DEFAULTS, penalty=0.123))
+        assert find_contestants([str(path)], other)[0].identity != before

@@ -280,8 +280,10 @@ def test_track_passes_the_tracker_its_options(video, monkeypatch):
 
     monkeypatch.setattr(track, "Tracker", Noted)
     words = ["--engine", "torch", "--precision", "int8", "--threads", "2", "--weights", "w.pt"]
-    assert track.main([str(video), "--box", BOX, *words]) == 0
-    assert given == dict(weights="w.pt", engine="torch", precision="int8", threads=2)
+    assert track.main([str(video), "--box", BOX, *words, "--settings", '{"motion": 0}']) == 0
+    settings = replace(track.DEFAULTS, motion=0)
+    expected = dict(weights="w.pt", engine="torch", precision="int8", threads=2, settings=settings)
+    assert given == expected
 
 
 BAD_OPTIONS = {

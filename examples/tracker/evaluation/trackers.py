@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     threads: Optional[int] = None  # OpenCV has one number for all of a process: the caller sets it
     engine: str = "auto"
     precision: str = "auto"
+    settings: ours.TrackSettings = ours.DEFAULTS
 
 
 def find_contestants(names: Sequence[str], settings: Settings) -> List[Contestant]:
@@ -63,10 +64,11 @@ def _own(name: str, settings: Settings) -> Contestant:
             f"no file of weights {path}; a tracker is {SHIPPED}, {', '.join(NAMES)}, "
             "a file of weights or a folder of an exported network"
         )
-    options: Any = {key: getattr(settings, key) for key in ("engine", "precision", "threads")}
+    names = ("engine", "precision", "threads", "settings")
+    options: Any = {name: getattr(settings, name) for name in names}
     identity = (
         f"weights {_digest(path)}, engine {settings.engine}, precision {settings.precision}, "
-        f"threads {settings.threads or 'not set'}, {ours.DEFAULTS}"
+        f"threads {settings.threads or 'not set'}, {settings.settings}"
     )
     return Contestant(path.stem, identity, lambda: ours.Tracker(str(path), colour="rgb", **options))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 
@@ -37,6 +40,21 @@ DEFAULTS = TrackSettings(
 )
 LEAST_TARGET = 12.0  # pixels of a search crop: a wider search square must not shrink it below
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
+
+
+def add_settings_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--settings``: a JSON object of the settings that differ from the default ones."""
+    words = "settings that differ from the default ones, such as '{\"motion\": 0}'"
+    parser.add_argument("--settings", type=_settings, default=DEFAULTS, metavar="JSON", help=words)
+
+
+def _settings(text: str) -> TrackSettings:
+    try:
+        return replace(DEFAULTS, **json.loads(text))
+    except (TypeError, ValueError) as error:
+        names = ", ".join(field.name for field in fields(TrackSettings))
+        words = f"must be a JSON object with any of {names}; got {text}: {error}"
+        raise argparse.ArgumentTypeError(words) from None
 
 
 class Tracker:
