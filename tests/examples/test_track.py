@@ -7,6 +7,7 @@ import re
 import signal
 import struct
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
