@@ -1,4 +1,4 @@
-"""What every public object says of itself when it is printed."""
+"""The repr of every public object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an editor and `mypy --strict` make of a user's code: the README's, and what it hands out."""
+"""Types of the README's code under `mypy --strict`, and of the values that it returns."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ from examples.tracker.inference.images import (
 )
 from examples.tracker.inference.tracker import Tracker, TrackSettings
 from examples.tracker.models import build_model
-from examples.tracker.models.base import TrackerModel
 from examples.tracker.models.weights import save_weights
 
 from . import test_vit_tiny as vit
+from .brightest import Brightest
 from .conftest import ROOT, moving_square, textured
 from .test_vit_tiny import shallow  # noqa: F401 (a fixture)
 
@@ -56,26 +56,6 @@ def run_python(code, *, without=()):
     ]
     command = [sys.executable, "-c", "\n".join([*lines, code])]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-class Brightest(TrackerModel):
-    """Finds the brightest cell of 8 pixels: a tracker that works without training."""
-
-    template_size, search_size, context = 32, 64, 0.5
-    mean, std = (0.0,) * 3, (255.0,) * 3
-
-    def __init__(self):
-        super().__init__()
-        self.size = torch.nn.Parameter(torch.tensor(0.25))
-
-    def embed(self, template):
-        return self.normalise(template).mean((2, 3))
-
-    def locate(self, embedded, search):
-        score = torch.nn.functional.avg_pool2d(self.normalise(search).mean(1, True), 8)
-        pair = score.new_ones(1, 2, 8, 8)
-        score = score + 0 * embedded.mean()
-        return {"score_map": score, "offset_map": 0.5 * pair, "size_map": self.size * pair}
 
 
 def dot(left=60, top=50, side=16, size=(120, 160)):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from examples.tracker import evaluate, track
 from examples.tracker.inference.choose import Maps, TrackSettings, choose
 from examples.tracker.inference.motion import Expected, Motion
 from examples.tracker.inference.tracker import DEFAULTS, Tracker
-from examples.tracker.models.base import TrackerModel
+
+from .brightest import Brightest
 
 UNIT = 20.0  # root of the target's area, in pixels
 
@@ -78,22 +78,6 @@ def test_look_alike_must_outdo_the_prior(spread, margin):
     assert found.score == pytest.approx(0.05 if margin < 1 else higher)  # the prior leaves it
 
 
-class TwoSquares(TrackerModel):
-    """Scores each cell of 8 pixels by its brightness."""
-
-    template_size, search_size = 32, 64
-    mean, std = (0.0,) * 3, (255.0,) * 3
-
-    def embed(self, template):
-        return self.normalise(template).mean((2, 3))
-
-    def locate(self, embedded, search):
-        score = torch.nn.functional.avg_pool2d(self.normalise(search).mean(1, True), 8)
-        pair = score.new_ones(1, 2, 8, 8)
-        score = score + 0 * embedded.mean()
-        return {"score_map": score, "offset_map": 0.5 * pair, "size_map": 0.25 * pair}
-
-
 def frame(*squares):
     """A dark frame with squares of 16 pixels: left edge and brightness of each."""
     image = np.full((120, 200, 3), 4, np.uint8)
@@ -104,9 +88,7 @@ def frame(*squares):
 
 @pytest.mark.parametrize("motion", [0.0, 0.3])
 def test_brighter_stranger_beside_a_still_target_wins_only_without_the_prior(motion):
-    tracker = Tracker(
-        TwoSquares(), engine="torch", settings=TrackSettings(motion=motion, blend=0.5)
-    )
+    tracker = Tracker(Brightest(), engine="torch", settings=TrackSettings(motion=motion, blend=0.5))
     tracker.init(frame((92, 100)), (92, 52, 16, 16))
     for _ in range(30):
         tracker.update(frame((92, 100)))
@@ -115,7 +97,7 @@ def test_brighter_stranger_beside_a_still_target_wins_only_without_the_prior(mot
 
 
 def test_prior_follows_a_target_that_has_jumped_within_five_frames():
-    tracker = Tracker(TwoSquares(), engine="torch", settings=TrackSettings(motion=0.3, blend=0.5))
+    tracker = Tracker(Brightest(), engine="torch", settings=TrackSettings(motion=0.3, blend=0.5))
     tracker.init(frame((92, 200)), (92, 52, 16, 16))
     for _ in range(30):
         tracker.update(frame((92, 200)))

@@ -92,7 +92,7 @@ class Row:
 
     @property
     def pairs(self) -> Tuple[NDArray[Any], ...]:
-        """What the pairs of a row are known by."""
+        """Bins, videos and middle overlaps: equal in rows with the same pairs."""
         return self.evaluation.bin, self.evaluation.video, self.middle.iou
 
 

@@ -1,4 +1,4 @@
-"""Where the target should be in the next frame, from how it has moved."""
+"""Prior on the target's place in the next frame, from how it has moved."""
 
 from __future__ import annotations
 

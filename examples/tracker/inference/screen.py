@@ -1,4 +1,4 @@
-"""What the user sees: the box in the frame, and a window, in which a box can be drawn, too."""
+"""Drawing of the box into the frame, and the window in which the user can draw one."""
 
 from __future__ import annotations
 

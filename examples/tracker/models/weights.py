@@ -70,6 +70,8 @@ def _content(path: Path) -> Dict[str, Any]:
     """Content of a file of this format; empty if it is something else."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
         return {}
     return content if isinstance(content, dict) and content.get("format") == FORMAT else {}

@@ -42,7 +42,7 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
-    """What to show: a cut-out, an object on a plain ground, or a shaped piece of an image."""
+    """Draw a cut-out, an object on a plain ground, or a shaped piece of an image."""
     kind = rng.random()
     if photo is None and library.cutouts and kind < 0.15:
         return _cutout(str(rng.choice(library.cutouts)))
