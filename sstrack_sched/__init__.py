@@ -3,7 +3,7 @@
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
 An argument that does not fit raises TypeError or ValueError, whose message names the argument, the
-rule and the value. Nothing changes then. "Raises" in the documentation lists what goes beyond.
+rule and the value, and changes nothing. "Raises" sections give the conditions of each function.
 """
 
 from typing import List

@@ -4,8 +4,8 @@ Bin i is drawn with probability q^I_i instead of q^R_i. With
 
     s = (q^R - q^I) / q^R,   P = max(s, 0),   E = s - P,   Gamma = 1 / (1 - P) = max(1, q^R / q^I)
 
-it follows that Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) has the weight that it has under
-random sampling, and an enhanced bin (E < 0) keeps its larger weight.
+it follows that Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) regains the share of the objective
+that it has under random sampling, and an enhanced bin (E < 0) keeps its larger share.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class SuccessAwareScheduler:
     threshold : "mean" or float, default="mean"
         tau: the mean IoU of the epoch, or a fixed value in [0, 1].
     random_distribution : array_like of float, shape (n_bins,), optional
-        q^R: the first Q, and the reference of the loss weights. Default: uniform if feasible.
+        q^R: the first Q and the reference of the loss weights. Default: uniform over feasible bins.
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill. Default: all.
     update_epochs : collection of int, optional
@@ -53,7 +53,8 @@ class SuccessAwareScheduler:
     n_bins, total_epochs, epoch : int
         `epoch` is the epoch being recorded, from 0.
     distribution, loss_weights, success_rate : ndarray of float64, shape (n_bins,)
-        Of the current epoch, read-only. `success_rate` is NaN before a step and if infeasible.
+        Q and loss weights of the current epoch, and the success rates of the last step (NaN
+        before it and in infeasible bins); read-only.
     random_distribution, feasible : ndarray, shape (n_bins,)
         The given values, read-only.
     threshold, redetection, expected_success : float
