@@ -63,7 +63,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     status = exit_status(lambda: run(*configure(options), options.out))
     if status == 0:
         seconds = time.monotonic() - start
-        print(f"{seconds:.0f} s; histories, pictures and checkpoints are in {options.out}")
+        print(f"{seconds:.0f} s; histories, images and checkpoints are in {options.out}")
     return status
 
 

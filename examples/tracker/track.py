@@ -1,6 +1,6 @@
 """Follow one target through a video: ``python -m examples.tracker.track VIDEO``.
 
-VIDEO is a video file, a folder of pictures, or the number of a camera. The target is in the first
+VIDEO is a video file, a folder of images, or the number of a camera. The target is in the first
 frame: ``--box x,y,w,h``, or drawn with the mouse.
 """
 

@@ -80,7 +80,7 @@ def run_module(module, *arguments, timeout=120):
 
 
 def textured(rng, height=90, width=120):
-    """A picture with something to see at every scale."""
+    """An image with something to see at every scale."""
     import cv2
 
     coarse = rng.integers(0, 256, size=(6, 8, 3), dtype=np.uint8)
@@ -88,7 +88,7 @@ def textured(rng, height=90, width=120):
 
 
 def moving_square(name, n_frames=40, seed=0, size=(90, 120)):
-    """A sequence held in memory: a bright square of 20 pixels crosses a textured picture."""
+    """A sequence held in memory: a bright square of 20 pixels crosses a textured image."""
     from examples.tracker.data.sequences import Sequence
 
     scene = textured(np.random.default_rng(seed), *size)

@@ -32,7 +32,7 @@ from .conftest import textured
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Photographs, one of a thing on a plain ground, and a cut-out."""
+    """Photographs, one of an object on a plain ground, and a cut-out."""
     root = tmp_path_factory.mktemp("free")
     rng = np.random.default_rng(0)
     (root / "photos").mkdir()
@@ -83,8 +83,8 @@ def test_shipped_photographs_are_pictures_and_none_is_in_both_splits():
 
 def test_broken_photograph_raises(tmp_path):
     path = tmp_path / "broken.jpg"
-    path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"cannot read a picture from .*broken\.jpg"):
+    path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"cannot read an image from .*broken\.jpg"):
         load(str(path))
 
 
@@ -248,7 +248,7 @@ def test_no_clips_raises(folder, n_clips):
 
 
 def test_frames_pickle_without_what_was_painted(folder):
-    """Workers get the recipe, not the pictures."""
+    """Workers get the recipe, not the images."""
     import pickle
 
     clip = composite_clips(folder, 1)[0]

@@ -1,4 +1,4 @@
-"""Crops: where things land, and that chance depends on the pair alone."""
+"""Crops: where objects land, and that chance depends on the pair alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_cut_much_larger_square_averages_pixels(shrink):
 
 
 def test_cut_square_outside_the_picture_raises():
-    with pytest.raises(CropError, match="outside a 70 x 50 picture"):
+    with pytest.raises(CropError, match="outside a 70 x 50 image"):
         cut(np.zeros((50, 70, 3), dtype=np.uint8), Square(80, 0, 10), 8)
 
 

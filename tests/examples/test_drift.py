@@ -1,4 +1,4 @@
-"""Drift of composited things: slow, the same for a seed, and with boxes that stay exact."""
+"""Drift of composited objects: slow, the same for a seed, and with boxes that stay exact."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_lasot_pictures_past_the_last_box_are_left_out_and_missing_ones_named(tm
     write(tmp_path / "monkey-17" / "groundtruth.txt")
     assert names(read_sequences(tmp_path)[0]) == [f"{i:08d}.jpg" for i in (1, 2, 3)]
     write(tmp_path / "monkey-17" / "groundtruth.txt", lines() + lines())
-    with pytest.raises(ValueError, match=r"groundtruth\.txt: 6 boxes for 5 pictures"):
+    with pytest.raises(ValueError, match=r"groundtruth\.txt: 6 boxes for 5 images"):
         read_sequences(tmp_path)
 
 
@@ -123,7 +123,7 @@ def test_nfs_has_corners_frames_without_a_line_and_one_file_for_both_rates(tmp_p
 def test_nfs_boxes_for_frames_that_are_not_there_are_named(tmp_path):
     pictures(tmp_path / "ball" / "30" / "ball")
     write(tmp_path / "ball" / "30" / "ball.txt", nfs_line(1, BOXES[0]) + nfs_line(5, BOXES[0]))
-    with pytest.raises(ValueError, match=r"ball\.txt: 5 boxes for 3 pictures"):
+    with pytest.raises(ValueError, match=r"ball\.txt: 5 boxes for 3 images"):
         read_sequences(tmp_path)
 
 
@@ -219,7 +219,7 @@ def test_uav123_has_its_parts_and_a_range_that_is_too_short_is_named(tmp_path):
     assert len(UAV_STARTS) == 51  # of 123; the other 72 are whole folders
     pictures(tmp_path / "data_seq" / "UAV123" / "car1", range(1, 753), "{:06d}.jpg")
     write(tmp_path / "anno" / "UAV123" / "car1_2.txt")
-    with pytest.raises(ValueError, match=r"car1_2\.txt: 3 boxes for 2 pictures in .*car1"):
+    with pytest.raises(ValueError, match=r"car1_2\.txt: 3 boxes for 2 images in .*car1"):
         read_sequences(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The network on EfficientNet-Lite0: its backbone is that network, and it learns to find things."""
+"""The network on EfficientNet-Lite0: its backbone is that network, and it learns."""
 
 from __future__ import annotations
 

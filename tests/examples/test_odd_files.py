@@ -74,7 +74,7 @@ def test_folder_that_one_stands_in_gives_the_name(tmp_path, monkeypatch):
 def test_thirteen_boxes_for_twelve_frames_are_an_error_that_names_the_file(tmp_path):
     pictures(tmp_path / "a", range(12))
     write(tmp_path / "a" / "groundtruth.txt", lines([BOXES[0]] * 13))
-    with pytest.raises(ValueError, match=r"a.groundtruth\.txt: 13 boxes for 12 pictures in .*a"):
+    with pytest.raises(ValueError, match=r"a.groundtruth\.txt: 13 boxes for 12 images in .*a"):
         read_sequences(tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_problems_leave_the_video_out_and_are_kept(tmp_path):
     for name in "abcde":
         got10k(tmp_path / name)
     write(tmp_path / "a" / "groundtruth.txt", lines() + lines())
-    (tmp_path / "b" / "00000001.jpg").write_bytes(b"no picture")
+    (tmp_path / "b" / "00000001.jpg").write_bytes(b"no image")
     write(tmp_path / "c" / "absence.label", "2\n0\n0\n")
     problems = []
     train, test = read_split(tmp_path, problems=problems)
@@ -97,14 +97,12 @@ def test_problems_leave_the_video_out_and_are_kept(tmp_path):
 def test_pictures_that_are_missing_are_named(tmp_path):
     (tmp_path / "frames").mkdir()
     write(tmp_path / "anno" / "x_0.txt")
-    with pytest.raises(
-        ValueError, match=r"x_0\.txt: no pictures for it, .*frames.x_0 is not there"
-    ):
+    with pytest.raises(ValueError, match=r"x_0\.txt: no images for it, .*frames.x_0 is not there"):
         read_sequences(tmp_path)
     got10k(tmp_path / "a")
     for path in (tmp_path / "a").glob("*.jpg"):
         path.unlink()
-    with pytest.raises(ValueError, match=r"no pictures \(.jpg, .*\) in .*a"):
+    with pytest.raises(ValueError, match=r"no images \(.jpg, .*\) in .*a"):
         read_sequences(tmp_path / "a")
 
 
@@ -129,11 +127,11 @@ def test_commands_that_train_skip_when_told_and_say_so_at_the_end(
     if command is study:
         words += ["--modes", "random", "--pairs-per-bin", "2"]
     assert command.main(words) == 1
-    assert "6 boxes for 3 pictures" in capsys.readouterr().err
+    assert "6 boxes for 3 images" in capsys.readouterr().err
     assert command.main([*words, "--on-error", "skip"]) == 0
     end = capsys.readouterr().out.splitlines()[-2:]
     assert end[0] == "left out 1 that could not be read:"
-    assert "b: " in end[1] and "6 boxes for 3 pictures" in end[1]
+    assert "b: " in end[1] and "6 boxes for 3 images" in end[1]
 
 
 def test_evaluate_skips_folders_and_pictures_that_cannot_be_read(
@@ -143,12 +141,12 @@ def test_evaluate_skips_folders_and_pictures_that_cannot_be_read(
         return [Contestant(name, "", lambda: Follower(0)) for name in names]
 
     monkeypatch.setattr(evaluate, "find_contestants", follower)
-    (one_bad_of_four / "c" / "00000002.jpg").write_bytes(b"no picture")
+    (one_bad_of_four / "c" / "00000002.jpg").write_bytes(b"no image")
     words = ["--data", str(one_bad_of_four), "--out", str(tmp_path / "out"), "--tracker", "x"]
     assert evaluate.main(words) == 1
     assert evaluate.main([*words, "--on-error", "skip"]) == 0
     out = capsys.readouterr().out
     assert out.index("left out 2 that could not be read") > out.index("raw results are in")
-    assert "  c: cannot read a picture from" in out
+    assert "  c: cannot read an image from" in out
     rows = (tmp_path / "out" / "results.json").read_text()
     assert '"a"' in rows and '"d"' in rows and '"c"' not in rows

@@ -52,7 +52,7 @@ def test_boxes_not_finite_or_outside_the_picture_are_not_visible(tmp_path):
     write_got10k(tmp_path / "a", boxes)
     (sequence,) = read_sequences(
         tmp_path
-    )  # pictures are 60 wide: shares inside are 1, -, 0.25, 0.25, 0.5, -
+    )  # images are 60 wide: shares inside are 1, -, 0.25, 0.25, 0.5, -
     assert sequence.visible.tolist() == [True, False, False, False, True, False]
     assert video_index([sequence]).lengths.tolist() == [6]
 
@@ -183,11 +183,11 @@ def test_frames_memory_stays_under_the_limit(tmp_path):
 
 
 def test_frames_broken_file_is_named(tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
     sequence = Sequence(
         "b", (str(tmp_path / "broken.jpg"),), np.array([[1.0, 1, 5, 5]]), np.ones(1)
     )
-    with pytest.raises(FrameError, match=r"cannot read a picture from .*broken\.jpg"):
+    with pytest.raises(FrameError, match=r"cannot read an image from .*broken\.jpg"):
         FrameStore([sequence]).frame(0, 0)
 
 

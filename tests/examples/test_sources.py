@@ -35,7 +35,7 @@ def write_clip(folder, n_frames=4, boxes=None, name="video.mp4"):
 
 
 def write_coco(root, objects, *, split="train2017", pictures=None, size=(60, 80)):
-    """Pictures 1.jpg, 2.jpg and an instances file with (picture, bbox, more) objects."""
+    """Images 1.jpg, 2.jpg and an instances file with (image, bbox, more) objects."""
     folder = root / split if pictures is None else pictures
     folder.mkdir(parents=True, exist_ok=True)
     for i in (1, 2):
@@ -97,9 +97,7 @@ def test_clip_tight_boxes_win_and_empty_ones_hide_the_frame(tmp_path):
 
 def test_clip_bad_file_or_count_is_named_and_leaves_nothing(tmp_path):
     write_clip(tmp_path / "a", 4, boxes=[BOX] * 3)
-    with pytest.raises(
-        ValueError, match=r"groundtruth\.txt: 3 boxes for 4 pictures in .*video\.mp4"
-    ):
+    with pytest.raises(ValueError, match=r"groundtruth\.txt: 3 boxes for 4 images in .*video\.mp4"):
         read_sequences(tmp_path / "a", cache=tmp_path / "cache")
     (tmp_path / "a" / "video.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"cannot read a frame from the video .*video\.mp4"):
@@ -119,7 +117,7 @@ def test_coco_objects_are_stills_and_poor_ones_are_left_out(tmp_path):
         (1, (5, 6, 30, 20), {"iscrowd": 0}),
         (1, (5, 6, 30, 20), {"iscrowd": 1}),
         (2, (5, 6, 20, 12), {}),  # 240 pixels, under 16 x 16
-        (2, (70, 6, 30, 20), {}),  # a third of it is in the picture
+        (2, (70, 6, 30, 20), {}),  # a third of it is in the image
         (2, (60, 10, 40, 20), {}),  # half of it is
     ]
     write_coco(tmp_path, objects)
@@ -154,7 +152,7 @@ def test_coco_bad_files_are_named(tmp_path):
         read_coco(tmp_path)
     write_coco(tmp_path, [(1, (5, 6, 30, 20), {})])
     (tmp_path / "train2017" / "1.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no picture 1\.jpg in any of .*train2017"):
+    with pytest.raises(FileNotFoundError, match=r"no image 1\.jpg in any of .*train2017"):
         read_coco(tmp_path)
 
 
@@ -243,9 +241,9 @@ def test_split_listing_that_is_no_listing_is_named(tmp_path):
 
 
 def test_first_picture_that_is_none_is_named(tmp_path):
-    (tmp_path / "1.jpg").write_bytes(b"no picture")
+    (tmp_path / "1.jpg").write_bytes(b"no image")
     (tmp_path / "groundtruth.txt").write_text("1,2,3,4\n")
-    with pytest.raises(ValueError, match=r"1\.jpg, the first of its video, is no picture"):
+    with pytest.raises(ValueError, match=r"1\.jpg, the first of its video, is no image"):
         read_sequences(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The shipped tracker on pictures that do not change: the box stays where the target is."""
+"""The shipped tracker on images that do not change: the box stays where the target is."""
 
 from __future__ import annotations
 

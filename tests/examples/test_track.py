@@ -115,7 +115,7 @@ def test_stream_video_gives_its_frames_rate_and_number(video, frames):
 def test_stream_folder_counts_as_people_do(tmp_path, frames):
     names = [f"Shot {i}.png" for i in (1, 2, 10, 11, 100)]
     folder = write_folder(tmp_path / "shots", frames[:5], names)
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     np.testing.assert_array_equal(read_all(folder), frames[:5])
 
 
@@ -191,8 +191,8 @@ BAD_SOURCES = {
     "text.mp4": (lambda path, frames: path.write_text("words"), "cannot read a video from .*text"),
     "cut.mp4": (cut_before_index, "cannot read a video from .*cut.mp4"),
     "header.avi": (cut_before_frames, "no frame could be read from .*header.avi"),
-    "bare": (lambda path, frames: path.mkdir(), "no pictures in .*bare"),
-    "broken": (broken_picture, r"cannot read a picture from .*1\.png"),
+    "bare": (lambda path, frames: path.mkdir(), "no images in .*bare"),
+    "broken": (broken_picture, r"cannot read an image from .*1\.png"),
 }
 
 
@@ -476,7 +476,7 @@ def test_track_headless_opencv_says_what_to_do(video, marching, window, monkeypa
     assert "opencv-python-headless is installed" in error and "--box x,y,w,h" in error
 
 
-# ---- pictures ------------------------------------------------------------------------------
+# ---- images ------------------------------------------------------------------------------
 
 
 def test_annotate_draws_the_box_and_leaves_the_frame():
@@ -512,7 +512,7 @@ def test_animation_leaves_out_what_is_too_much_and_warns(tmp_path, frames, monke
     recorder = Recorder(tmp_path / "a.webp", 10.0)
     for frame in frames[:3]:
         recorder.write(frame)
-    with pytest.warns(UserWarning, match="ends after 3 pictures"):
+    with pytest.warns(UserWarning, match="ends after 3 images"):
         recorder.write(frames[3])
     for frame in frames[4:]:
         recorder.write(frame)  # without a second warning

@@ -47,7 +47,7 @@ def read_vatic(path: Path, n_frames: int) -> Boxes:
     if frame.max() >= 4 * n_frames:
         rows, frame = rows[frame % 8 == 0], frame[frame % 8 == 0] // 8
     if frame.max() > n_frames:  # one more is usual
-        raise ValueError(f"{path}: {frame.max() + 1} boxes for {n_frames} pictures")
+        raise ValueError(f"{path}: {frame.max() + 1} boxes for {n_frames} images")
     boxes = np.full((n_frames + 1, 4), np.nan)
     boxes[frame] = np.where(rows[:, 5:] == 0, rows[:, :4], np.nan)
     boxes[:, 2:] -= boxes[:, :2]

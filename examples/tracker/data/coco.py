@@ -61,4 +61,4 @@ def _image_folder(file: Path, name: str) -> Path:
     for place in places:
         if (place / name).is_file():
             return place
-    raise FileNotFoundError(f"{file}: no picture {name} in any of {', '.join(map(str, places))}")
+    raise FileNotFoundError(f"{file}: no image {name} in any of {', '.join(map(str, places))}")

@@ -106,7 +106,7 @@ def cut(picture: Picture, square: Square, size: int) -> Picture:
     left, top, side = square.left, square.top, square.side
     if left >= width or top >= height or left + side <= 0 or top + side <= 0:
         words = f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside"
-        raise CropError(f"{words} a {width} x {height} picture")
+        raise CropError(f"{words} a {width} x {height} image")
     factor = max(1, int(side / size))
     spare = min(left, top, width - left - side, height - top - side)
     # The mean of a large frame takes longer than the crop: only where the crop may show it.

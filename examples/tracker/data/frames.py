@@ -68,7 +68,7 @@ def read_picture(path: str) -> NDArray[np.uint8]:
     """Decode a file to RGB, (h, w, 3); grey is repeated."""
     picture = cv2.imread(path, cv2.IMREAD_COLOR)
     if picture is None:
-        raise FrameError(f"cannot read a picture from {path}")
+        raise FrameError(f"cannot read an image from {path}")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
@@ -78,7 +78,7 @@ def picture_files(folder: Path) -> List[str]:
         names = [entry.name for entry in entries if not entry.name.startswith(".")]
     names = [name for name in names if name.lower().endswith(PICTURES)]
     if not names:
-        raise ValueError(f"no pictures ({', '.join(PICTURES)}) in {folder}")
+        raise ValueError(f"no images ({', '.join(PICTURES)}) in {folder}")
     return [f"{folder}/{name}" for name in sorted(names, key=_natural)]
 
 

@@ -135,7 +135,7 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
     """Read one video; raises ValueError with the file's name where something is wrong with it."""
     place, start = _place(layout, video)
     if not place.exists():
-        raise ValueError(f"{video.boxes}: no pictures for it, {place} is not there")
+        raise ValueError(f"{video.boxes}: no images for it, {place} is not there")
     paths = decode_video(place, cache) if place.is_file() else picture_files(place)
     boxes = layout.read(video.boxes, len(paths)) - layout.base * ONE_BASED
     if layout.spare and len(paths) > len(boxes):
@@ -145,7 +145,7 @@ def read_video(layout: Layout, video: Video, cache: Path) -> Sequence:
     if lacking > 0 and (layout.missing == "rest" or (layout.missing == "one" and len(boxes) == 1)):
         boxes = np.vstack([boxes, np.full((lacking, 4), np.nan)])
     if len(paths) != len(boxes):
-        raise ValueError(f"{video.boxes}: {len(boxes)} boxes for {len(paths)} pictures in {place}")
+        raise ValueError(f"{video.boxes}: {len(boxes)} boxes for {len(paths)} images in {place}")
     present = np.ones(len(boxes), dtype=bool)
     for file in layout.absent:
         present &= ~read_flags(video.boxes.parent / file, len(boxes))
@@ -171,4 +171,4 @@ def _size(path: str) -> Tuple[int, int]:
         with Image.open(path) as picture:  # reads the header only
             return picture.size
     except UnidentifiedImageError:
-        raise ValueError(f"{path}, the first of its video, is no picture") from None
+        raise ValueError(f"{path}, the first of its video, is no image") from None

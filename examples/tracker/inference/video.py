@@ -77,7 +77,7 @@ def open_stream(source: Union[str, Path]) -> Stream:
             with contextlib.suppress(OSError, ValueError):
                 files = picture_files(folder)
                 return Stream(text, _read_files(files), len(files))
-        raise SourceError(f"no pictures in {path}")
+        raise SourceError(f"no images in {path}")
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"{path} is empty")
     if path.is_file() or "://" in text:
@@ -92,7 +92,7 @@ def _read_files(files: List[str]) -> Iterator[Tuple[str, Frame]]:
     for path in files:
         image = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if image is None:
-            raise SourceError(f"cannot read a picture from {path}")
+            raise SourceError(f"cannot read an image from {path}")
         if image.dtype not in (np.uint8, np.uint16):
             raise SourceError(f"{path} must have 8 or 16 bits per channel; got {image.dtype}")
         depth = depth or bit_depth(image)
@@ -162,7 +162,7 @@ class Recorder:
         if self._writer is not None:
             self._writer.write(fitted(frame, self._size))  # it drops other sizes without a word
         elif self._count == LENGTH * self.every:
-            warnings.warn(f"{self.path} ends after {LENGTH} pictures", stacklevel=2)
+            warnings.warn(f"{self.path} ends after {LENGTH} images", stacklevel=2)
         elif self._count < LENGTH * self.every and self._count % self.every == 0:
             image = Image.fromarray(fitted(frame, self._size)[..., ::-1])
             if self.suffix == ".gif":

@@ -68,7 +68,7 @@ def load(path: str) -> Picture:
         return _load_shipped(path[len(SHIPPED) :])
     picture = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if picture is None:
-        raise ValueError(f"cannot read a picture from {path}")
+        raise ValueError(f"cannot read an image from {path}")
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     if picture.shape[2] == 3:
