@@ -97,6 +97,6 @@ def test_every_link_within_the_site_leads_somewhere(site, browser):
 def test_the_search_finds_tau(site, browser):
     page = browser.new_page()
     page.goto((site / "search.html").as_uri() + "?q=tau")
-    page.wait_for_selector("#search-results li", timeout=20_000)
+    page.wait_for_selector("text=Search finished", timeout=20_000)  # results appear one by one
     results = page.locator("#search-results li a").all_inner_texts()
     assert {"Success and schedule", "The mathematics"} <= set(results)
