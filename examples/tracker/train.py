@@ -37,7 +37,8 @@ def load_videos(
     ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
     each ``photos:`` place. What is wrong with a video goes to ``problems``; default: it raises.
     """
-    look = {"drift": Drift(config.drift), "look_alikes": config.look_alikes}
+    look = {name: getattr(config, name) for name in ("look_alikes", "figures")}
+    look["drift"] = Drift(config.drift)
     if config.data:
         options = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
         options.update(held_out=config.held_out, problems=problems)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Tuple, Union
+from typing import Any, List, Tuple, Union
 
 import numpy as np
 
 from ..data.sequences import Sequence
 from . import things
 from .drift import USUAL, Drift, bounce, draw_grade, random_walk
-from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
+from .figures import Figure, draw_figure
+from .layers import SCENE, SIZE, CompositeFrames, Layer, Thing, uncovered
 from .library import Array, Library
 from .things import Look, affine, draw_look, draw_thing, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
-# Last words of the seeds of all that drifts, and of what stays beside the target.
-DRIFT_STREAM, TWIN_STREAM = 0x64726966, 0x7477696E
+# Last words of the seeds of all that drifts, of what stays beside the target, and of figures.
+DRIFT_STREAM, TWIN_STREAM, FIGURE_STREAM = 0x64726966, 0x7477696E, 0x66696775
+Kind = Union[Look, Figure]
 
 
 def composite_clip(
@@ -28,23 +30,28 @@ def composite_clip(
     *,
     drift: Drift = USUAL,
     look_alikes: float = 0.0,
+    figures: float = 0.0,
 ) -> Sequence:
     """One clip with exact boxes, the same for the same seed; drift changes looks, not the way.
 
     The target counts as visible where at least half of it shows. With the probability
-    ``look_alikes`` another object of its kind stays beside it.
+    ``look_alikes`` another object of its kind stays beside it, and with the probability
+    ``figures`` it is a person or an animal.
     """
     rng = np.random.default_rng(seed)
     wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
     speed = float(np.exp(rng.uniform(np.log(30), np.log(250))))
     radius = float(np.exp(rng.uniform(np.log(9), np.log(45))))
-    look = draw_look(rng, library)
-    target = draw_thing(rng, library, look, radius, n, wildness, speed)
+    look: Kind = draw_look(rng, library)
+    people = np.random.default_rng((*seed, FIGURE_STREAM))
+    if people.random() < figures:
+        look = draw_figure(people, library)
+    target = _draw(rng, library, look, radius, n, wildness, speed)
     behind, before = [], []
     for _ in range(int(rng.integers(0, 4))):  # some of the same kind, some not
         other = _like(rng, look, library) if rng.random() < 0.6 else draw_look(rng, library)
         size = radius * float(np.exp(rng.normal(0, 0.25)))
-        thing = draw_thing(rng, library, other, size, n, wildness, speed)
+        thing = _draw(rng, library, other, size, n, wildness, speed)
         (before if rng.random() < 0.25 else behind).append(thing)
     for _ in range(int(rng.integers(0, 3))):
         size = radius * float(rng.uniform(0.5, 1.4))
@@ -52,8 +59,8 @@ def composite_clip(
     scene, window = _scene(rng, library), _window(rng, n, speed)
     twins = np.random.default_rng((*seed, TWIN_STREAM))
     if twins.random() < look_alikes:
-        twin_look = things.draw_twin(twins, library, look)
-        twin = draw_thing(twins, library, twin_look, radius, n, wildness, speed)
+        twin_look = _twin(twins, look, library)
+        twin = _draw(twins, library, twin_look, radius, n, wildness, speed)
         (before if twins.random() < 0.3 else behind).append(
             things.beside(twin, target, twins, radius)
         )
@@ -69,12 +76,26 @@ def composite_clip(
     return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
 
 
-def _like(rng: np.random.Generator, look: Look, library: Library) -> Look:
+def _draw(rng: np.random.Generator, library: Library, look: Kind, *way: Any) -> Thing:
+    if isinstance(look, Figure):
+        return look.thing(rng, *way)
+    return draw_thing(rng, library, look, *way)
+
+
+def _like(rng: np.random.Generator, look: Kind, library: Library) -> Kind:
     """Another of the same kind: the same look, or another piece of the same image."""
+    if isinstance(look, Figure):
+        return look.teammate(rng, library) if rng.random() < 0.5 else draw_figure(rng, library)
     if not look.slides or rng.random() < 0.3:
         return look
     piece = draw_look(rng, library, look.photo)
     return replace(piece, shape=look.shape) if rng.random() < 0.5 else piece
+
+
+def _twin(rng: np.random.Generator, look: Kind, library: Library) -> Kind:
+    if isinstance(look, Figure):
+        return look.teammate(rng, library)
+    return things.draw_twin(rng, library, look)
 
 
 def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer, ...]]:
@@ -107,6 +128,7 @@ def composite_clips(
     seed: int = 0,
     drift: Drift = USUAL,
     look_alikes: float = 0.0,
+    figures: float = 0.0,
 ) -> List[Sequence]:
     """Clips of the images of a folder, or of scikit-image: "train" or "test"; painted when read.
 
@@ -115,5 +137,5 @@ def composite_clips(
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
-    look = {"drift": drift, "look_alikes": look_alikes}
+    look = {"drift": drift, "look_alikes": look_alikes, "figures": figures}
     return [composite_clip(f"clip-{i:05d}", (seed, i), library, **look) for i in range(n_clips)]

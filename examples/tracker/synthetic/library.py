@@ -133,14 +133,20 @@ def blob(rng: np.random.Generator) -> Shape:
     if 0.6 <= kind < 0.75:  # a polygon
         corners = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8))))
         return _drawn(np.stack([np.cos(corners), np.sin(corners)], axis=1))
-    if kind < 0.6:  # from an ellipse (2) to a box with round corners
-        power = 2.0 if kind < 0.3 else rng.uniform(2.5, 8.0)
-        radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
-    else:
-        radius = np.ones_like(turn)
-        for order in range(2, 6):
-            radius += rng.normal(0, 0.35 / order) * np.cos(order * turn + rng.uniform(0, 6.3))
-        radius = np.maximum(radius, 0.25)
+    if kind < 0.6:
+        return superellipse(2.0 if kind < 0.3 else float(rng.uniform(2.5, 8.0)))
+    radius = np.ones_like(turn)
+    for order in range(2, 6):
+        radius += rng.normal(0, 0.35 / order) * np.cos(order * turn + rng.uniform(0, 6.3))
+    radius = np.maximum(radius, 0.25)
+    return _drawn(np.stack([radius * cos, radius * sin], axis=1))
+
+
+def superellipse(power: float) -> Shape:
+    """From an ellipse (2) to a box with round corners."""
+    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
+    cos, sin = np.cos(turn), np.sin(turn)
+    radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
     return _drawn(np.stack([radius * cos, radius * sin], axis=1))
 
 

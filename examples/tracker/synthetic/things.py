@@ -39,6 +39,7 @@ class Look:
     centre: Tuple[float, float]
     half: Tuple[float, float]
     slides: bool  # a piece of a larger image can show its surroundings as it turns
+    paint: Tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on red, green, blue
 
 
 def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
@@ -89,11 +90,11 @@ def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: floa
     source = affine(np.array(look.centre) + slide, radii, np.zeros(n))
     light = rng.normal(0, 0.15) + random_walk(rng, n, 0.2 * wildness)[:, None]
     tint = np.stack([random_walk(rng, n, 0.08 * wildness) for _ in range(3)], axis=1)
-    gain = np.exp(bounce(light, -0.9, 0.6) + bounce(tint, -0.4, 0.4))
+    gain = np.exp(bounce(light, -0.9, 0.6) + bounce(tint, -0.4, 0.4)) * look.paint
     return Layer(look.photo, look.shape, pose, source, gain)
 
 
-def _poses(
+def draw_poses(
     rng: np.random.Generator, radius: float, aspect: float, n: int, wildness: float, speed: float
 ) -> Array:
     """An object's square wandering through the frame, its centre always inside."""
@@ -144,7 +145,7 @@ def draw_thing(
     aspect = look.half[0] / look.half[1] * float(np.exp(rng.normal(0, 0.15)))
     if look.slides:
         aspect = float(np.exp(rng.normal(-0.15, 0.5)))
-    pose = _poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), n, wildness, speed)
+    pose = draw_poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), n, wildness, speed)
     layers = [make_layer(rng, look, pose, wildness)]
     if look.slides and rng.random() < 0.6:
         limbs = _limbs(rng, library, look, pose, wildness)
