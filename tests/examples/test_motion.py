@@ -22,7 +22,7 @@ def after(steps, least=0.3, unit=UNIT):
     motion, centre = Motion(np.zeros(2), least), np.zeros(2)
     for step in steps:
         centre = centre + step
-        motion.observe(centre.copy(), unit)
+        motion.observe(centre.copy(), unit, 0)
     return motion, centre
 
 
@@ -51,6 +51,7 @@ def test_prior_widens_while_the_target_is_lost_and_expects_no_motion():
     spreads = [motion.expect(lost, UNIT).spread for lost in range(8)]
     np.testing.assert_allclose(np.diff(spreads), 0.15 * UNIT)
     np.testing.assert_array_equal(motion.expect(1, UNIT).centre, centre)
+    assert motion.expect(100, UNIT).spread == 2.0 * UNIT  # where it was lost stays the likeliest
 
 
 def test_prior_does_not_depend_on_the_zoom():
@@ -104,6 +105,55 @@ def test_prior_follows_a_target_that_has_jumped_within_five_frames():
     for _ in range(5):
         box, _ = tracker.update(frame((112, 200)))  # moved by more than its own width
     assert abs(box[0] - 112) < 8
+
+
+def test_target_found_again_has_the_mean_velocity_since_it_was_lost():
+    motion = Motion(np.zeros(2), 0.3)
+    motion.observe(np.array([10.0, 0.0]), 20.0, 4)
+    np.testing.assert_allclose(motion.velocity, [0.2 * 10 / 5, 0])
+
+
+class Looks(Brightest):
+    """Counts search crops; in some of them the target has a lower score."""
+
+    n, dim = 0, ()
+
+    def locate(self, embedded, search):
+        self.n += 1
+        found = super().locate(embedded, search)
+        if self.n in self.dim:
+            found["score_map"] = found["score_map"] / 2
+        return found
+
+
+def looks(jump, look_again, dim=()):
+    """The box's left edge after a jump, and how many crops were looked at."""
+    tracker = Tracker(Looks(), engine="torch", settings=TrackSettings(look_again=look_again))
+    tracker.init(frame((92, 200)), (92, 52, 16, 16))
+    network = tracker.engine._model
+    network.n, network.dim = 0, dim
+    box, _ = tracker.update(frame((92 + jump, 200)))
+    return box[0], network.n
+
+
+def test_target_that_moved_far_is_looked_at_again():
+    once, twice = looks(12, 0.0), looks(12, 0.5)
+    assert (once[1], twice[1], looks(4, 0.5)[1]) == (1, 2, 1)
+    assert max(abs(once[0] - 104), abs(twice[0] - 104)) < 8
+
+
+def test_second_look_with_a_lower_score_changes_nothing():
+    assert looks(12, 0.5, dim=(2,)) == (looks(12, 0.0)[0], 2)
+
+
+def test_prior_does_not_draw_the_box_towards_it():
+    peak = two_peaks(0.04)
+    peak.score[4, 5] = 0.04
+    alone, drawn = (
+        choose(peak, np.full(2, 0.25), TrackSettings(blend=0.5), expected=expected)
+        for expected in (None, Expected(np.array([0.4, 0.5]), 0.1))
+    )
+    np.testing.assert_array_equal(alone.centre, drawn.centre)
 
 
 def test_calibrated_score_is_the_logistic_of_its_numbers():

@@ -57,13 +57,16 @@ def test_still_picture_with_noise_keeps_its_box(tracker, pictures):
     assert (np.mean(found, axis=0) >= 0.95).all()
 
 
-@pytest.mark.parametrize("shift", [(1, 0), (5, -4)])
-def test_picture_shifted_by_whole_pixels_shifts_the_box(tracker, pictures, shift):
+@pytest.mark.parametrize("share", [(0, 0), (0.25, 0.25), (0.5, -0.5)])
+@pytest.mark.parametrize("pixels", [(1, 0), (5, -4)])
+def test_picture_shifted_by_whole_pixels_shifts_the_box(tracker, pictures, share, pixels):
     found = []
     for frame, box in pictures:
+        shift = np.round(np.sqrt(box[2] * box[3]) * np.array(share)).astype(int) + pixels
         moved = np.roll(frame, shift[::-1], axis=(0, 1)), box + (*shift, 0, 0)
-        found.append(follow(tracker, frame, box, [moved] * 10)[-1])
-    assert np.mean(found) >= 0.97
+        ious = follow(tracker, frame, box, [moved] * 10)
+        found.append((ious[0], ious[-1]))
+    assert (np.mean(found, axis=0) >= 0.97).all()
 
 
 def test_black_frames_leave_the_box_and_the_target_is_found_again(tracker, pictures):

@@ -18,7 +18,7 @@ Map = NDArray[np.float32]
 RANGES = {  # of the settings; a round bracket leaves its end out
     "[0, 1]": ("window_product", "blend", "correction"),
     "[0, 1)": ("size_smoothing", "lost_score", "hold"),
-    "[0, inf)": ("penalty", "search_growth", "least_search", "motion"),
+    "[0, inf)": ("penalty", "search_growth", "least_search", "motion", "look_again"),
     "[1, inf)": ("search_limit",),
     "(0, inf)": ("score_slope",),
     "(-inf, inf)": ("score_shift",),
@@ -46,6 +46,7 @@ class TrackSettings:
     search_limit: float = 2.0  # and at most so many times as wide
     least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
+    look_again: float = 0.0  # a target that moved by more root areas is looked at again, centred
     motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off
     # Logit of the score: slope * logit of the network's + shift, so that of the frames with score s
@@ -127,7 +128,8 @@ def choose(
     if expected is not None:
         wanted = wanted * _prior(maps.offset, expected)
     row, column = divmod(int(wanted.argmax()), score.shape[1])
-    centre, size = _read(maps, row, column, wanted, settings.blend)
+    # The network's own scores: a prior would draw the box towards where it expects the target.
+    centre, size = _read(maps, row, column, score, settings.blend)
     if not (np.isfinite(centre).all() and np.isfinite(size).all()):
         return Choice(np.full(2, 0.5), last_size, 0.0)
     centre = centre - bias.offset * size
@@ -135,14 +137,16 @@ def choose(
     return Choice(centre, size, settings.share_on_target(float(score[row, column])))
 
 
-def _read(maps: Maps, row: int, column: int, wanted: Floats, blend: float) -> Tuple[Floats, Floats]:
+def _read(maps: Maps, row: int, column: int, score: Floats, blend: float) -> Tuple[Floats, Floats]:
     """Centre and size; with ``blend`` the box does not jump where the best cell changes."""
-    high, wide = wanted.shape
-    best = float(wanted[row, column])
+    high, wide = score.shape
+    best = float(score[row, column])
     reach = 1 if blend and best > 0 else 0
     rows = slice(max(row - reach, 0), min(row + reach + 1, high))
     columns = slice(max(column - reach, 0), min(column + reach + 1, wide))
-    weights = (wanted[rows, columns].clip(0) / best) ** (1 / blend) if reach else np.ones((1, 1))
+    weights = (
+        (score[rows, columns].clip(0, best) / best) ** (1 / blend) if reach else np.ones((1, 1))
+    )
     weights = weights / weights.sum()
     corner = np.mgrid[rows, columns][::-1]
     centres = (maps.offset[:, rows, columns] + corner) / np.array([wide, high])[:, None, None]

@@ -12,6 +12,7 @@ MEMORY = 0.8  # per frame, of velocity and of surprise
 FIRST_SURPRISE = 0.3  # before anything is known
 SURPRISES = 3.0  # standard deviation of the prior, in mean distances from the prediction
 GROWTH = 0.15  # of the standard deviation per frame in which the target is lost
+WIDEST = 2.0  # standard deviation: the place where it was lost stays the likeliest
 
 
 class Expected(NamedTuple):
@@ -37,12 +38,13 @@ class Motion:
 
     def expect(self, n_lost: int, unit: float) -> Expected:
         """The place in the next frame, in pixels; ``unit`` is the root of the target's area."""
-        spread = max(self.least, SURPRISES * self.surprise) + GROWTH * n_lost
+        usual = max(self.least, SURPRISES * self.surprise)
+        spread = min(usual + GROWTH * n_lost, max(usual, WIDEST))
         return Expected(self.centre + self.velocity * (not n_lost), spread * unit)
 
-    def observe(self, centre: Floats, unit: float) -> None:
-        """Learn from where the target was found, in pixels."""
-        moved = centre - self.centre
+    def observe(self, centre: Floats, unit: float, n_lost: int) -> None:
+        """Learn from where the target was found, in pixels, after some frames without it."""
+        moved = (centre - self.centre) / (n_lost + 1)
         distance = float(np.hypot(*(moved - self.velocity))) / unit
         self.surprise = MEMORY * self.surprise + (1 - MEMORY) * min(distance, 1.0)
         self.velocity = MEMORY * self.velocity + (1 - MEMORY) * moved

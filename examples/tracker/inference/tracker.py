@@ -33,12 +33,15 @@ DEFAULTS = TrackSettings(
     search_growth=0.03,
     least_search=36.0,
     hold=0.1,
+    look_again=0.1,
     correction=1.0,
     motion=0.3,
     score_slope=1.78,
     score_shift=4.56,
 )
 LEAST_TARGET = 12.0  # pixels of a search crop: a wider search square must not shrink it below
+CONFIRMED = 0.8  # share of its score that a target keeps in the middle of the square
+SAME = 0.5  # standard deviation of its place there, in root areas
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
 
 
@@ -111,7 +114,7 @@ class Tracker:
         self._embedded = self.engine.embed(crop_template(rgb, first, self._crops))
         self._depth, self._n_lost = depth, 0
         self._box = images.keep_inside(first, frame.shape[:2], MIN_SIDE)
-        self._square = self._around(self._box)
+        self._square = self._around(self._box, 0)
         self._motion = Motion(_centre(self._box), self.settings.motion)
         self._bias = NO_BIAS
         if self.settings.correction:
@@ -124,25 +127,53 @@ class Tracker:
             raise RuntimeError("update needs a target: call init first")
         frame = images.check_frame(frame)
         last = images.keep_inside(self._box, frame.shape[:2], MIN_SIDE)
-        self._square = square = self._aim(last)
-        maps, size = self._look(frame), last[2:] / square.side
-        found = choose(maps, size, self.settings, self._bias, self._expect(last))
-        if found.score < self.settings.lost_score:
+        square = self._aim(last, self._n_lost)
+        box, score = self._find(frame, last, square, self._expect(last, square))
+        if score >= self.settings.lost_score and self._is_far(box, last):
+            box, score = self._confirm(frame, last, box, score)
+        if score < self.settings.lost_score:
             self._n_lost += 1
             self._box = last
         else:
-            self._n_lost = 0
-            left_top = (found.centre - found.size / 2) * square.side + (square.left, square.top)
-            box = np.concatenate([left_top, found.size * square.side])
             self._box = images.keep_inside(box, frame.shape[:2], MIN_SIDE)
-            self._motion.observe(_centre(self._box), _unit(self._box))
-        return self._box.copy(), found.score
+            self._motion.observe(_centre(self._box), _unit(self._box), self._n_lost)
+            self._n_lost = 0
+        return self._box.copy(), score
 
-    def _expect(self, last: Floats) -> Optional[Expected]:
+    def _find(
+        self, frame: Image, last: Floats, square: Square, expected: Optional[Expected]
+    ) -> Tuple[Floats, float]:
+        """The box in pixels, and its score, looked for in a square."""
+        self._square = square
+        size = last[2:] / square.side
+        found = choose(self._look(frame), size, self.settings, self._bias, expected)
+        left_top = (found.centre - found.size / 2) * square.side + (square.left, square.top)
+        return np.concatenate([left_top, found.size * square.side]), found.score
+
+    def _is_far(self, box: Floats, last: Floats) -> bool:
+        limit = self.settings.look_again * _unit(last)
+        return bool(0 < limit < np.hypot(*(_centre(box) - _centre(last))))
+
+    def _confirm(
+        self, frame: Image, last: Floats, box: Floats, score: float
+    ) -> Tuple[Floats, float]:
+        """Look once more at a target that has moved, now with it in the middle of the square.
+
+        The network's box depends a little on where in the crop the target is, and its bias was
+        measured in the middle.
+        """
+        first, square = self._square, self._aim(box, 0)
+        here = Expected(np.full(2, 0.5), SAME * _unit(last) / square.side)
+        again = self._find(frame, last, square, here)
+        if again[1] >= CONFIRMED * score:
+            return again
+        self._square = first
+        return box, score
+
+    def _expect(self, last: Floats, square: Square) -> Optional[Expected]:
         """The prior on the target's centre, in units of the search square."""
         if not self.settings.motion:
             return None
-        square = self._square
         centre, spread = self._motion.expect(self._n_lost, _unit(last))
         return Expected((centre - (square.left, square.top)) / square.side, spread / square.side)
 
@@ -150,26 +181,26 @@ class Tracker:
         crop = cut(images.to_uint8(frame, self._depth), self._square, self._crops.search_size)
         return self.engine.locate(self._embedded, images.to_rgb(crop, self.colour))
 
-    def _around(self, box: Floats) -> Square:
+    def _around(self, box: Floats, n_lost: int) -> Square:
         """The square to search for a target; wider for one that is lost, or a few pixels small.
 
         What is small moves by more than its own size from frame to frame.
         """
         settings, factor = self.settings, self._crops.search_factor
-        scale = min(1.0 + settings.search_growth * self._n_lost, settings.search_limit)
+        scale = min(1.0 + settings.search_growth * n_lost, settings.search_limit)
         usual = factor * _unit(box)
         widest = self._crops.search_size * usual / factor / LEAST_TARGET
         least = min(settings.least_search, widest) / usual
         return square_around(box, factor, scale=max(scale, least))
 
-    def _aim(self, last: Floats) -> Square:
+    def _aim(self, box: Floats, n_lost: int) -> Square:
         """Search square of this frame: the last one, moved and resized no more than it must be.
 
         A crop that follows every hundredth of a pixel of the box samples the image anew each time,
         and hands the network's own noise back to it: the box wanders on a still image. So the
         square moves by whole pixels, and changes its size in steps.
         """
-        wanted, held = self._around(last), self._square
+        wanted, held = self._around(box, n_lost), self._square
         if not self.settings.hold or abs(wanted.side / held.side - 1) > self.settings.hold:
             return wanted
         spare = (wanted.side - held.side) / 2
