@@ -16,7 +16,6 @@ _BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
 _FEW_RUNS = 16  # up to this number, bisection is as fast as a guide table
 _GUIDED_STEPS = 3  # linear steps from the guide's entry, before bisection
 
-
 Item = TypeVar("Item")
 Drawn = TypeVar("Drawn", bound="Draws[Any]")
 

@@ -36,8 +36,7 @@ class EpochRecord:
         _checks.integer("epoch", self.epoch, 0)
         _checks.integer("n_invalid", self.n_invalid, 0)
         for name in ("mean_iou", "threshold", "redetection", "expected_success"):
-            value = _checks.real(name, getattr(self, name))
-            _checks.in_unit_interval(name, np.asarray(value))
+            _checks.in_unit_interval(name, np.asarray(_checks.real(name, getattr(self, name))))
         feasible = ~np.isnan(self.success_rate)
         _checks.rates("success_rate", self.success_rate[feasible])
         _checks.feasible_distribution("distribution", self.distribution, feasible)

@@ -70,8 +70,7 @@ class IntervalBins:
         _checks.require(good, "edges", "be one-dimensional, with two numbers or more", array.shape)
         outside = (array < 0) | (array > MAX_INTERVAL)
         _checks.refuse("edges", f"be in [0, {MAX_INTERVAL}]", array, outside)
-        not_above = np.append(False, np.diff(array) <= 0)
-        _checks.refuse("edges", "increase", array, not_above)
+        _checks.refuse("edges", "increase", array, np.append(False, np.diff(array) <= 0))
         self = cls.__new__(cls)
         self._set(array, image_bin)
         return self

@@ -138,8 +138,7 @@ def _gradient(p: Floats, d: Floats) -> Floats:
     """Return n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
     before = np.ones_like(p)
     before[..., 1:] = _success_by_bin(p, d)[..., :-1]
-    adjoint = _solve_chain(p, d, np.ones_like(p), transposed=True)
-    return adjoint * (d + (1 - d) * before)
+    return _solve_chain(p, d, np.ones_like(p), transposed=True) * (d + (1 - d) * before)
 
 
 def _solve_chain(p: Floats, d: Floats, start: Floats, *, transposed: bool) -> Floats:

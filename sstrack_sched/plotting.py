@@ -62,8 +62,7 @@ def _heat_map(axes: Any, title: str, epochs: Array, names: Sequence[str], values
     """Draw one row per bin and one column per epoch."""
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
     options: Any = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
-    image = axes.imshow(values.T, extent=extent, **options)
-    axes.figure.colorbar(image, ax=axes)
+    axes.figure.colorbar(axes.imshow(values.T, extent=extent, **options), ax=axes)
     ticks = np.unique(np.linspace(0, len(names) - 1, min(len(names), 12)).round().astype(int))
     axes.set_yticks(ticks, [names[i] for i in ticks])
     axes.set(title=title, xlabel="epoch", ylabel="interval bin (frames)")

@@ -69,8 +69,7 @@ def random_sampler_distribution(
                 share = share * (largest / grown) + shares @ (served / grown)
                 largest = grown
         total = share.sum()
-    rule = f"have a pair in at least one bin of {bins!r}"
-    _checks.require(total > 0, "videos", rule, videos)
+    _checks.require(total > 0, "videos", f"have a pair in at least one bin of {bins!r}", videos)
     return np.asarray(share / total, dtype=np.float64)
 
 

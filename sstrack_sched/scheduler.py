@@ -204,8 +204,7 @@ class SuccessAwareScheduler:
         rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
         _checks.shaped("success_rate of ious", rate, count.shape)
         _checks.in_unit_interval("success_rate of ious", np.where(count > 0, rate, 0.0))
-        measured = np.where(count > 0, rate, self._measured)
-        p = _fill_from_neighbours(measured, self.feasible)
+        p = _fill_from_neighbours(np.where(count > 0, rate, self._measured), self.feasible)
         d = redetection_probability(self.epoch + 1, self.total_epochs, self._config["order"])
         q, weights = self.distribution, self.loss_weights
         if self._config["update_epochs"] is None or self.epoch in self._config["update_epochs"]:

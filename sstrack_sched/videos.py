@@ -244,8 +244,7 @@ def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
 
 def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
     """Pack masks into the arrays of an index; none if all frames are visible."""
-    good = n_frames <= MAX_BITS
-    _checks.require(good, "visible", f"cover at most {MAX_BITS} frames", n_frames)
+    _checks.require(n_frames <= MAX_BITS, "visible", f"cover at most {MAX_BITS} frames", n_frames)
     flat = np.concatenate(list(masks))
     if flat.all():
         return {}

@@ -101,8 +101,7 @@ class Curriculum:
         return schedule_table(self.scheduler, f"Curriculum: {self._progress()}", labels)
 
     def _progress(self) -> str:
-        left = self.samples_per_epoch - self.n_consumed
-        due = "step" if left < self._ledger.batch else "record"
+        due = "step" if self.samples_per_epoch - self.n_consumed < self._ledger.batch else "record"
         return f"{self.n_consumed} of {self.samples_per_epoch} samples recorded, {due}() is next"
 
     @property

@@ -58,8 +58,7 @@ class LossWeight(torch.nn.Module):
         rule = "be a Tensor of floating point, per sample"
         _checks.require(good and losses.is_floating_point(), "losses", rule, value, TypeError)
         if losses.dim() == 0:
-            hint = "use reduction='none' and take the mean after weighing"
-            got = f"a reduced (scalar) loss: {hint}"
+            got = "a reduced (scalar) loss: use reduction='none' and take the mean after weighing"
             raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
         # Half precision would round each weight, a systematic error for its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32

@@ -28,8 +28,7 @@ class Tally:
     @property
     def n_recorded(self) -> int:
         """Number of recorded samples, including invalid ones."""
-        valid = int(self.statistics.count.sum())
-        return valid + self.statistics.n_invalid + len(self.invalid)
+        return int(self.statistics.count.sum()) + self.statistics.n_invalid + len(self.invalid)
 
     def state_dict(self) -> Dict[str, Any]:
         """Plain values for JSON."""
@@ -159,8 +158,7 @@ def some(texts: Sequence[str]) -> str:
 
 def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
     """Copy all parts into one host array, in one transfer."""
-    on_device = torch.cat([part.to(parts[0].device) for part in parts])
-    return on_device.cpu().to(dtype).numpy()
+    return torch.cat([part.to(parts[0].device) for part in parts]).cpu().to(dtype).numpy()
 
 
 def as_ious(ious: TensorLike, bins: torch.Tensor) -> torch.Tensor:
