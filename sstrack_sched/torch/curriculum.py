@@ -233,7 +233,7 @@ class Curriculum:
             del about["random_distribution"]
         if self.epoch:  # rank 0's, from the first step on
             about["distribution"] = self.distribution.tolist()
-        about["gathered"] = self._ledger.tally.n_recorded
+        about["samples collected from all processes"] = self._ledger.tally.n_recorded
         about["discarded"] = self._ledger.tally.statistics.n_invalid
         return {**about, "on_invalid": self._ledger.on_invalid, "epoch": self.epoch}
 

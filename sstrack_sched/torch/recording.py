@@ -110,8 +110,9 @@ class Ledger:
         if not recorded:
             text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch."
         elif recorded > expected:
-            text = "was a batch recorded twice, or gathered and recorded by all processes, has a "
-            text += "framework repeated samples, or were rank and world_size given without need?"
+            text = "was a batch recorded twice, or collected from all processes and recorded by "
+            text += "each, has a framework repeated samples, or were rank and world_size given "
+            text += "without need?"
         else:
             text = "were batches not recorded, was step() called too early, has a framework "
             text += "sharded the sampler again, or skipped samples on restart as it does?"
