@@ -17,6 +17,7 @@ from .loss_weights import loss_weights
 from .statistics import SuccessStatistics
 
 STATE_VERSION = 2
+Ious = Union[ArrayLike, SuccessStatistics]
 
 
 class SuccessAwareScheduler:
@@ -144,7 +145,7 @@ class SuccessAwareScheduler:
         _checks.refuse("bins", "be feasible", ids, ~self.feasible[ids])
         statistics.add(ious, ids)
 
-    def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
+    def step(self, ious: Optional[Ious] = None, bins: Optional[ArrayLike] = None) -> Floats:
         """End the epoch and return the next epoch's Q, shape (n_bins,).
 
         Parameters
