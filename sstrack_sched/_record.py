@@ -71,16 +71,16 @@ class EpochRecord:
         return cls(**parsed)
 
     def scalars(self, labels: Optional[Sequence[str]] = None) -> Dict[str, float]:
-        """Return the numbers of the epoch by name, for any logger, without NaN.
+        """Return the epoch's numbers by name, for any logger, without NaN.
 
-        Names are ``schedule/<field>``, such as ``schedule/threshold``; ``distribution/<bin>``,
+        Names are ``schedule/<field>``, ``distribution/<bin>``,
         ``loss_weights/<bin>`` and ``success_rate/<bin>``.
 
         Parameters
         ----------
         labels : sequence of str, optional
-            Name of each bin, such as ``bins.labels``; only letters, digits and ``_.-`` are kept:
-            ``[0, 30)`` becomes ``0-30``. Default: bin numbers.
+            Bin names, such as ``bins.labels``. Only letters, digits and
+            ``_.-`` stay: ``[0, 30)`` becomes ``0-30``. Default: numbers.
 
         Raises
         ------

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def plot_schedule(history: Sequence[EpochRecord], labels: Optional[Sequence[str]] = None) -> Figure:
-    """Plot a run: Q, loss weights and success rates as heat maps; tau, d and S as curves.
+    """Plot Q, loss weights and success rates by bin; tau, d and S as curves.
 
     Parameters
     ----------
     history : sequence of EpochRecord
-        ``scheduler.history``, at least one record. Success rates are plotted at the record's
-        epoch, Q and loss weights at the next one, for which they hold.
+        ``scheduler.history``, not empty. Success rates are plotted at the
+        record's epoch, Q and loss weights at the next, for which they hold.
     labels : sequence of str, optional
         Name of each bin, such as ``bins.labels``. Default: bin numbers.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Save it with ``figure.savefig(path)``. Global matplotlib state is unchanged.
+        Save it with ``figure.savefig(path)``. Global state is unchanged.
 
     Raises
     ------
