@@ -1,9 +1,9 @@
-"""Success-aware scheduling of the template-search interval in object tracker training.
+"""Success-aware scheduling of the template-search interval.
 
 The paper: Kou et al., SSTrack, IJCAI 2025, doi:10.24963/ijcai.2025/147.
 
-An argument that does not fit raises TypeError or ValueError, whose message names the argument, the
-rule and the value, and changes nothing. "Raises" sections give the conditions of each function.
+An invalid argument raises TypeError or ValueError and changes nothing. The
+message names the argument, the rule and the value.
 """
 
 from typing import List

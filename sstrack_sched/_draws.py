@@ -16,7 +16,6 @@ _BLOCK = 1 << 14  # samples drawn at a time: the working set stays in the cache
 _FEW_RUNS = 16  # up to this number, bisection is as fast as a guide table
 _GUIDED_STEPS = 3  # linear steps from the guide's entry, before bisection
 
-
 Item = TypeVar("Item")
 Drawn = TypeVar("Drawn", bound="Draws[Any]")
 
@@ -65,26 +64,26 @@ class Sampler(Generic[Drawn]):
     def sample(
         self, distribution: ArrayLike, epoch: int, start: int, stop: int, step: int = 1
     ) -> Drawn:
-        """Draw samples number `start`, ``start + step``, ... below `stop`, as `Pairs` or `Items`.
+        """Draw samples ``range(start, stop, step)`` as `Pairs` or `Items`.
 
-        A sample is a pure function of (seed, epoch, number, distribution, data): slices may be
-        drawn in any order and in any process. The cost does not grow with `start`.
+        A sample depends only on (seed, epoch, number, distribution, data):
+        any process may draw any slice. A large `start` costs no more.
 
         Parameters
         ----------
         distribution : array_like of float, shape (n_bins,)
-            Q: probability of each bin; 0 where not feasible; sums to 1 within 1e-6.
+            Q: bin probabilities, 0 where infeasible; sum 1 within 1e-6.
         epoch : int
             In [0, 2**63).
         start, stop : int
             ``0 <= start <= stop < 2**63``.
         step : int, default=1
-            At least 1. Equals ``sample(...)[::step]``, but draws only the selected samples.
+            At least 1. Samples in between are not drawn.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is out of range or an infeasible bin has a positive probability.
+            If an argument is out of range, or Q above 0 in infeasible bins.
         """
         q = _checks.feasible_distribution("distribution", distribution, self.feasible)
         epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)

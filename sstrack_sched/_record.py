@@ -36,8 +36,7 @@ class EpochRecord:
         _checks.integer("epoch", self.epoch, 0)
         _checks.integer("n_invalid", self.n_invalid, 0)
         for name in ("mean_iou", "threshold", "redetection", "expected_success"):
-            value = _checks.real(name, getattr(self, name))
-            _checks.in_unit_interval(name, np.asarray(value))
+            _checks.in_unit_interval(name, np.asarray(_checks.real(name, getattr(self, name))))
         feasible = ~np.isnan(self.success_rate)
         _checks.rates("success_rate", self.success_rate[feasible])
         _checks.feasible_distribution("distribution", self.distribution, feasible)
@@ -72,16 +71,16 @@ class EpochRecord:
         return cls(**parsed)
 
     def scalars(self, labels: Optional[Sequence[str]] = None) -> Dict[str, float]:
-        """Return the numbers of the epoch by name, for any logger, without NaN.
+        """Return the epoch's numbers by name, for any logger, without NaN.
 
-        Names are ``schedule/<field>``, such as ``schedule/threshold``; ``distribution/<bin>``,
+        Names are ``schedule/<field>``, ``distribution/<bin>``,
         ``loss_weights/<bin>`` and ``success_rate/<bin>``.
 
         Parameters
         ----------
         labels : sequence of str, optional
-            Name of each bin, such as ``bins.labels``; only letters, digits and ``_.-`` are kept:
-            ``[0, 30)`` becomes ``0-30``. Default: bin numbers.
+            Bin names, such as ``bins.labels``. Only letters, digits and
+            ``_.-`` stay: ``[0, 30)`` becomes ``0-30``. Default: numbers.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Bins of the interval between template and search frame."""
+"""Bins of the interval from template to search frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_INTERVAL = 2**31 - 1  # longest interval, and longest video, in frames
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class IntervalBins:
-    """Half-open interval bins ``[m i, min(m (i + 1), M))`` of section 3.2 of the paper.
+    """Interval bins ``[m i, min(m (i + 1), M))`` of section 3.2 of the paper.
 
-    Spacing m and maximum interval M give ``ceil(M / m)`` bins. Immutable and hashable.
+    There are ``ceil(M / m)`` bins. The object is immutable and hashable.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class IntervalBins:
     spacing : int
         m in frames, at least 1.
     image_bin : bool, default=False
-        Prepend a bin for still images. Video pairs of interval 0 stay in the first interval bin.
+        Prepend a bin for still images; video pairs of interval 0 stay out.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class IntervalBins:
         Parameters
         ----------
         edges : array_like of int, shape (n_video_bins + 1,)
-            At least two edges in frames, non-negative and strictly increasing.
+            At least two edges in frames, from 0 up, strictly increasing.
         image_bin : bool, default=False
             As for the class.
         """
@@ -70,8 +70,7 @@ class IntervalBins:
         _checks.require(good, "edges", "be one-dimensional, with two numbers or more", array.shape)
         outside = (array < 0) | (array > MAX_INTERVAL)
         _checks.refuse("edges", f"be in [0, {MAX_INTERVAL}]", array, outside)
-        not_above = np.append(False, np.diff(array) <= 0)
-        _checks.refuse("edges", "increase", array, not_above)
+        _checks.refuse("edges", "increase", array, np.append(False, np.diff(array) <= 0))
         self = cls.__new__(cls)
         self._set(array, image_bin)
         return self
@@ -85,7 +84,7 @@ class IntervalBins:
             object.__setattr__(self, name, _checks.frozen(value.astype(np.int64)))
 
     def assign(self, interval: ArrayLike, is_image: Union[bool, ArrayLike] = False) -> Ints:
-        """Return the bin id of each interval, int64 in ``[0, len(self))``, broadcast shape.
+        """Return the bin of each interval, int64 in ``[0, len(self))``.
 
         Parameters
         ----------
@@ -97,7 +96,7 @@ class IntervalBins:
         Raises
         ------
         TypeError, ValueError
-            If an interval is outside all bins, or an image has no bin or a nonzero interval.
+            If a pair has no bin, or an image has a nonzero interval.
         """
         intervals = _checks.integers("interval", interval)
         images = _checks.mask("is_image", is_image)

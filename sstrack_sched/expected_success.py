@@ -1,16 +1,17 @@
-r"""Expected success of a "general video", its gradient, and the sampling distribution.
+r"""Expected success and sampling distribution.
 
-The general video has one frame per bin, from the shortest interval to the longest. A tracker
-succeeds on frame i with probability p_i after a success on the previous frame, and with d p_i after
-a failure. For the probability a_i of success on frame i (bins numbered from 1; section 3.2 of the
-paper, with the matrix product running to i: see the docs page "The mathematics"),
+The "general video" has one frame per bin, from the shortest interval to the
+longest. A tracker succeeds on frame i with probability p_i after a success
+on the previous frame, and d p_i after a failure. For its probability a_i of
+success on frame i (numbered from 1; section 3.2 of the paper, with the
+matrix product running to i: see the docs page "The mathematics"),
 
-    a_0 = 1,         a_i = p_i (d + (1 - d) a_{i-1}),                 S = sum_i a_i / r
-    lambda_r = 1,    lambda_i = 1 + (1 - d) p_{i+1} lambda_{i+1},
+    a_0 = 1,       a_i = p_i (d + (1 - d) a_{i-1}),       S = sum_i a_i / r
+    lambda_r = 1,  lambda_i = 1 + (1 - d) p_{i+1} lambda_{i+1},
     dS/dp_i = lambda_i (d + (1 - d) a_{i-1}) / r
 
-Each recurrence is a bidiagonal system, solved in O(r); the second is the transpose of the first.
-All terms are non-negative, so nothing cancels.
+Each recurrence is a bidiagonal system, solved in O(r); the second is the
+transpose of the first. All terms are non-negative, so nothing cancels.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ._types import ArrayLike, Floats
 
 
 def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Return the expected success S of the general video, shape (...,), in [0, 1].
+    """Return the general video's expected success S, shape (...,), in [0, 1].
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not numeric, NaN or outside [0, 1], or the shapes do not match.
+        If a value is not a number in [0, 1], or the shapes do not match.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def expected_success(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
 
 
 def expected_success_gradient(success_rate: ArrayLike, redetection: ArrayLike) -> Floats:
-    """Return dS/dp exactly, shape (..., n_bins), in O(n_bins); see `expected_success`."""
+    """Return the exact dS/dp, shape (..., n_bins); see `expected_success`."""
     p, d = _checked(success_rate, redetection)
     with np.errstate(under="ignore"):
         return np.divide(_gradient(p, d), p.shape[-1])
@@ -61,15 +62,15 @@ def sampling_distribution(
 ) -> Floats:
     """Return Q, shape (..., n_bins): the gradient of S, normalised to sum 1.
 
-    ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` (section 3.2 of the paper): bins that contribute more to
-    the expected success are drawn more often.
+    ``q_i = (dS/dp_i) / sum_j (dS/dp_j)`` (section 3.2 of the paper): bins
+    that contribute more to the expected success are drawn more often.
 
     Parameters
     ----------
-    success_rate, redetection : array_like of float, shapes (..., n_bins) and () or (...,)
-        p and d, as for `expected_success`; p is ignored in infeasible bins and may be NaN there.
+    success_rate, redetection : array_like of float
+        p and d, as for `expected_success`; p may be NaN in infeasible bins.
     feasible : array_like of bool, shape (n_bins,), optional
-        Bins that the data can fill; default all. Infeasible bins leave the chain and get Q = 0.
+        Bins with data (default: all); others leave the chain and get Q = 0.
 
     Raises
     ------
@@ -96,8 +97,8 @@ def sampling_distribution(
 def redetection_probability(epoch: float, total_epochs: float, order: float = 2.0) -> float:
     """Return the re-detection probability d of an epoch, in [0, 1].
 
-    ``d(e) = (e / E) ** (1 / order)``, at most 1 (section 3.2 of the paper). d = 0 favours short
-    intervals; d = 1 gives all bins the same probability.
+    ``d(e) = (e / E) ** (1 / order)``, at most 1 (section 3.2 of the paper).
+    d = 0 favours short intervals; d = 1 makes all bins equally probable.
 
     Parameters
     ----------
@@ -138,8 +139,7 @@ def _gradient(p: Floats, d: Floats) -> Floats:
     """Return n_bins * dS/dp of the module's formula, shape (..., n_bins)."""
     before = np.ones_like(p)
     before[..., 1:] = _success_by_bin(p, d)[..., :-1]
-    adjoint = _solve_chain(p, d, np.ones_like(p), transposed=True)
-    return adjoint * (d + (1 - d) * before)
+    return _solve_chain(p, d, np.ones_like(p), transposed=True) * (d + (1 - d) * before)
 
 
 def _solve_chain(p: Floats, d: Floats, start: Floats, *, transposed: bool) -> Floats:

@@ -1,4 +1,4 @@
-"""Sampling of any dataset whose items have an ordered difficulty."""
+"""Sampling of any dataset by bins of difficulty."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .statistics import MAX_BINS
 class Items(Draws[int]):
     """Drawn items as int64 arrays of shape (n_samples,).
 
-    Indexing with a slice or an array gives `Items`; with an integer, or iterating, item indices.
+    ``items[2]`` and iteration give indices, slices and arrays `Items`.
     """
 
     index: Ints  #: Index of the item in the dataset.
@@ -35,25 +35,25 @@ class Items(Draws[int]):
 
 
 class BinnedSampler(Sampler[Items]):
-    """Sampler of any dataset with difficulty bins: draws a bin by Q, then an item by weight.
+    """Sampler of any dataset: a bin is drawn by Q, then an item by weight.
 
-    Items are drawn with replacement, from the same counter-based random words as pairs.
+    Items are drawn with replacement, with the same random numbers as pairs.
 
     Parameters
     ----------
     bins : array_like of int, shape (n_items,)
         Difficulty bin of each item, from 0, the easiest.
     n_bins : int, optional
-        Number of bins, above the largest id in `bins`. Default: the largest id + 1.
+        Number of bins. Default and minimum: the largest id in `bins` + 1.
     weight : array_like of float, shape (n_items,), optional
-        Relative probability of each item, non-negative; 0: never drawn. Default: uniform.
+        Relative probability of each item, at least 0. Default: uniform.
     seed : int, default=0
         In [0, 2**64).
 
     Attributes
     ----------
     bins : ndarray of uint8, int16 or int32, shape (n_items,)
-        The given bins, read-only; ``bins[index]`` are the bins of drawn items.
+        The given bins, read-only; ``bins[index]``: the bins of drawn items.
     feasible : ndarray of bool, shape (n_bins,)
         Bins with an item of positive weight, read-only.
     random_distribution : ndarray of float64, shape (n_bins,)
@@ -104,14 +104,14 @@ class BinnedSampler(Sampler[Items]):
     def from_scores(
         cls, scores: ArrayLike, n_bins: int, *, weight: Optional[ArrayLike] = None, seed: int = 0
     ) -> BinnedSampler:
-        """Create a sampler with bins of nearly equal size from one difficulty score per item.
+        """Create a sampler with bins of nearly equal size from item scores.
 
         Parameters
         ----------
         scores : array_like of float, shape (n_items,)
-            Difficulty of each item, finite; larger is harder. Equal scores share a bin.
+            Difficulty, finite; larger is harder. Equal scores share a bin.
         n_bins : int
-            Number of bins, at least 1. Many equal scores may leave bins empty (infeasible).
+            At least 1. Many equal scores may leave bins empty (infeasible).
         weight, seed : optional
             As for the class.
         """
@@ -128,7 +128,7 @@ class BinnedSampler(Sampler[Items]):
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values that must be equal after a restart and in all processes."""
+        """Values that must be equal after a restart and in all processes."""
         return {
             "n_bins": self.n_bins,
             "seed": self.seed,

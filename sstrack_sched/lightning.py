@@ -1,4 +1,4 @@
-"""Lightning callback of the curriculum (extra ``lightning``)."""
+"""Lightning callback (extra ``lightning``)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KEY = "sstrack_sched"  # key of the state in Lightning's checkpoints
 
 
 class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked without Lightning
-    """Callback that steps the curriculum after each epoch and saves it in the checkpoints.
+    """Callback that steps a curriculum and saves it in the checkpoints.
 
-    The training loader must use ``curriculum.sampler``, and ``training_step`` must call
-    ``curriculum.weigh`` and ``curriculum.record``. The step precedes validation; an epoch shortened
-    by ``limit_train_batches`` or ``fast_dev_run`` is stepped with the samples that it has.
+    The loader must use ``curriculum.sampler``; ``training_step`` must call
+    ``curriculum.weigh`` and ``record``. The step precedes validation, even
+    if ``limit_train_batches`` or ``fast_dev_run`` shortens the epoch.
 
     Parameters
     ----------
@@ -33,8 +33,9 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
     Raises
     ------
     ValueError, RuntimeError
-        If a mid-epoch checkpoint has another number of batches per epoch than this run, an epoch
-        starts in the middle of the curriculum's, or Lightning has replaced the sampler.
+        If a mid-epoch checkpoint has another number of batches per epoch,
+        an epoch starts in the middle of the curriculum's, or Lightning has
+        replaced the sampler.
     """
 
     def __init__(self, curriculum: Curriculum) -> None:
@@ -67,7 +68,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
             )
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        """Step after the last batch, before validation and before any checkpoint."""
+        """Step after the last batch, before validation and checkpoints."""
         self._in_epoch = True
         if trainer.is_last_batch:
             limit = trainer.limit_train_batches  # 1.0 means all batches, 1 means one

@@ -1,11 +1,12 @@
-"""Loss weights that restore the lost share of pruned bins (section 3.3 of the paper).
+"""Loss weights that compensate for pruning.
 
-Bin i is drawn with probability q^I_i instead of q^R_i. With
+Bins are drawn by q^I instead of q^R. With (section 3.3 of the paper)
 
-    s = (q^R - q^I) / q^R,   P = max(s, 0),   E = s - P,   Gamma = 1 / (1 - P) = max(1, q^R / q^I)
+    s = (q^R - q^I) / q^R,    P = max(s, 0),    E = s - P,
+    Gamma = 1 / (1 - P) = max(1, q^R / q^I),
 
-it follows that Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) regains the share of the objective
-that it has under random sampling, and an enhanced bin (E < 0) keeps its larger share.
+Gamma q^I = max(q^R, q^I): a pruned bin (P > 0) regains its share of random
+sampling, and an enhanced bin (E < 0) keeps its larger share.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from ._types import ArrayLike, Floats
 
 
 def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Scaling ratio ``s = (q^R - q^I) / q^R``, shape (..., n_bins), in [-inf, 1].
+    """Scaling ratio ``s = (q^R - q^I) / q^R <= 1``, shape (..., n_bins).
 
-    The fraction of a bin's samples that the schedule removes; if q^R = 0: -inf, or 0 if q^I = 0.
+    The fraction of samples removed; if q^R = 0: -inf, or 0 if q^I = 0.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
 
 
 def pruning_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; otherwise like `scaling_ratio`."""
+    """Pruning ratio ``P = max(s, 0)``, in [0, 1]; see `scaling_ratio`."""
     return np.maximum(scaling_ratio(q_random, q_interval), 0.0)
 
 
 def enhancement_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
-    """Enhancement ratio ``E = s - P``, at most 0; otherwise like `scaling_ratio`."""
+    """Enhancement ratio ``E = s - P``, at most 0; see `scaling_ratio`."""
     return np.minimum(scaling_ratio(q_random, q_interval), 0.0)
 
 
@@ -62,11 +63,12 @@ def loss_weights(
     max_weight: Optional[float] = None,
     normalize: bool = False,
 ) -> Floats:
-    """Loss weights ``Gamma = 1 / (1 - P) = max(1, q^R / q^I)``, shape (..., n_bins).
+    """Loss weights ``1 / (1 - P) = max(1, q^R / q^I)``, shape (..., n_bins).
 
-    Before normalising, weights are 1 if q^I = 0 (the bin is never drawn) or q^R = 0. If q^I > 0
-    wherever q^R > 0, their mean under q^I is ``1 + TV(q^R, q^I)`` (total variation): the effective
-    learning rate is higher while the schedule is far from random.
+    They are the paper's Gamma, and 1 if q^I = 0 (the bin is never drawn) or
+    q^R = 0. If q^I > 0 wherever q^R > 0, their mean under q^I is 1 plus the
+    total variation distance of q^R and q^I: the effective learning rate is
+    higher while the schedule is far from random.
 
     Parameters
     ----------
@@ -75,12 +77,12 @@ def loss_weights(
     max_weight : float, optional
         Upper limit, at least 1. Default: none, as in the paper.
     normalize : bool, default=False
-        Divide by the mean weight under q^I, to keep the scale of the loss. Not in the paper.
+        Keep the loss scale: divide by the mean under q^I. Not in the paper.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not a distribution, the shapes differ, or `max_weight` is below 1.
+        As for `scaling_ratio`; also if `max_weight` is below 1.
 
     Examples
     --------

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def plot_schedule(history: Sequence[EpochRecord], labels: Optional[Sequence[str]] = None) -> Figure:
-    """Plot a run: Q, loss weights and success rates as heat maps; tau, d and S as curves.
+    """Plot Q, loss weights and success rates by bin; tau, d and S as curves.
 
     Parameters
     ----------
     history : sequence of EpochRecord
-        ``scheduler.history``, at least one record. Success rates are plotted at the record's
-        epoch, Q and loss weights at the next one, for which they hold.
+        ``scheduler.history``, not empty. Success rates are plotted at the
+        record's epoch, Q and loss weights at the next, for which they hold.
     labels : sequence of str, optional
         Name of each bin, such as ``bins.labels``. Default: bin numbers.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Save it with ``figure.savefig(path)``. Global matplotlib state is unchanged.
+        Save it with ``figure.savefig(path)``. Global state is unchanged.
 
     Raises
     ------
@@ -62,8 +62,7 @@ def _heat_map(axes: Any, title: str, epochs: Array, names: Sequence[str], values
     """Draw one row per bin and one column per epoch."""
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, -0.5, len(names) - 0.5)
     options: Any = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
-    image = axes.imshow(values.T, extent=extent, **options)
-    axes.figure.colorbar(image, ax=axes)
+    axes.figure.colorbar(axes.imshow(values.T, extent=extent, **options), ax=axes)
     ticks = np.unique(np.linspace(0, len(names) - 1, min(len(names), 12)).round().astype(int))
     axes.set_yticks(ticks, [names[i] for i in ticks])
     axes.set(title=title, xlabel="epoch", ylabel="interval bin (frames)")

@@ -1,4 +1,4 @@
-"""q^R, the bin distribution of the training set's random sampler, counted exactly."""
+"""q^R, the random sampler's bin distribution."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _BLOCK = 1 << 18  # frames per block
 def random_sampler_distribution(
     videos: VideoIndex, bins: IntervalBins, scheme: str = "forward"
 ) -> Floats:
-    """Return the exact bin distribution q^R of a random sampler, shape (n_bins,).
+    """Return the exact distribution q^R of a random sampler, shape (n_bins,).
 
-    The sampler draws a video by weight, a template uniformly among its visible frames, and a search
-    frame uniformly among the visible frames in a window about the template (section 3.2 of the
-    paper). With M the end of the last bin, the window is
+    It draws a video by weight, a template t uniformly among its visible
+    frames, and a search frame uniformly among those in a window (section
+    3.2 of the paper). With M the end of the last bin, the window is
 
     * ``"forward"``: ``[t, t + M)``, as in the paper;
     * ``"symmetric"``: ``(t - M, t + M)``;
     * ``"causal"``: ``[t + 1, t + M)``, as in PyTracking, STARK and OSTrack.
 
-    A template without an admissible search frame is redrawn, and a video without such a template is
-    never used: q^R is conditional on a pair. If the bins do not begin at 0, the window has only the
-    intervals that they cover. OSTrack's growing window is not modelled.
+    A template without a search frame is redrawn, and a video without a pair
+    is never used: q^R is conditional on a pair. If the bins begin above 0,
+    shorter intervals are excluded. OSTrack's growing window is not covered.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def random_sampler_distribution(
 
     Examples
     --------
-    >>> random_sampler_distribution(VideoIndex([3]), IntervalBins(3, 1)).round(4)
-    array([0.6111, 0.2778, 0.1111])
+    >>> random_sampler_distribution(VideoIndex([3]), IntervalBins(3, 1))
+    array([0.61111111, 0.27777778, 0.11111111])
     """
     _checks.choice("scheme", scheme, SCHEMES)
     check_images(videos, bins)
@@ -69,8 +69,7 @@ def random_sampler_distribution(
                 share = share * (largest / grown) + shares @ (served / grown)
                 largest = grown
         total = share.sum()
-    rule = f"have a pair in at least one bin of {bins!r}"
-    _checks.require(total > 0, "videos", rule, videos)
+    _checks.require(total > 0, "videos", f"have a pair in at least one bin of {bins!r}", videos)
     return np.asarray(share / total, dtype=np.float64)
 
 
@@ -80,7 +79,7 @@ def empirical_distribution(bin_ids: ArrayLike, n_bins: int) -> Floats:
     Parameters
     ----------
     bin_ids : array_like of int, any shape
-        Bins of the samples, in [0, n_bins), from `IntervalBins.assign`; at least one.
+        One or more, in [0, n_bins), such as those of `IntervalBins.assign`.
     n_bins : int
         Number of bins.
 

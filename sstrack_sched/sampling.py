@@ -1,4 +1,4 @@
-"""Exact sampling of (template, search) pairs by interval bin (section 3.2 of the paper)."""
+"""Exact sampling of pairs by bin (section 3.2)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 class Pairs(Draws[Pair]):
     """Drawn pairs as int64 arrays of shape (n_pairs,).
 
-    Indexing with a slice or an array gives `Pairs`; with an integer, or iterating, a `Pair`.
+    ``pairs[2]`` and iteration give a `Pair`, slices and arrays `Pairs`.
     """
 
     _item = Pair
@@ -58,20 +58,21 @@ class Pairs(Draws[Pair]):
 
 
 class Coverage(NamedTuple):
-    """Number of videos and template frames with a pair in each bin: int64, shape (n_bins,)."""
+    """Counts of videos and templates with a pair: int64, shape (n_bins,)."""
 
     videos: Ints
     templates: Ints
 
 
 class IntervalSampler(Sampler[Pairs]):
-    """Exact, reproducible sampler of pairs in any bin; see the docs page "The mathematics".
+    """Exact, reproducible sampler of pairs by bin (docs: "The mathematics").
 
-    For a pair of bin ``[l, u)``, a video is drawn by weight among those with two visible frames at
-    an interval in ``[l, u)``; then a template, uniformly among its visible frames with such a
-    partner; then a search frame, uniformly among the partners. A still image pairs frame 0 with
-    itself. Random numbers are the raw words of NumPy's Philox with key (seed, epoch) and counter
-    (number, attempt), four per pair. A choice among n has a bias of at most n / 2**53.
+    A video is drawn by weight among those with two visible frames at an
+    interval of the bin; then a template, uniformly among its visible frames
+    with such a partner; then a search frame, uniformly among the partners.
+    A still image pairs frame 0 with itself. Random numbers are raw words
+    of NumPy's Philox with key (seed, epoch) and counter (number, attempt),
+    four per pair. A choice among n has a bias of at most n / 2**53.
 
     Parameters
     ----------
@@ -80,9 +81,9 @@ class IntervalSampler(Sampler[Pairs]):
     bins : IntervalBins
         Interval bins, with an image bin if the index has images.
     direction : {"both", "forward"}, default="both"
-        Search frames on both sides of the template, as in the paper, or not before it.
+        Search on both sides of the template (the paper), or not before it.
     scheme : {"forward", "symmetric", "causal"}, default="forward"
-        Random sampler behind `random_distribution`, see `random_sampler_distribution`.
+        Sampler behind q^R, see `random_sampler_distribution`.
     seed : int, default=0
         In [0, 2**64).
 
@@ -94,13 +95,13 @@ class IntervalSampler(Sampler[Pairs]):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid, no bin is feasible, or there are images but no image bin.
+        If an argument is invalid, no bin is feasible, or images lack a bin.
 
     Examples
     --------
-    >>> sampler = IntervalSampler(VideoIndex([100, 400]), IntervalBins(200, 100), seed=1)
+    >>> sampler = IntervalSampler(VideoIndex([9, 40]), IntervalBins(20, 10))
     >>> pairs = sampler.sample([0.5, 0.5], epoch=0, start=0, stop=1000)
-    >>> set(pairs.video[pairs.bin == 1].tolist())  # a video of 100 frames has no interval of 100
+    >>> set(pairs.video[pairs.bin == 1].tolist())  # video 0 is too short
     {1}
     """
 
@@ -127,12 +128,12 @@ class IntervalSampler(Sampler[Pairs]):
 
     @cached_property
     def random_distribution(self) -> Floats:
-        """Exact q^R of the random sampler named by `scheme`, shape (n_bins,), read-only."""
+        """Exact q^R under `scheme`, shape (n_bins,), read-only."""
         return _checks.frozen(random_sampler_distribution(self.videos, self.bins, self.scheme))
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values that must be equal after a restart and in all processes."""
+        """Values that must be equal after a restart and in all processes."""
         return {
             "edges": self.bins.edges.tolist(),
             "image_bin": self.bins.image_bin,
@@ -162,7 +163,7 @@ class IntervalSampler(Sampler[Pairs]):
         return Eligibility(self.videos, self.bins, both)
 
     def save_tables(self) -> None:
-        """Save the eligibility tables next to the index, for later samplers of that index.
+        """Save the eligibility tables next to the index, for later samplers.
 
         Raises
         ------
@@ -172,12 +173,12 @@ class IntervalSampler(Sampler[Pairs]):
         self._tables.save(*self._tables_file())
 
     def coverage(self) -> Coverage:
-        """Count the videos of positive weight with a pair in each bin, and their templates."""
+        """Count videos of positive weight with a pair, and their templates."""
         n_videos = np.array([len(draw.videos) for draw in self._tables.draws], dtype=np.int64)
         return Coverage(n_videos, self._tables.n_templates.copy())
 
     def redraw(self, pair: Pair, attempt: int) -> Pair:
-        """Draw another pair of the same bin, number and epoch, if frames are unreadable.
+        """Draw another pair of the same bin to replace one that is unreadable.
 
         Parameters
         ----------

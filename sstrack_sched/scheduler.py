@@ -1,4 +1,4 @@
-"""Scheduler: from the IoUs of an epoch to the next epoch's distribution and loss weights."""
+"""Scheduler of the sampling distribution."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from .loss_weights import loss_weights
 from .statistics import SuccessStatistics
 
 STATE_VERSION = 2
+Ious = Union[ArrayLike, SuccessStatistics]
 
 
 class SuccessAwareScheduler:
-    """Scheduler of the sampling distribution, from easier to harder, by success in training.
+    """Scheduler of Q, from easier to harder bins, by success in training.
 
-    After each epoch (sections 3.2 and 3.3 of the paper), tau is the mean IoU of its samples and p_i
-    the fraction of bin i above tau. For the next epoch, ``d(e) = (e / E) ** (1 / order)``, Q is the
-    normalised gradient of the expected success, and the loss weights restore the share of pruned
-    bins. Any ordered bins with a score in [0, 1] per sample will do, with or without videos.
+    After each epoch (sections 3.2 and 3.3 of the paper), tau is the mean
+    IoU of its samples and p_i the fraction of bin i above tau. For the next
+    epoch, `redetection_probability` gives d, `sampling_distribution` Q, and
+    `loss_weights` the loss weights. Any ordered bins with a score in [0, 1]
+    per sample will do, with or without videos.
 
     Parameters
     ----------
@@ -34,15 +36,15 @@ class SuccessAwareScheduler:
     total_epochs : int
         E, at least 1. Later epochs keep d = 1.
     order : float, default=2.0
-        Order of the schedule of d, above 0; a larger order introduces hard samples sooner.
+        Order of d, above 0; a larger order introduces hard samples sooner.
     threshold : "mean" or float, default="mean"
         tau: the mean IoU of the epoch, or a fixed value in [0, 1].
     random_distribution : array_like of float, shape (n_bins,), optional
-        q^R: the first Q and the reference of the loss weights. Default: uniform over feasible bins.
+        First Q and q^R of the weights. Default: uniform over feasible bins.
     feasible : array_like of bool, shape (n_bins,), optional
         Bins that the data can fill. Default: all.
     update_epochs : collection of int, optional
-        Epochs, from 0, after which Q and the loss weights change; ``()``: never. Default: all.
+        Epochs after which Q and weights change, ``()``: none. Default: all.
     max_weight : float, optional
         Upper limit of the loss weights, at least 1. Default: none.
     normalize : bool, default=False
@@ -52,20 +54,20 @@ class SuccessAwareScheduler:
     ----------
     n_bins, total_epochs, epoch : int
         `epoch` is the epoch being recorded, from 0.
-    distribution, loss_weights, success_rate : ndarray of float64, shape (n_bins,)
-        Q and loss weights of the current epoch, and the success rates of the last step (NaN
+    distribution, loss_weights, success_rate : ndarray, shape (n_bins,)
+        Q and loss weights of the epoch, success rates of the last step (NaN
         before it and in infeasible bins); read-only.
     random_distribution, feasible : ndarray, shape (n_bins,)
         The given values, read-only.
     threshold, redetection, expected_success : float
-        Of the last step. Before it: NaN, a fixed threshold, and redetection 0.
+        Of the last step; NaN before it, except a fixed threshold and d = 0.
 
     Examples
     --------
     >>> scheduler = SuccessAwareScheduler(n_bins=2, total_epochs=100)
-    >>> scheduler.step([0.9, 0.8, 0.4, 0.1], [0, 0, 1, 1]).round(3)  # tau = 0.55, p = (1, 0)
+    >>> scheduler.step([0.9, 0.8, 0.4, 0.1], [0, 0, 1, 1])  # p = (1, 0)
     array([0.5, 0.5])
-    >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # one list per bin: p = (0.5, 0.5)
+    >>> scheduler.step([[0.9, 0.2], [0.6, 0.1]]).round(3)  # lists by bin
     array([0.715, 0.285])
     """
 
@@ -135,7 +137,7 @@ class SuccessAwareScheduler:
         Raises
         ------
         TypeError, ValueError
-            If a value is out of range or the shapes differ. Nothing is recorded then.
+            If a value is out of range or shapes differ; nothing changes.
         """
         self._add(self._recorded, ious, bins)
 
@@ -144,22 +146,22 @@ class SuccessAwareScheduler:
         _checks.refuse("bins", "be feasible", ids, ~self.feasible[ids])
         statistics.add(ious, ids)
 
-    def step(self, ious: Any = None, bins: Optional[ArrayLike] = None) -> Floats:
+    def step(self, ious: Optional[Ious] = None, bins: Optional[ArrayLike] = None) -> Floats:
         """End the epoch and return the next epoch's Q, shape (n_bins,).
 
         Parameters
         ----------
-        ious : array_like of float, or sequence of n_bins arrays, or statistics, optional
-            Samples in addition to recorded ones: IoUs with `bins`, or one array of IoUs per bin.
-            If none were recorded, also an object with ``count``, ``mean_iou``, ``n_invalid`` and
-            ``success_rate(threshold)``, such as `SuccessStatistics`.
+        ious : array_like, sequence of array_like, or statistics, optional
+            Further IoUs: with `bins`, or one array per bin. If none were
+            recorded, also `SuccessStatistics` or an object with ``count``,
+            ``mean_iou``, ``n_invalid`` and ``success_rate(threshold)``.
         bins : array_like of int, optional
             Bin of each sample.
 
         Raises
         ------
         TypeError, ValueError
-            If no IoU was recorded or an argument is invalid. Nothing changes then.
+            If there is no IoU or an argument is invalid; nothing changes.
         """
         self._follow(self._measure(self._epoch_statistics(ious, bins)))
         return self.distribution
@@ -204,8 +206,7 @@ class SuccessAwareScheduler:
         rate = _checks.reals("success_rate of ious", statistics.success_rate(threshold))
         _checks.shaped("success_rate of ious", rate, count.shape)
         _checks.in_unit_interval("success_rate of ious", np.where(count > 0, rate, 0.0))
-        measured = np.where(count > 0, rate, self._measured)
-        p = _fill_from_neighbours(measured, self.feasible)
+        p = _fill_from_neighbours(np.where(count > 0, rate, self._measured), self.feasible)
         d = redetection_probability(self.epoch + 1, self.total_epochs, self._config["order"])
         q, weights = self.distribution, self.loss_weights
         if self._config["update_epochs"] is None or self.epoch in self._config["update_epochs"]:
@@ -245,12 +246,12 @@ class SuccessAwareScheduler:
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Load the `state_dict` of a scheduler that was created with the same arguments.
+        """Load the `state_dict` of a scheduler with the same arguments.
 
         Raises
         ------
         TypeError, ValueError
-            If it is of another version or configuration, or damaged. Nothing changes then.
+            If the arguments differ or it is damaged; nothing changes.
         """
         _checks.keys("state", state, ("version", "config", "history", "recorded"))
         _checks.same_config("scheduler", self._config, state, STATE_VERSION)

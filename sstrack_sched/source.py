@@ -1,4 +1,4 @@
-"""Protocol of the sources from which a curriculum draws."""
+"""Protocol of the sources that a curriculum draws from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._types import Floats, Mask
 
 
 class Source(Protocol):
-    """Source of samples by bin: `IntervalSampler`, `BinnedSampler` or your own class."""
+    """Source of samples: `IntervalSampler`, `BinnedSampler` or your class."""
 
     @property
     def n_bins(self) -> int:
@@ -26,21 +26,22 @@ class Source(Protocol):
 
     @property
     def identity(self) -> Dict[str, Any]:
-        """Plain values for JSON that must be equal after a restart and in all processes.
+        """Plain values for JSON, equal after a restart and in all processes.
 
-        ``"data"``, the fingerprint of the data, may differ with ``load_state_dict(strict=False)``.
+        ``load_state_dict(strict=False)`` accepts another ``"data"`` (hash).
         """
 
     def sample(self, distribution: Any, epoch: int, start: int, stop: int, step: int = 1) -> Any:
-        """Draw samples number `start`, ``start + step``, ... below `stop` of an epoch.
+        """Draw the samples ``range(start, stop, step)`` of an epoch.
 
-        Returns the sequence of indices for the dataset, with ``bin`` and ``number``, shape (n,).
-        It must depend on nothing but (seed, epoch, number, distribution, data).
+        Returns the sequence of indices for the dataset, with ``bin`` and
+        ``number``, shape (n,). It must depend on nothing but (seed, epoch,
+        number, distribution, data).
         """
 
 
 def checked_source(source: Source) -> Source:
-    """Refuse an object that lacks an attribute of `Source` or has invalid values."""
+    """Refuse an object that lacks an attribute of `Source` or is invalid."""
     for name in ("n_bins", "feasible", "random_distribution", "identity", "sample"):
         # Properties are looked up in the class, because computing q^R may take long.
         if not (hasattr(type(source), name) or hasattr(source, name)):
@@ -52,7 +53,7 @@ def checked_source(source: Source) -> Source:
 
 
 def identity_of(source: Source) -> Dict[str, Any]:
-    """Return the identity after a round trip through JSON, comparable with a loaded one."""
+    """Return the identity as it is after a round trip through JSON."""
     try:
         identity: Dict[str, Any] = json.loads(json.dumps(source.identity))
     except (TypeError, ValueError) as error:

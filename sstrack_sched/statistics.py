@@ -1,4 +1,4 @@
-"""Success rates by bin from the IoUs of an epoch, bit-identical in any order."""
+"""Success rates by bin from the IoUs of an epoch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MAX_BINS = 2**30
 class SuccessStatistics:
     """IoUs of an epoch by bin: counts, mean IoU and success rates.
 
-    IoUs are rounded to ``k = round(iou * 2**32)`` on entry and summed as integers, so the results
-    are bit-identical for any order of addition and any split over processes.
+    IoUs are rounded to ``k = round(iou * 2**32)`` and summed as integers:
+    results are bit-identical for any order and any split over processes.
 
     Parameters
     ----------
@@ -69,15 +69,15 @@ class SuccessStatistics:
         Parameters
         ----------
         ious : array_like of float, any shape
-            Overlap of each sample, in [0, 1]; values at most 4 eps outside are clipped.
+            In [0, 1]; values at most 4 eps outside are clipped.
         bins : array_like of int, same shape
             Bin of each sample, in [0, n_bins).
 
         Raises
         ------
         TypeError, ValueError
-            If shapes differ, an IoU is NaN or out of range, a bin is out of range, or the samples
-            exceed 2**31. Nothing is recorded then.
+            If shapes differ, a value is NaN or out of range, or the samples
+            exceed 2**31; nothing is recorded then.
         """
         values = _checks.array("ious", ious)
         ids = _checks.bin_ids("bins", bins, self.n_bins)
@@ -95,12 +95,13 @@ class SuccessStatistics:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._parts])
 
     def success_rate(self, threshold: float) -> Floats:
-        """Return the fraction p of successes in each bin, shape (n_bins,), NaN if empty.
+        """Return the success rates p, shape (n_bins,), NaN in empty bins.
 
         Parameters
         ----------
         threshold : float
-            tau, in [0, 1]: success is ``iou > threshold``. `mean_iou` means the exact mean.
+            tau, in [0, 1]: success is ``iou > tau``. `mean_iou` means the
+            exact mean.
         """
         limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
         if threshold == self.mean_iou:  # the float may be rounded
@@ -117,7 +118,7 @@ class SuccessStatistics:
         Raises
         ------
         TypeError, ValueError
-            If `other` is of another type or number of bins, or the samples exceed 2**31.
+            If type or number of bins differ, or the samples exceed 2**31.
         """
         _checks.instance("other", other, SuccessStatistics)
         good = other.n_bins == self.n_bins
@@ -138,7 +139,7 @@ class SuccessStatistics:
         Raises
         ------
         TypeError, ValueError
-            If it has another number of bins or is damaged. Nothing changes then.
+            If it has another number of bins or is damaged; nothing changes.
         """
         _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "samples"))
         n_bins = state["n_bins"]

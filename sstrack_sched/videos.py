@@ -1,4 +1,4 @@
-"""Index of the training videos: lengths, visibility and weights, without pixels."""
+"""Index of the training videos, without pixels."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ _KIND = "VideoIndex"
 
 
 class VideoIndex:
-    """Index of the training videos, compact enough for 10^7 videos and 10^9 frames.
+    """Compact index of training videos, for 10^7 videos and 10^9 frames.
 
     Parameters
     ----------
     lengths : array_like of int, shape (n_videos,)
-        Number of frames of each video, at least 1; frames are numbered from 0.
-    visible : sequence of n_videos boolean masks, or flat boolean array, optional
-        True for frames in which the target is present: one mask of shape ``(lengths[i],)`` per
-        video, or all concatenated, shape ``(sum(lengths),)``. Default: all visible.
+        Number of frames of each video, at least 1. Frame 0 is the first.
+    visible : sequence of boolean masks, or flat boolean array, optional
+        Whether the target is present: a mask of shape ``(lengths[i],)`` per
+        video, or all concatenated, ``(sum(lengths),)``. Default: all True.
     is_image : array_like of bool, shape (n_videos,), optional
         True for still images; only their frame 0 is used. Default: none.
     weight : array_like of float, shape (n_videos,), optional
-        Relative probability of each video, non-negative; 0: never drawn. Default: uniform.
+        Relative probability of each video, at least 0. Default: uniform.
 
     Attributes
     ----------
-    lengths, is_image, weight : ndarray of int64, bool and float64, shape (n_videos,)
-        The given values, read-only; `weight` may be None.
+    lengths, is_image, weight : ndarray, shape (n_videos,)
+        As int64, bool and float64, read-only; `weight` may be None.
     path : pathlib.Path or None
         File of a loaded index.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; the message names the argument and the video.
+        If an argument is invalid; the message names argument and video.
 
     Examples
     --------
-    >>> videos = VideoIndex([3, 2], visible=[[True, False, True], [True, True]])
+    >>> videos = VideoIndex([2, 1], visible=[[True, False], [True]])
     >>> len(videos), videos.n_frames
-    (2, 5)
+    (2, 3)
     """
 
     def __init__(
@@ -102,14 +102,14 @@ class VideoIndex:
 
     @cached_property
     def offsets(self) -> Ints:
-        """First frame of each video in the concatenation, and its end, shape (n_videos + 1,)."""
+        """Frames before each video, then in total, shape (n_videos + 1,)."""
         offsets = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         return _checks.frozen(offsets)
 
     @property
     def visible(self) -> Optional[Mask]:
-        """Concatenated masks, shape (n_frames,), a new array; None if all are visible."""
+        """Concatenated masks, shape (n_frames,), as a copy; None: all visible."""
         return None if isinstance(self._bits, AllSet) else self._bits.unpack(0, self.n_frames)
 
     @cached_property
@@ -131,8 +131,8 @@ class VideoIndex:
         indices : sequence of VideoIndex
             One per dataset; the videos are numbered in this order.
         dataset_weights : array_like of float, shape (n_datasets,), optional
-            Probability of each dataset; within it, videos are drawn by their own weights. Default:
-            video weights are unchanged, or 1 if an index has none.
+            Probability of each dataset; its videos are drawn by their own
+            weights. Default: video weights as they are, or 1 without any.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class VideoIndex:
         Examples
         --------
         >>> lasot, got10k = VideoIndex([2500] * 2), VideoIndex([150] * 3)
-        >>> VideoIndex.concatenate([lasot, got10k], dataset_weights=[1, 3]).weight
+        >>> VideoIndex.concatenate([lasot, got10k], [1, 3]).weight
         array([0.125, 0.125, 0.25 , 0.25 , 0.25 ])
         """
         parts = list(indices)
@@ -168,7 +168,7 @@ class VideoIndex:
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write the index atomically to one file in the safetensors layout; create its folder.
+        """Write the index atomically as a safetensors file; create its folder.
 
         Raises
         ------
@@ -186,10 +186,10 @@ class VideoIndex:
         path : path-like
             The file that `save` wrote.
         mmap : bool, default=True
-            Memory-map the file: it opens instantly, processes share the memory, and pickling the
-            index stores only its path.
+            Memory-map the file: it opens at once, processes share it, and
+            pickling the index stores only its path.
         verify : bool, default=False
-            Check not only the layout but, reading the whole file, checksums and fingerprint.
+            Also read the whole file to check checksums and fingerprint.
 
         Raises
         ------
@@ -244,8 +244,7 @@ def _fitting(arrays: Dict[str, Array]) -> Dict[str, Array]:
 
 def _packed(n_frames: int, masks: Iterable[Mask]) -> Dict[str, Array]:
     """Pack masks into the arrays of an index; none if all frames are visible."""
-    good = n_frames <= MAX_BITS
-    _checks.require(good, "visible", f"cover at most {MAX_BITS} frames", n_frames)
+    _checks.require(n_frames <= MAX_BITS, "visible", f"cover at most {MAX_BITS} frames", n_frames)
     flat = np.concatenate(list(masks))
     if flat.all():
         return {}

@@ -25,7 +25,7 @@ Drawn = TypeVar("Drawn")  # what the source draws
 
 
 class Curriculum:
-    """The complete method for a training loop: sampler, recording, schedule and loss weights.
+    """The complete method: sampler, recording, schedule and loss weights.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ class Curriculum:
     samples_per_epoch : int
         Number of samples per epoch, over all processes.
     on_invalid : {"raise", "drop"}, default="raise"
-        An IoU that is NaN or outside [0, 1] raises at `step`, or is dropped with a warning.
+        An IoU not in [0, 1] raises at `step`, or is dropped with a warning.
     rank, world_size : int, optional
         Rank and number of processes, see `CurriculumSampler`.
     **scheduler_options
-        Arguments of `SuccessAwareScheduler`; ``random_distribution`` and ``feasible`` default to
-        those of the source.
+        For `SuccessAwareScheduler`; by default, ``random_distribution`` and
+        ``feasible`` are those of the source.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class Curriculum:
     Examples
     --------
     >>> from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
-    >>> source = IntervalSampler(VideoIndex([300] * 10), IntervalBins(200, 30))
-    >>> curriculum = Curriculum(source, total_epochs=2, samples_per_epoch=1000)
+    >>> source = IntervalSampler(VideoIndex([300]), IntervalBins(200, 30))
+    >>> curriculum = Curriculum(source, 2, samples_per_epoch=1000)
     >>> for epoch in range(2):
     ...     for pair in curriculum.sampler:  # a DataLoader, usually
     ...         curriculum.record([1 - pair.interval / 200], [pair.bin])
@@ -101,13 +101,12 @@ class Curriculum:
         return schedule_table(self.scheduler, f"Curriculum: {self._progress()}", labels)
 
     def _progress(self) -> str:
-        left = self.samples_per_epoch - self.n_consumed
-        due = "step" if left < self._ledger.batch else "record"
+        due = "step" if self.samples_per_epoch - self.n_consumed < self._ledger.batch else "record"
         return f"{self.n_consumed} of {self.samples_per_epoch} samples recorded, {due}() is next"
 
     @property
     def n_consumed(self) -> int:
-        """Number of samples of the current epoch recorded by all processes together."""
+        """Number of samples recorded in this epoch, over all processes."""
         return min(self._ledger.n_consumed, self.samples_per_epoch)
 
     def redraw(self, pair: Drawn, attempt: int) -> Drawn:
@@ -120,13 +119,13 @@ class Curriculum:
         Parameters
         ----------
         ious, bins : Tensor of float and Tensor of int, shape (B,)
-            IoU (or another score) of each sample, in [0, 1], and its bin. Values of IoUs, and of
-            bins that are not on the CPU, are checked at `step`.
+            IoU (or another score) of each sample, in [0, 1], and its bin.
+            `step` checks IoUs, and bins that are not on the CPU.
 
         Raises
         ------
         TypeError, ValueError
-            If a shape, a type or a bin is invalid. Nothing is recorded then.
+            If a shape, type or bin is invalid; nothing is recorded then.
         """
         ids = as_ids(bins)
         # Checking elsewhere would wait for the device. A set is faster than NumPy here.
@@ -138,7 +137,7 @@ class Curriculum:
         self._ledger.record(as_ious(ious, ids), ids, world_size)
 
     def discard_invalid(self) -> int:
-        """Drop the IoUs that `step` refused and return their number. All processes must call it."""
+        """Drop IoUs that `step` refused; return how many. Call on all ranks."""
         self._add_own()
         tally = self._ledger.tally
         n_invalid, tally.invalid = len(tally.invalid), []
@@ -146,7 +145,7 @@ class Curriculum:
         return n_invalid
 
     def step(self, *, partial: bool = False) -> Floats:
-        """End the epoch in all processes; return the next epoch's Q, shape (n_bins,).
+        """End the epoch in all processes; return the next Q, shape (n_bins,).
 
         Parameters
         ----------
@@ -156,9 +155,9 @@ class Curriculum:
         Raises
         ------
         TypeError, ValueError
-            If the number of recorded samples is wrong, an IoU is invalid, no iterator of `sampler`
-            was started since the last step, or the configurations of the processes differ. Then
-            all processes raise, and nothing changes.
+            If the number of samples is wrong, an IoU is invalid, `sampler`
+            was not started again after the last step, or processes differ
+            in configuration. Then all raise, and nothing changes.
         """
         self._gather(partial, even=False)
         tally = self._ledger.tally
@@ -183,12 +182,12 @@ class Curriculum:
             self.scheduler.load_state_dict({**state, "history": [*state["history"][:-1], first]})
 
     def synchronize(self) -> None:
-        """Gather the samples of all processes, before `state_dict` in the middle of an epoch.
+        """Collect all processes' samples before `state_dict` in mid-epoch.
 
         Raises
         ------
         ValueError
-            As for `step`; also if not every process calls it after the same batch.
+            As for `step`; also if processes call it at different batches.
         """
         self._gather(False, even=True)
 
@@ -234,7 +233,7 @@ class Curriculum:
             del about["random_distribution"]
         if self.epoch:  # rank 0's, from the first step on
             about["distribution"] = self.distribution.tolist()
-        about["gathered"] = self._ledger.tally.n_recorded
+        about["samples collected from all processes"] = self._ledger.tally.n_recorded
         about["discarded"] = self._ledger.tally.statistics.n_invalid
         return {**about, "on_invalid": self._ledger.on_invalid, "epoch": self.epoch}
 
@@ -244,13 +243,13 @@ class Curriculum:
     def state_dict(self) -> Dict[str, Any]:
         """Return the complete state for JSON, also in the middle of an epoch.
 
-        A curriculum with the same arguments and any world size loads it and resumes after the
-        recorded samples. There is no communication: a single process may call it.
+        A curriculum with the same arguments and any world size can resume
+        from it. A single process may call this: it does not communicate.
 
         Raises
         ------
         RuntimeError
-            If several processes have recorded samples since the last `synchronize`.
+            If several processes have recorded since the last `synchronize`.
         """
         self._add_own()
         n_pending = self._ledger.n_pending
@@ -271,12 +270,12 @@ class Curriculum:
         state : dict
             A dict that `state_dict` returned.
         strict : bool, default=True
-            False accepts slightly changed data, with a warning, and uses the q^R of the new data.
+            False accepts changed data with a warning and uses the new q^R.
 
         Raises
         ------
         TypeError, ValueError
-            If the state has another configuration or data set, or is damaged. Nothing changes then.
+            If arguments or data differ or it is damaged; nothing changes.
         """
         _checks.keys("state", state, ("version", "config", "scheduler", "tally"))
         strict = _checks.flag("strict", strict)

@@ -13,14 +13,14 @@ from .recording import TensorLike, as_ids
 
 
 class LossWeight(torch.nn.Module):
-    """Multiply per-sample losses by the loss weight of each sample's bin: Gamma of section 3.3.
+    """Multiply per-sample losses by their bin's weight Gamma (section 3.3).
 
-    The weights follow the scheduler and are moved to the device of the losses once per epoch. They
-    are not saved with a model that holds this module.
+    The weights follow the scheduler, move to the losses' device once per
+    epoch, and are not saved with a model that holds this module.
 
     Parameters
     ----------
-    scheduler : SuccessAwareScheduler or array_like of float, shape (n_bins,)
+    scheduler : SuccessAwareScheduler or array_like, shape (n_bins,)
         Object whose `loss_weights` are read at each call, or fixed weights.
 
     Examples
@@ -52,14 +52,14 @@ class LossWeight(torch.nn.Module):
         Raises
         ------
         TypeError, ValueError
-            If the losses are reduced, shapes differ, or (on the CPU) a bin is out of range.
+            If losses are reduced, shapes differ, or a bin is out of range
+            (on the CPU).
         """
         good, value = torch.is_tensor(losses), getattr(losses, "dtype", losses)
         rule = "be a Tensor of floating point, per sample"
         _checks.require(good and losses.is_floating_point(), "losses", rule, value, TypeError)
         if losses.dim() == 0:
-            hint = "use reduction='none' and take the mean after weighing"
-            got = f"a reduced (scalar) loss: {hint}"
+            got = "a reduced (scalar) loss: use reduction='none' and take the mean after weighing"
             raise ValueError(f"losses must be per sample, shape (B, ...); got {got}")
         # Half precision would round each weight, a systematic error for its bin.
         dtype = torch.float64 if losses.dtype is torch.float64 else torch.float32

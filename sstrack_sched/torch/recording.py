@@ -28,8 +28,7 @@ class Tally:
     @property
     def n_recorded(self) -> int:
         """Number of recorded samples, including invalid ones."""
-        valid = int(self.statistics.count.sum())
-        return valid + self.statistics.n_invalid + len(self.invalid)
+        return int(self.statistics.count.sum()) + self.statistics.n_invalid + len(self.invalid)
 
     def state_dict(self) -> Dict[str, Any]:
         """Plain values for JSON."""
@@ -111,8 +110,9 @@ class Ledger:
         if not recorded:
             text = f"nothing was recorded in epoch {epoch}: call record(ious, bins) per batch."
         elif recorded > expected:
-            text = "was a batch recorded twice, or gathered and recorded by all processes, has a "
-            text += "framework repeated samples, or were rank and world_size given without need?"
+            text = "was a batch recorded twice, or collected from all processes and recorded by "
+            text += "each, has a framework repeated samples, or were rank and world_size given "
+            text += "without need?"
         else:
             text = "were batches not recorded, was step() called too early, has a framework "
             text += "sharded the sampler again, or skipped samples on restart as it does?"
@@ -159,8 +159,7 @@ def some(texts: Sequence[str]) -> str:
 
 def _to_host(parts: Tuple[torch.Tensor, ...], dtype: torch.dtype) -> Array:
     """Copy all parts into one host array, in one transfer."""
-    on_device = torch.cat([part.to(parts[0].device) for part in parts])
-    return on_device.cpu().to(dtype).numpy()
+    return torch.cat([part.to(parts[0].device) for part in parts]).cpu().to(dtype).numpy()
 
 
 def as_ious(ious: TensorLike, bins: torch.Tensor) -> torch.Tensor:

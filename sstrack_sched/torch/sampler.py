@@ -23,11 +23,11 @@ def reading(getter: Callable[[Any], Any], doc: str) -> Any:
 
 
 class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not subscriptable in torch 1.9
-    """Sampler over a source, which yields pairs of frames, or indices for any other dataset.
+    """Sampler that yields the pairs, or dataset indices, of a source.
 
-    Q is read in the main process when an iterator starts. All processes share one sequence of
-    samples: after the first k are consumed, rank R of W takes the numbers ``k + R + j W``. It is a
-    DistributedSampler, so that frameworks do not shard it again.
+    Q is read in the main process when an iterator starts. All processes
+    share one sequence: after k samples, rank R of W takes ``k + R + j W``.
+    Frameworks do not shard it again, because it is a DistributedSampler.
 
     Parameters
     ----------
@@ -38,15 +38,16 @@ class CurriculumSampler(DistributedSampler):  # type: ignore[type-arg]  # not su
     num_samples : int
         Number of samples per epoch, over all processes; at least 1.
     rank, world_size : int, optional
-        Rank and number of processes; both or neither. Default: those of torch.distributed, if in
-        use, when an iterator starts.
+        Both or neither. Default: those of torch.distributed, if in use,
+        when an iterator starts.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; at an iterator, if the world size does not divide `num_samples`.
+        If an argument is invalid; from an iterator, if the world size does
+        not divide `num_samples`.
     RuntimeError
-        At an iterator, if `Curriculum.step` was not called after a complete epoch.
+        From an iterator, if `step` was not called after a complete epoch.
     """
 
     drop_last, shuffle, seed = False, True, 0  # the seed in use is the source's

@@ -108,7 +108,7 @@ def test_processes_that_recorded_unevenly_raise_in_all(tmp_path):
         ("warning", "rank 1: RuntimeWarning: dropped invalid IoUs: nan in batch 1, bin 0"),
         ("bin", "rank 1: ValueError: bins must be in [0, 4); got 99 at index"),
         ("place", "rank 1: ValueError: rank and world_size must be (1, 2)"),
-        ("resumed", "{'gathered': [0, 1]}"),
+        ("resumed", "{'samples collected from all processes': [0, 1]}"),
     ],
 )
 def test_processes_what_one_does_wrong_raises_in_all(name, text, tmp_path):
