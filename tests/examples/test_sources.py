@@ -11,6 +11,7 @@ import pytest
 from examples.tracker.data import frames
 from examples.tracker.data.frames import FrameStore, decode_video, default_cache
 from examples.tracker.data.readers import (
+    find_instances,
     parse_source,
     read_coco,
     read_sequences,
@@ -126,7 +127,7 @@ def test_coco_objects_are_stills_and_poor_ones_are_left_out(tmp_path):
         (2, (60, 10, 40, 20), {}),  # half of it is
     ]
     write_coco(tmp_path, objects)
-    sequences = read_coco(tmp_path)
+    sequences = read_coco(find_instances(tmp_path))
     assert [sequence.name for sequence in sequences] == ["1-10", "2-14"]
     assert all(sequence.is_image and sequence.visible.all() for sequence in sequences)
     np.testing.assert_array_equal(sequences[1].boxes, [[60, 10, 40, 20]])
@@ -137,28 +138,27 @@ def test_coco_objects_are_stills_and_poor_ones_are_left_out(tmp_path):
 def test_coco_pictures_are_found_in_each_usual_folder(tmp_path, place):
     file = write_coco(tmp_path, [(1, (5, 6, 30, 20), {})], pictures=tmp_path / place)
     for path in (tmp_path, file):
-        assert read_coco(path)[0].frames == (str(tmp_path / place / "1.jpg"),)
+        assert read_coco(find_instances(path))[0].frames == (str(tmp_path / place / "1.jpg"),)
 
 
 def test_coco_train_file_is_preferred(tmp_path):
     write_coco(tmp_path, [(1, (5, 6, 30, 20), {})], split="train2017")
     write_coco(tmp_path, [(2, (5, 6, 30, 20), {})], split="val2017")
-    assert [sequence.name for sequence in read_coco(tmp_path)] == ["1-10"]
+    assert [sequence.name for sequence in read_coco(find_instances(tmp_path))] == ["1-10"]
 
 
 def test_coco_bad_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no annotations/instances_"):
-        read_coco(tmp_path)
+    assert find_instances(tmp_path) is None
     file = write_coco(tmp_path, [(1, (5, 6, 4, 4), {})])
     with pytest.raises(ValueError, match=r"train2017\.json: no object of 16 pixels or more"):
-        read_coco(tmp_path)
+        read_coco(find_instances(tmp_path))
     file.write_text('{"images": []}')
     with pytest.raises(ValueError, match=r"train2017\.json must be a COCO instances file"):
-        read_coco(tmp_path)
+        read_coco(find_instances(tmp_path))
     write_coco(tmp_path, [(1, (5, 6, 30, 20), {})])
     (tmp_path / "train2017" / "1.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"no image 1\.jpg in any of .*train2017"):
-        read_coco(tmp_path)
+        read_coco(find_instances(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_fit_bins_leaves_stills_out():
 
 def test_train_stills_have_a_bin_of_their_own_and_their_share(tmp_path, squares, tiny_config):
     write_coco(tmp_path, [(1, (5, 6, 30, 20), {}), (2, (5, 6, 30, 20), {})])
-    stills = read_coco(tmp_path)
+    stills = read_coco(find_instances(tmp_path))
     trainer = Trainer(tiny_config, FrameStore([*squares, *stills]))
     assert trainer.bins.labels[0] == "image"
     pairs = trainer.curriculum.source.sample(trainer.curriculum.scheduler.distribution, 0, 0, 4000)

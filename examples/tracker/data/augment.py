@@ -13,32 +13,7 @@ Image = NDArray[np.uint8]
 Colour = Tuple[float, ...]  # red, green, blue
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
-
-
-def blur(crop: Image, strength: float, _seed: int) -> Any:
-    return cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength)
-
-
-def shrink(crop: Image, strength: float, _seed: int) -> Any:
-    side = max(8, int(len(crop) / (1.5 + 2.5 * strength)))
-    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def compress(crop: Image, strength: float, _seed: int) -> Any:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, round(70 - 50 * strength)]
-    return cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
-
-
-def noise(crop: Image, strength: float, seed: int) -> Any:
-    grain = np.random.default_rng(seed).standard_normal(crop.shape, dtype=np.float32)
-    return _as_bytes(crop + (3 + 12 * strength) * grain)
-
-
-def motion(crop: Image, strength: float, seed: int) -> Any:
-    reach = 1 + int(len(crop) / 30 * strength)
-    angle = np.random.default_rng(seed).uniform(0, np.pi)
-    return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
+KINDS = ("blur", "shrink", "compress", "noise", "motion")
 
 
 def smear(image: NDArray[Any], reach: int, step: NDArray[np.float64]) -> NDArray[Any]:
@@ -53,19 +28,33 @@ def _as_bytes(values: NDArray[Any]) -> Image:
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
-KINDS = {kind.__name__: kind for kind in (blur, shrink, compress, noise, motion)}
-
-
 @dataclass(frozen=True)
 class Degradation:
-    """One degradation of a crop: a key of ``KINDS`` or nothing, its strength in [0, 1]."""
+    """One degradation of a crop: one of ``KINDS`` or nothing, its strength in [0, 1]."""
 
     kind: str = ""
     strength: float = 0.0
     seed: int = 0  # of noise and of the direction of motion
 
     def apply(self, crop: Image) -> Image:
-        return KINDS[self.kind](crop, self.strength, self.seed) if self.kind else crop
+        kind, strength = self.kind, self.strength
+        if not kind:
+            return crop
+        if kind == "blur":
+            return cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength)
+        if kind == "shrink":
+            side = max(8, int(len(crop) / (1.5 + 2.5 * strength)))
+            small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+            return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if kind == "compress":
+            quality = [cv2.IMWRITE_JPEG_QUALITY, round(70 - 50 * strength)]
+            return cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
+        rng = np.random.default_rng(self.seed)
+        if kind == "noise":
+            grain = rng.standard_normal(crop.shape, dtype=np.float32)
+            return _as_bytes(crop + (3 + 12 * strength) * grain)
+        reach, angle = 1 + int(len(crop) / 30 * strength), rng.uniform(0, np.pi)
+        return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ def draw_change(rng: np.random.Generator, config: Any) -> Change:
     tint = 1 + (2 * rng.random((2, 3)) - 1) * config.tint
     degraded = []
     for chance, kind, strength, seed in rng.random((2, 4)):
-        some = Degradation(list(KINDS)[int(kind * len(KINDS))], float(strength), int(seed * 2**32))
+        some = Degradation(KINDS[int(kind * len(KINDS))], float(strength), int(seed * 2**32))
         degraded.append(some if chance < config.degrade else Degradation())
     return Change(
         shift=tuple(shift.tolist()),

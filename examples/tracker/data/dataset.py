@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Dict
 
 import torch
@@ -17,6 +18,7 @@ MAX_ATTEMPTS = 8
 Item = Dict[str, Any]
 
 
+@dataclass(eq=False)
 class PairDataset(Dataset):
     """Crops of pairs: ``dataset[pair]`` for the pairs of an `IntervalSampler`.
 
@@ -26,18 +28,12 @@ class PairDataset(Dataset):
     `KeptFeatures`, features take the place of the crops.
     """
 
-    def __init__(
-        self,
-        store: FrameStore,
-        sampler: IntervalSampler,
-        config: CropConfig,
-        *,
-        seed: int = 0,
-        augment: bool = True,
-        kept: Any = None,
-    ) -> None:
-        self.store, self.sampler, self.config = store, sampler, config
-        self.seed, self.augment, self.kept = seed, augment, kept
+    store: FrameStore
+    sampler: IntervalSampler
+    config: CropConfig
+    seed: int = 0
+    augment: bool = True
+    kept: Any = None
 
     def __getitem__(self, pair: Any) -> Item:
         """Crops of one pair, or of another of its bin if it is unusable."""

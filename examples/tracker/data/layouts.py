@@ -49,14 +49,7 @@ def read_boxes(path: Path, _n_frames: int = 0) -> Boxes:
 
 
 def _read_regions(path: Path, _n_frames: int) -> Boxes:
-    """Besides boxes, VOT has masks, which start with their box, and codes for none."""
-
-    def region(words: List[str]) -> List[float]:
-        if words[0].startswith("m"):
-            return _box([words[0][1:], *words[1:4]])
-        return NO_BOX if len(words) == 1 else _box(words)
-
-    return _parsed(path, region, "a rectangle, polygon, mask or code")
+    return _parsed(path, _region, "a rectangle, polygon, mask or code")
 
 
 def _read_vatic(path: Path, n_frames: int) -> Boxes:
@@ -87,6 +80,13 @@ def _box(words: List[str]) -> List[float]:
         x, y = values[::2], values[1::2]
         return [min(x), min(y), max(x) - min(x), max(y) - min(y)]
     return NO_BOX if len(values) == 1 and np.isnan(values[0]) else values
+
+
+def _region(words: List[str]) -> List[float]:
+    """Besides boxes, VOT has masks, which start with their box, and codes for none."""
+    if words[0].startswith("m"):
+        return _box([words[0][1:], *words[1:4]])
+    return NO_BOX if len(words) == 1 else _box(words)
 
 
 def _parsed(

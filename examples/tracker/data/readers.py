@@ -143,11 +143,8 @@ def find_instances(path: Path) -> Optional[Path]:
     return (train or files or [None])[-1]
 
 
-def read_coco(path: Path) -> List[Sequence]:
+def read_coco(file: Path) -> List[Sequence]:
     """Objects, each a still, but crowds, small ones, and those mostly outside the image."""
-    file = find_instances(path)
-    if file is None:
-        raise FileNotFoundError(f"no annotations/instances_*.json in {path}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         images: Dict[Any, Any] = {image["id"]: image for image in content["images"]}
@@ -206,14 +203,15 @@ def read_sources(
     """
     train, test = [], []
     for path, weight, photos in [parse_source(text) for text in texts]:
+        instances = find_instances(path)
         if photos:
             here, held_out = (
                 composite_clips(path, number, seed=seed, **(look or {})) if number else []
                 for seed, number in enumerate((n_clips, n_test_clips))
             )
             held_out = [replace(clip, name=f"test-{clip.name}") for clip in held_out]
-        elif find_instances(path) is not None:
-            here, held_out = read_coco(path), []
+        elif instances:
+            here, held_out = read_coco(instances), []
         else:
             here, held_out = read_split(path, **options)
         train.append((here, weight))

@@ -61,7 +61,7 @@ class TrainConfig:
     cache: str = ""  # where video files are decoded to; default: the user's caches
     device: str = "cpu"
     strangers: float = 0.0  # weight of the loss on search crops that do not show the target
-    amp: bool = False  # mixed precision, see `Precision`
+    amp: bool = False  # mixed precision: bfloat16, or float16 on a GPU without it
     model: str = "conv_small"  # a key of ``MODELS``
     model_options: Dict[str, Any] = field(default_factory=dict)  # that its class takes
     crops: CropConfig = field(default_factory=CropConfig)
