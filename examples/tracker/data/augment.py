@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-Colour = Tuple[float, ...]  # red, green, blue
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
 KINDS = ("blur", "shrink", "compress", "noise", "motion")
@@ -66,7 +65,7 @@ class Change:
     flip: bool = False
     grey: bool = False
     brightness: Tuple[float, float] = (1.0, 1.0)
-    tint: Tuple[Colour, Colour] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    tint: Tuple[Any, Any] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))  # factors on red, green, blue
     degraded: Tuple[Degradation, Degradation] = (Degradation(), Degradation())
 
     def apply(self, crop: Image, which: int) -> Image:

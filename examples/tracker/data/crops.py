@@ -59,7 +59,6 @@ class CropConfig:
         check(self, {"be positive": sizes, "be in [0, 1]": shares, "not be negative": jitters})
 
     def for_model(self, model: Any) -> CropConfig:
-        """The same with the sizes, factors and context of a `TrackerModel`."""
         names = ("template_size", "search_size", "template_factor", "search_factor", "context")
         return replace(self, **{name: getattr(model, name) for name in names})
 
@@ -137,13 +136,12 @@ def crop_template(image: Image, box: Box, config: CropConfig) -> Image:
     crop = cut(image, square, config.template_size)
     if config.context == 1:
         return crop
-    centre_x, centre_y, width, height = square.normalise(box) * config.template_size
-    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
-    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
+    centre, extent = np.split(square.normalise(box) * config.template_size, 2)
+    edges = np.round([centre - extent / 2, centre + extent / 2]).astype(int)
+    (left, top), (right, bottom) = np.maximum(edges, 0)
     plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
     faded = cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0)
-    inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
-    faded[inside] = crop[inside]
+    faded[top:bottom, left:right] = crop[top:bottom, left:right]
     return faded
 
 

@@ -24,16 +24,14 @@ class PairDataset(Dataset):
 
     An item is a dict: ``template`` (3, s, s) and ``search`` (3, t, t) uint8, ``box`` (4,) float32
     (centre x, centre y, width, height over the search crop's side), ``bin``, ``number``, ``video``.
-    Without ``augment`` the search crop is only shifted, the same way in every run. With ``kept``,
-    `KeptFeatures`, features take the place of the crops.
     """
 
     store: FrameStore
     sampler: IntervalSampler
     config: CropConfig
     seed: int = 0
-    augment: bool = True
-    kept: Any = None
+    augment: bool = True  # else the search crop is only shifted, the same way in every run
+    kept: Any = None  # `KeptFeatures`, which take the place of the crops
 
     def __getitem__(self, pair: Any) -> Item:
         """Crops of one pair, or of another of its bin if it is unusable."""

@@ -59,8 +59,8 @@ class FrameStore:
 
 def picture_files(folder: Path) -> List[str]:
     """Paths of the images in a folder, in the order of the numbers in their names."""
-    names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGES]
-    names = [name for name in names if name[0] != "."]  # a system's leftover
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
+    names = [path.name for path in paths if path.name[0] != "."]  # else a system's leftover
     if not names:
         raise ValueError(f"no images ({', '.join(IMAGES)}) in {folder}")
     return [f"{folder}/{name}" for name in sorted(names, key=_natural)]

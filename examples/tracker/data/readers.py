@@ -23,7 +23,6 @@ from .layouts import LAYOUTS, Video, read_video
 from .sequences import MIN_INSIDE, Sequence, inside_share
 
 DEPTH = 4  # folders below the one that is given
-RATES = ("30", "240")  # of NFS, behind its folder
 PHOTOS = "photos:"
 MIN_SIDE = 16.0  # pixels, the square root of the box's area; smaller objects show too little
 Problems = Optional[List[str]]  # of the videos that were left out; None: the first one raises
@@ -40,7 +39,7 @@ def read_sequences(
     and goes to ``problems``.
     """
     root, names = root if root.name else root.resolve(), ".*"  # a video's name is its folder's
-    if not root.is_dir() and root.name in RATES:
+    if not root.is_dir() and root.name in ("30", "240"):  # of NFS
         root, names = root.parent, f"nfs{root.name}"
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}")
@@ -197,9 +196,8 @@ def read_sources(
 ) -> Split:
     """Sequences to train on and to report on, of all places of a mix.
 
-    A place is ``[photos:]PATH[=WEIGHT]``: a folder of videos, see `read_split`, COCO data, all of
-    which is trained on, or photographs, of which clips are composited, see `composite_clips`. Of
-    several places, a pair's place is drawn by weight (to report on: all alike).
+    A place is a folder of videos, see `read_split`, COCO data, all of which is trained on, or
+    photographs, of which clips are composited. A pair's place is drawn by weight.
     """
     train, test = [], []
     for path, weight, photos in [parse_source(text) for text in texts]:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 
-Size = Union[int, NDArray[np.float64]]
 MIN_INSIDE = 0.5  # share of a box's area that must lie in the image for its target to be visible
 
 
@@ -59,7 +58,7 @@ def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
         return finite & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
 
 
-def inside_share(boxes: NDArray[np.float64], width: Size, height: Size) -> NDArray[np.float64]:
+def inside_share(boxes: NDArray[np.float64], width: Any, height: Any) -> NDArray[np.float64]:
     """Share of each box's area that lies in its image; 0 for one that is empty or not finite."""
     usable = usable_boxes(boxes)
     left, top, wide, high = np.where(usable[:, None], boxes, 1.0).T
@@ -81,16 +80,12 @@ def video_index(sequences: List[Sequence]) -> VideoIndex:
 def fit_bins(
     train_videos: List[Sequence], test_videos: List[Sequence], max_interval: int, spacing: int
 ) -> Tuple[int, int]:
-    """The longest intervals and bins, up to those asked for, that both sets of videos can fill.
-
-    They are whole bins, at least two, narrower if need be; stills do not count.
-    """
+    """The longest intervals and bins, up to those asked for, that both sets of videos can fill."""
     sets = [[s for s in videos if not s.is_image] for videos in (train_videos, test_videos)]
     for videos in sets:
         spans = [int(np.ptp(np.flatnonzero(s.visible))) for s in videos if s.visible.any()]
         if max(spans, default=0) < 1:
-            words = "the videos need at least two visible frames each side of the split"
-            raise ValueError(f"{words}; they have not")
+            raise ValueError("the videos need at least two visible frames each side of the split")
         max_interval = min(max_interval, max(spans) + 1)  # the upper edge of a bin is outside it
     spacing = min(spacing, max(1, max_interval // 2))
     indices = [video_index(videos) for videos in sets]

@@ -13,10 +13,7 @@ MAPS = tuple(f"{name}_map" for name in HEAD)
 
 
 class TrackerModel(nn.Module):
-    """Network that finds the target of a template crop in a search crop.
-
-    A subclass sets the class attributes and defines `embed` and `locate`. Crops are uint8, RGB.
-    """
+    """Network that finds the target of a template crop in a search crop; both are uint8 RGB."""
 
     template_size: ClassVar[int]  # sides of the two crops, in pixels
     search_size: ClassVar[int]
@@ -34,9 +31,8 @@ class TrackerModel(nn.Module):
 
     def add_branches(self, branch: Callable[[int], nn.Sequential]) -> None:
         self.score, self.offset, self.size = branch(1), branch(2), branch(2)
-        with torch.no_grad():
-            self.score[-1].bias.fill_(-4.0)  # 1 cell in some hundred
-            self.size[-1].bias.fill_(-1.1)  # 1/4 of the crop
+        nn.init.constant_(self.score[-1].bias, -4.0)  # 1 cell in some hundred
+        nn.init.constant_(self.size[-1].bias, -1.1)  # 1/4 of the crop
 
     def read_maps(self, joint: Tensor) -> Maps:
         return {f"{name}_map": getattr(self, name)(joint).sigmoid() for name in HEAD}
@@ -51,7 +47,7 @@ class TrackerModel(nn.Module):
         raise ValueError(f"{type(self).__name__} has no pretrained weights; got {source!r}")
 
     def freeze(self, n_stages: int) -> None:
-        """Keep the first stages of a pretrained backbone as they are; 0: train everything."""
+        """Keep the stem and the first stages of the backbone as they are; 0: train everything."""
         if n_stages:
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 

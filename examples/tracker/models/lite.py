@@ -48,10 +48,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 (Tan and Le, ICML 2019) up to stride 16, batch norms folded in.
-
-    Statistics of a tracker's small batches, of two kinds of crops, would mislead.
-    """
+    """EfficientNet-Lite0 (Tan and Le, ICML 2019) up to stride 16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +79,7 @@ class EfficientNetLite0(nn.Module):
         for convolution, layer in zip(mine, layers):
             if len(layer) < 5 or layer[0].shape != convolution.weight.shape:
                 raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
-        with torch.no_grad():
+        with torch.no_grad():  # batch norms are folded in: small, mixed batches would mislead them
             for convolution, (weight, scale, shift, mean, variance) in zip(mine, layers):
                 factor = scale / torch.sqrt(variance + BATCH_NORM_EPSILON)
                 convolution.weight.copy_(weight * factor.view(-1, 1, 1, 1))
@@ -152,7 +149,6 @@ class Lite(TrackerModel):
         self.backbone.load_imagenet(state)
 
     def freeze(self, n_stages: int) -> None:
-        """Keep the stem and the first of the 5 stages as they are; 0: train all."""
         stages = self.backbone.stages
         if not 0 <= n_stages <= len(stages):
             raise ValueError(f"n_stages must be in [0, {len(stages)}]; got {n_stages}")

@@ -1,7 +1,4 @@
-"""OSTrack's one-stream tracker on ViT-Tiny: one transformer sees template and search crop at once.
-
-Parameters are named as in timm and OSTrack, so that their files of weights fit.
-"""
+"""OSTrack on ViT-Tiny, with parameters named as in timm's and OSTrack's files of weights."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import math
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any, Tuple
 
 import torch
 import torch.nn.functional as functional
@@ -21,7 +18,6 @@ from .base import Maps, TrackerModel
 PATCH, WIDTH, DEPTH, HEADS = 16, 192, 12, 3
 ELIMINATING = (3, 6, 9)  # blocks in which search tokens may be dropped
 BRANCHES = {"ctr": "score", "offset": "offset", "size": "size"}  # of the head: OSTrack's, ours
-MARGIN = 1e-4  # maps keep this distance from 0 and 1
 
 
 class Block(nn.Module):
@@ -36,9 +32,7 @@ class Block(nn.Module):
         layers = {"fc1": nn.Linear(WIDTH, 4 * WIDTH), "act": nn.GELU()}
         self.mlp = nn.Sequential(OrderedDict(**layers, fc2=nn.Linear(4 * WIDTH, WIDTH)))
 
-    def forward(
-        self, tokens: Tensor, n_template: int, n_kept: int
-    ) -> Tuple[Tensor, Optional[Tensor]]:
+    def forward(self, tokens: Tensor, n_template: int, n_kept: int) -> Tuple[Tensor, Any]:
         """Tokens of the template and of the search cells that are kept; which those are."""
         parts = self.attn["qkv"](self.norm1(tokens)).unflatten(2, (3, HEADS, WIDTH // HEADS))
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, C / heads)
@@ -131,16 +125,15 @@ class CentreHead(nn.Module):
         return {"score_map": score, "offset_map": held, "size_map": size}
 
 
-def within_margin(values: Tensor) -> Tensor:
-    return values.clamp(MARGIN, 1 - MARGIN)
+def within_margin(values: Tensor) -> Tensor:  # maps never reach 0 or 1
+    return values.clamp(1e-4, 1 - 1e-4)
 
 
 class VitTiny(TrackerModel):
     """OSTrack (Ye et al., ECCV 2022) with the paper's ViT-Tiny: 8 million parameters.
 
-    Blocks 3, 6 and 9 each keep a share ``keep_ratio`` of the search tokens, those that the middle
-    of the template looks at most; 1: all, 0.7: as in OSTrack. A training program may start with 1
-    and lower the attribute later, as OSTrack does.
+    One transformer sees both crops at once. Three of its blocks each keep a share ``keep_ratio`` of
+    the search tokens. OSTrack keeps all at first and lowers it to 0.7 while it trains.
     """
 
     template_size, search_size = 128, 256

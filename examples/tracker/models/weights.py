@@ -12,8 +12,7 @@ from . import build_model
 from .base import TrackerModel
 
 FORMAT = 1
-WEIGHTS = {"model": str, "options": dict, "state": dict}  # what each kind of file holds
-CHECKPOINT = {"config": dict, "curriculum": dict}
+WEIGHTS = {"model": str, "options": dict, "state": dict}  # what such a file holds
 
 
 def save_weights(path: Path, model: TrackerModel, name: str, options: Dict[str, Any]) -> None:
@@ -61,7 +60,7 @@ def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> Dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
-    content = _read(path, CHECKPOINT)
+    content = _read(path, {"config": dict, "curriculum": dict})
     if content is None:
         raise ValueError(f"{path} must be the checkpoint of a run, of format {FORMAT}")
     return content

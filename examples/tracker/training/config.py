@@ -84,7 +84,6 @@ class TrainConfig:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in a whole epoch, the last of which may be smaller."""
         return -(-self.samples_per_epoch // self.batch_size)
 
     @property

@@ -34,8 +34,7 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """True in the process that writes files and prints."""
-        return self.rank == 0
+        return self.rank == 0  # it writes files and prints
 
     def any(self, flag: bool) -> bool:
         """True if the flag is set in any process. All of them must ask."""

@@ -1,7 +1,6 @@
 """Features of a frozen backbone, computed once for all runs that share it.
 
-The two crops of each frame are made once, with changes that belong to the frame, and what the
-backbone makes of them is kept in files that processes share. A pair is then two look-ups.
+Each frame's crops are made once, with changes of its own, and the features go to shared files.
 """
 
 from __future__ import annotations

@@ -88,12 +88,9 @@ def absence_loss(score_map: Tensor, video: Tensor) -> Tensor:
 
 
 def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
-    """Loss, 2 GIoU + 5 L1 + focal, and IoU of the tracker's answer.
-
-    Size and offset are learned in the cell where the target is, wherever the score is highest, so
-    that they get a useful gradient from the first step.
-    """
+    """Loss, 2 GIoU + 5 L1 + focal, and IoU of the tracker's answer."""
     height, width = outputs["score_map"].shape[-2:]
+    # Where the target is, wherever the score is highest: a useful gradient from the first step.
     cells = target_cells(target, height, width)
     boxes = boxes_at(cells, outputs["offset_map"], outputs["size_map"])
     loss = (

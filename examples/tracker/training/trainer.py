@@ -33,8 +33,7 @@ from .features import KeptFeatures
 from .interrupt import Interrupt
 from .losses import absence_loss, tracking_loss
 
-CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
-EVENTS = "tensorboard"
+CHECKPOINT, HISTORY, WEIGHTS, EVENTS = "checkpoint.pt", "history.json", "weights.pt", "tensorboard"
 STATES = ("model", "averaged", "optimiser", "rates", "curriculum")
 
 
@@ -58,9 +57,8 @@ class Trainer:
         self.model = new_model(config)
         self.model.to(memory_format=torch.channels_last)
         self.network = self.model if n_processes == 1 else DistributedDataParallel(self.model)
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True
-        )
+        average = get_ema_multi_avg_fn(config.average)
+        self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         trained = [(k, v) for k, v in self.model.named_parameters() if v.requires_grad]
         backbone = [value for name, value in trained if name.startswith("backbone.")]
         rest = [value for name, value in trained if not name.startswith("backbone.")]
@@ -105,19 +103,15 @@ class Trainer:
         out: Optional[Path] = None,
         *,
         progress: bool = True,
-        max_steps: Optional[int] = None,
+        max_steps: float = math.inf,
         tensorboard: bool = False,
     ) -> bool:
-        """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end.
-
-        The folder gets checkpoint and history, after each epoch and when stopped, and the weights.
-        """
+        """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end."""
         if tensorboard and out is None:
             raise ValueError("tensorboard needs a folder, out")
         self.model.train()
         loader = self._loader()  # as a local it ends its workers when this returns, at once
         config, done, first = self.config, self.rates.last_epoch, self.processes.first
-        last = math.inf if max_steps is None else done + max_steps
         writer = summary_writer(out / EVENTS, done) if tensorboard and first else nullcontext()
         shown = {"total": config.n_steps, "initial": done, "disable": not (progress and first)}
         bar = tqdm(desc=config.mode, unit="step", **shown)
@@ -132,7 +126,8 @@ class Trainer:
                         events.add_scalar("step/loss", losses[-1], step)
                         events.add_scalar("step/iou", float(self._iou.mean()), step)
                         events.add_scalar("step/learning_rate", rate, step)
-                    if self.processes.any(interrupt.requested or self.rates.last_epoch >= last):
+                    enough = self.rates.last_epoch - done >= max_steps
+                    if self.processes.any(interrupt.requested or enough):
                         self.save(out)
                         return False
                 self.curriculum.step()
@@ -140,8 +135,9 @@ class Trainer:
                 if out is not None and first:
                     save_weights(out / WEIGHTS, self.trained, config.model, config.model_options)
                 record = self.history[-1]
-                for name, value in record.scalars(self.bins.labels).items() if events else ():
-                    events.add_scalar(name, value, record.epoch)
+                if events:
+                    for name, value in record.scalars(self.bins.labels).items():
+                        events.add_scalar(name, value, record.epoch)
                 if not bar.disable:
                     bar.write(self._line(record, losses), file=sys.stderr)
         return True
@@ -204,7 +200,6 @@ class Trainer:
             (out / HISTORY).write_text(text + "\n")
 
     def state_dict(self) -> Dict[str, Any]:
-        """All that the rest of the run depends on: tensors and plain values."""
         states = {name: getattr(self, name).state_dict() for name in STATES}
         return {"config": self.config.to_dict(), **states, "precision": self.scaler.state_dict()}
 
@@ -223,12 +218,10 @@ class Trainer:
 
 
 def summary_writer(folder: Path, step: int) -> Any:
-    """TensorBoard's writer for a run that goes on at a step."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        words = "--tensorboard needs the package: pip install tensorboard"
-        raise ImportError(words) from error
+        raise ImportError("--tensorboard needs the package: pip install tensorboard") from error
     return SummaryWriter(str(folder), purge_step=step)
 
 
