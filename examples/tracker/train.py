@@ -19,31 +19,26 @@ from .data.sequences import Sequence
 from .models.weights import load_checkpoint
 from .synthetic.composite import composite_clips
 from .synthetic.drift import Drift
-from .training.config import MODES, TrainConfig, crops_of
+from .training.config import MODES, TrainConfig
 from .training.devices import process_group
 from .training.interrupt import exit_status
 from .training.trainer import CHECKPOINT, train
 
 
 def load_videos(
-    config: TrainConfig,
-    *,
-    n_test: int = 24,
-    n_test_clips: int = 0,
-    problems: Optional[Problems] = None,
+    config: TrainConfig, *, n_test: int = 24, n_test_clips: int = 0, problems: Problems = None
 ) -> Tuple[List[Sequence], List[Sequence]]:
     """Videos to train on and to report on: of ``config.data``, or composited.
 
     ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
-    each ``photos:`` place. What is wrong with a video goes to ``problems``; default: it raises.
+    each ``photos:`` place.
     """
     look = {name: getattr(config, name) for name in ("look_alikes", "figures")}
     look["drift"] = Drift(config.drift)
     if config.data:
-        options = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
-        options.update(held_out=config.held_out, problems=problems)
-        options["cache"] = Path(config.cache) if config.cache else None
-        train_videos, test_videos = read_sources(config.data, **options)
+        clips = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
+        options = {"held_out": config.held_out, "cache": config.cache, "problems": problems}
+        train_videos, test_videos = read_sources(config.data, **clips, **options)
     else:
         train_videos = composite_clips("train", config.n_videos, **look)
         test_videos = composite_clips("test", n_test, **look)
@@ -60,44 +55,41 @@ def add_settings(parser: argparse.ArgumentParser, *, leave_out: Tuple[str, ...] 
     )
     parser.add_argument("--data", action="append", metavar="[photos:]PATH[=WEIGHT]", help=words)
     for item in fields(TrainConfig):
-        option, default = "--" + item.name.replace("_", "-"), item.default
-        if item.name in (*leave_out, "distribution"):  # which the study sets
+        default = item.default
+        if item.name in (*leave_out, "data", "distribution"):  # which the study sets
             continue
-        words = f"default: {default!r}" if default != "" else "default: none"
+        how: Dict[str, Any] = {"type": type(default), "help": f"default: {default!r}"}
         if item.name in ("crops", "model_options"):
-            parser.add_argument(option, type=_object, metavar="JSON", help="default: {}")
+            how = {"type": _object, "metavar": "JSON", "help": "default: {}"}
         elif isinstance(default, bool):
-            parser.add_argument(option, action="store_const", const=True, help="default: off")
-        elif item.name != "data":
-            choices = tuple(MODES) if item.name == "mode" else None
-            parser.add_argument(option, type=type(default), choices=choices, help=words)
+            how = {"action": "store_const", "const": True, "help": "default: off"}
+        elif item.name == "mode":
+            how["choices"] = tuple(MODES)
+        elif default == "":
+            how["help"] = "default: none"
+        parser.add_argument("--" + item.name.replace("_", "-"), **how)
 
 
 def given_settings(options: argparse.Namespace) -> Dict[str, Any]:
     names = {item.name for item in fields(TrainConfig)}
-    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    if "crops" in given:
-        given["crops"] = crops_of(given["crops"])
-    return given
+    return {k: v for k, v in vars(options).items() if k in names and v is not None}
 
 
 def _object(text: str) -> Dict[str, Any]:
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"must be such as '{{\"name\": 1}}'; got {text}")
-    return value
+        return dict(json.loads(text).items())
+    except (ValueError, AttributeError):
+        words = f"must be such as '{{\"name\": 1}}'; got {text}"
+        raise argparse.ArgumentTypeError(words) from None
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.train", description=__doc__)
+    add = parser.add_argument
     words = "folder for checkpoint.pt, history.json, weights.pt, schedule.png"
-    parser.add_argument("--out", type=Path, required=True, help=words)
-    words = "resume the checkpoint in --out with its settings"
-    parser.add_argument("--resume", action="store_true", help=words)
-    parser.add_argument("--tensorboard", action="store_true", help="log to OUT/tensorboard")
+    add("--out", type=Path, required=True, help=words)
+    add("--resume", action="store_true", help="resume the checkpoint in --out with its settings")
+    add("--tensorboard", action="store_true", help="log to OUT/tensorboard")
     add_on_error(parser)
     add_settings(parser)
     return parser.parse_args(arguments)
@@ -105,8 +97,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 def settings(options: argparse.Namespace) -> TrainConfig:
     """Settings of the run: those given, else those of the checkpoint to resume, else defaults."""
-    given = given_settings(options)
-    path = options.out / CHECKPOINT
+    given, path = given_settings(options), options.out / CHECKPOINT
     if options.resume:
         return replace(TrainConfig.from_dict(load_checkpoint(path)["config"]), **given)
     if path.exists():

@@ -77,7 +77,6 @@ def test_two_processes_checkpoint_goes_on_in_one(both, squares, tiny_config):
 
 
 def test_processes_uneven_share_is_refused(squares, tiny_config, monkeypatch):
-    assert Processes(1, 3).share("batch_size", 6) == 2
     assert Processes().any(True) and not Processes().any(False)
     monkeypatch.setattr(Processes, "here", classmethod(lambda cls: cls(0, 3)))
     with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes; got 8"):

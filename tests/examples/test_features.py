@@ -36,7 +36,7 @@ def store():
 
 @pytest.fixture
 def kept(tmp_path, store, model):
-    return KeptFeatures(tmp_path, store, CropConfig().for_model(model), model, progress=False)
+    return KeptFeatures(tmp_path, store, CropConfig().for_model(model), model)
 
 
 @pytest.mark.parametrize("side", [112, 224])
@@ -89,12 +89,12 @@ def test_kept_features_are_made_once_and_anew_for_other_weights(
     assert {path.stem for path in kept.folder.iterdir()} == set(NAMES)
     with torch.no_grad():
         model.backbone.stem[0].weight.mul_(2)
-    assert KeptFeatures(tmp_path, store, kept.config, model, progress=False).folder != kept.folder
+    assert KeptFeatures(tmp_path, store, kept.config, model).folder != kept.folder
 
 
 def test_a_frame_without_a_crop_makes_its_pairs_redrawn(tmp_path, store, model, tiny_config):
     store.sequences[0].boxes[6] = np.nan
-    kept = KeptFeatures(tmp_path, store, CropConfig().for_model(model), model, progress=False)
+    kept = KeptFeatures(tmp_path, store, CropConfig().for_model(model), model)
     config = replace(tiny_config, model="lite", frozen_stages=5, keep_features=True)
     trainer = Trainer(config, store, kept)
     pair = next(iter(trainer.curriculum.source.sample(np.array([1.0, 0, 0]), 0, 0, 1)))

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from examples.tracker.data.boxes import inside_share, read_boxes
 from examples.tracker.data.frames import FrameError, FrameStore
+from examples.tracker.data.layouts import read_boxes
 from examples.tracker.data.readers import read_sequences, read_split
-from examples.tracker.data.sequences import Sequence, split_sequences, usable_boxes, video_index
+from examples.tracker.data.sequences import Sequence, inside_share, usable_boxes, video_index
 
 from .conftest import ROOT
 
@@ -128,16 +128,15 @@ def test_split_listing_decides_where_there_is_one(tmp_path):
         read_split(tmp_path)
 
 
-def test_split_by_hash_ignores_order_and_keeps_both_sides(tmp_path):
+def test_split_by_hash_hardly_depends_on_the_rest_and_keeps_both_sides(tmp_path):
     for name in "abcdefgh":
         write_got10k(tmp_path / name)
-    sequences = read_sequences(tmp_path)
-    train, test = split_sequences(sequences)
-    again, _ = split_sequences(sequences[::-1])
-    assert {s.name for s in train} == {s.name for s in again}
+    train, test = read_split(tmp_path)
     assert (len(train), len(test)) == (6, 2)
+    fewer, _ = read_split(tmp_path, 0.125)
+    assert {s.name for s in train} < {s.name for s in fewer}
     with pytest.raises(ValueError, match="no sequence to test on among 1"):
-        split_sequences(sequences[:1])
+        read_split(tmp_path / "a")
 
 
 def test_sequence_shapes_that_differ_raise():

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from examples.tracker import track
-from examples.tracker.data.boxes import read_boxes
+from examples.tracker.data.layouts import read_boxes
 from examples.tracker.inference import screen
 from examples.tracker.inference import video as in_and_out
 from examples.tracker.inference.screen import FOUND, annotate

@@ -13,14 +13,17 @@ import pytest
 import torch
 
 from examples.tracker.data.frames import FrameStore
-from examples.tracker.models.weights import load_checkpoint, load_weights, save_checkpoint
+from examples.tracker.models.weights import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from examples.tracker.train import main, parse, settings
 from examples.tracker.training.config import TrainConfig
-from examples.tracker.training.devices import Precision
 from examples.tracker.training.interrupt import Interrupt
-from examples.tracker.training.journal import EVENTS
-from examples.tracker.training.losses import absence_loss, tracking_loss
-from examples.tracker.training.trainer import CHECKPOINT, HISTORY, WEIGHTS, Trainer, train
+from examples.tracker.training.losses import absence_loss
+from examples.tracker.training.trainer import CHECKPOINT, EVENTS, HISTORY, WEIGHTS, Trainer, train
 
 from .conftest import run_module, start_module
 
@@ -98,10 +101,10 @@ def test_train_on_cuda_in_float16_learns_and_resumes(tmp_path, squares, tiny_con
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: False)  # as older GPUs
     config, store = replace(tiny_config, amp=True, device="cuda", epochs=6), FrameStore(squares)
     trainer = Trainer(config, store)
-    assert trainer.precision.dtype == torch.float16 and trainer.precision.scaler.is_enabled()
+    assert trainer.autocast.fast_dtype == torch.float16 and trainer.scaler.is_enabled()
     assert not trainer.run(tmp_path, progress=False, max_steps=4)
     resumed = train(config, store, out=tmp_path, resume=True, progress=False)
-    assert resumed.finished and 1 < resumed.precision.scaler.get_scale() < float("inf")
+    assert resumed.finished and 1 < resumed.scaler.get_scale() < float("inf")
     assert resumed.history[-1].mean_iou > resumed.history[0].mean_iou
 
 
@@ -123,29 +126,24 @@ def all_gradients(model):
     return torch.cat([value.grad.flatten() for value in model.parameters()])
 
 
-def test_precision_half_scales_losses_and_steps_alike(squares, tiny_config):
+def test_train_half_precision_scales_losses_and_steps_alike(squares, tiny_config):
     """A GPU without bfloat16 is not at hand: the same code with float16 on the CPU."""
-    trainer = Trainer(tiny_config, FrameStore(squares))
-    batch = {name: values[:2] for name, values in next(iter(trainer._loader())).items()}
-    before = [value.clone() for value in trainer.model.parameters()]
-    half = Precision(torch.device("cpu"), mixed=True)
-    half.dtype = torch.float16
-    half.scaler = torch.amp.GradScaler("cpu", enabled=True, init_scale=2.0**8)
-    outputs = half.forward(trainer.model, batch["template"], batch["search"])
-    exact = trainer.model(batch["template"], batch["search"])
-    for name in ("score_map", "boxes"):
-        assert outputs[name].dtype == torch.float32
-    torch.testing.assert_close(outputs["size_map"], exact["size_map"], atol=1e-2, rtol=0)
-    tracking_loss(exact, batch["box"])[0].mean().backward()
-    torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 5.0)
-    expected = all_gradients(trainer.model)
-    loss, _ = tracking_loss(outputs, batch["box"])
-    half.step(loss.mean(), trainer.optimiser, trainer.model.parameters(), 5.0)
-    error = torch.linalg.vector_norm(all_gradients(trainer.model) - expected)
-    assert error < 0.05 * torch.linalg.vector_norm(expected)
-    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters()))
-    again = Precision(torch.device("cpu"), mixed=True)
-    again.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    plain, half, again = (Trainer(tiny_config, FrameStore(squares)) for _ in range(3))
+    half.autocast = torch.autocast("cpu", torch.float16)
+    half.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+    again.scaler = torch.amp.GradScaler("cpu")
+    batch = next(iter(plain._loader()))
+    batch = {name: values[:2] for name, values in batch.items()}
+    before = [value.clone() for value in half.model.parameters()]
+    for trainer in (plain, half):
+        trainer._step(batch)
+    with torch.no_grad(), half.autocast:
+        outputs = half.network(batch["template"], batch["search"])
+    assert {values.dtype for values in outputs.values()} == {torch.float32}
+    expected = all_gradients(plain.model)
+    error = torch.linalg.vector_norm(all_gradients(half.model) - expected)
+    assert 0 < error < 0.05 * torch.linalg.vector_norm(expected)
+    assert any(not torch.equal(a, b) for a, b in zip(before, half.model.parameters()))
     again.load_state_dict(half.state_dict())
     assert again.scaler.get_scale() == 2.0**8
 
@@ -157,12 +155,10 @@ def test_train_strangers_add_their_term_to_the_loss_and_nothing_else(squares, ti
         config = replace(tiny_config, amp=amp, strangers=strangers)
         trainer = Trainer(config, FrameStore(squares))
         batch = next(iter(trainer._loader()))
-        pair, step = (batch["template"], batch["search"]), trainer.precision.step
-        with torch.no_grad():
-            outputs = trainer.precision.forward(trainer.model, *pair, strangers=True)
-        trainer.precision.step = lambda loss, *rest, step=step: (
-            losses.append(loss.item()) or step(loss, *rest)
-        )
+        pair, scale = (batch["template"], batch["search"]), trainer.scaler.scale
+        with torch.no_grad(), trainer.autocast:
+            outputs = trainer.model(*pair, strangers=True)
+        trainer.scaler.scale = lambda loss, scale=scale: losses.append(loss.item()) or scale(loss)
         means.append(trainer._step(batch))
     assert outputs["stranger_map"].dtype == torch.float32
     absent = absence_loss(outputs["stranger_map"], batch["video"]).mean().item()
@@ -271,7 +267,7 @@ def test_checkpoint_that_is_none_or_does_not_fit_is_named(tmp_path, squares, tin
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pt"):
         load_checkpoint(tmp_path / "none.pt")
     trainer = Trainer(tiny_config, FrameStore(squares))
-    trainer._save_weights(tmp_path)
+    save_weights(tmp_path / WEIGHTS, trainer.model, "conv_small", {})
     torch.save({"config": 1, "curriculum": 1}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("hello")
     for name in (WEIGHTS, "other.pt", "text.pt"):

@@ -37,7 +37,7 @@ def main(out):
         assert whole.run(out / "whole", progress=False)
         cut = Watched(config, store)
         # Only one of them is told to stop.
-        assert not cut.run(out / "cut", progress=False, max_steps=4 if processes.rank else None)
+        assert not cut.run(out / "cut", progress=False, max_steps=4 if processes.rank else 99)
         again = Watched(config, store)
         again.load_state_dict(load_checkpoint(out / "cut" / CHECKPOINT))
         assert again.run(progress=False)

@@ -3,71 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Tuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
-Colour = Tuple[float, ...]  # red, green, blue
+Image = NDArray[np.uint8]
 # Last counter word of this random stream: that of the pairs has the same key, and a zero there.
 CROP_STREAM = 0x63726F70
+KINDS = ("blur", "shrink", "compress", "noise", "motion")
 
 
-def _shrink(crop: Picture, strength: float, _seed: int) -> Any:
-    side = max(8, int(len(crop) / (1.5 + 2.5 * strength)))
-    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _compress(crop: Picture, strength: float, _seed: int) -> Any:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, round(70 - 50 * strength)]
-    return cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
-
-
-def _noise(crop: Picture, strength: float, seed: int) -> Any:
-    grain = np.random.default_rng(seed).standard_normal(crop.shape, dtype=np.float32)
-    return _as_bytes(crop + (3 + 12 * strength) * grain)
-
-
-def _motion(crop: Picture, strength: float, seed: int) -> Any:
-    reach = 1 + int(len(crop) / 30 * strength)
-    angle = np.random.default_rng(seed).uniform(0, np.pi)
-    return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
-
-
-def smear(picture: NDArray[Any], reach: int, step: NDArray[np.float64]) -> NDArray[Any]:
+def smear(image: NDArray[Any], reach: int, step: NDArray[np.float64]) -> NDArray[Any]:
     """Average an image along a line from minus ``step`` to ``step``, of ``reach`` at most."""
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), dtype=np.float32)
     ends = [tuple(int(value) for value in np.round(reach + sign * step)) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    return cv2.filter2D(picture, -1, kernel / kernel.sum())
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
-def _as_bytes(values: NDArray[Any]) -> Picture:
+def _as_bytes(values: NDArray[Any]) -> Image:
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
-
-
-KINDS: Dict[str, Callable[[Picture, float, int], Any]] = {
-    "blur": lambda crop, strength, _: cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength),
-    "shrink": _shrink,
-    "compress": _compress,
-    "noise": _noise,
-    "motion": _motion,
-}
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """One degradation of a crop: a key of ``KINDS`` or nothing, its strength in [0, 1]."""
+    """One degradation of a crop: one of ``KINDS`` or nothing, its strength in [0, 1]."""
 
     kind: str = ""
     strength: float = 0.0
     seed: int = 0  # of noise and of the direction of motion
 
-    def apply(self, crop: Picture) -> Picture:
-        return KINDS[self.kind](crop, self.strength, self.seed) if self.kind else crop
+    def apply(self, crop: Image) -> Image:
+        kind, strength = self.kind, self.strength
+        if not kind:
+            return crop
+        if kind == "blur":
+            return cv2.GaussianBlur(crop, (0, 0), 0.5 + 2.0 * strength)
+        if kind == "shrink":
+            side = max(8, int(len(crop) / (1.5 + 2.5 * strength)))
+            small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+            return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if kind == "compress":
+            quality = [cv2.IMWRITE_JPEG_QUALITY, round(70 - 50 * strength)]
+            return cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
+        rng = np.random.default_rng(self.seed)
+        if kind == "noise":
+            grain = rng.standard_normal(crop.shape, dtype=np.float32)
+            return _as_bytes(crop + (3 + 12 * strength) * grain)
+        reach, angle = 1 + int(len(crop) / 30 * strength), rng.uniform(0, np.pi)
+        return smear(crop, reach, reach * np.array([np.cos(angle), np.sin(angle)]))
 
 
 @dataclass(frozen=True)
@@ -79,10 +65,10 @@ class Change:
     flip: bool = False
     grey: bool = False
     brightness: Tuple[float, float] = (1.0, 1.0)
-    tint: Tuple[Colour, Colour] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    tint: Tuple[Any, Any] = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))  # factors on red, green, blue
     degraded: Tuple[Degradation, Degradation] = (Degradation(), Degradation())
 
-    def apply(self, crop: Picture, which: int) -> Picture:
+    def apply(self, crop: Image, which: int) -> Image:
         """A cut crop after it; ``which``: 0 the template, 1 the search crop."""
         gain, tint = self.brightness[which], self.tint[which]
         if self.flip:
@@ -110,19 +96,16 @@ def draw_change(rng: np.random.Generator, config: Any) -> Change:
     flip, grey = rng.random(2)
     bright = 1 + (2 * rng.random(2) - 1) * config.brightness
     tint = 1 + (2 * rng.random((2, 3)) - 1) * config.tint
+    degraded = []
+    for chance, kind, strength, seed in rng.random((2, 4)):
+        some = Degradation(KINDS[int(kind * len(KINDS))], float(strength), int(seed * 2**32))
+        degraded.append(some if chance < config.degrade else Degradation())
     return Change(
-        tuple(shift.tolist()),
-        float(np.exp(stretch.mean())),  # the side follows the area of the stretched box
-        bool(flip < config.flip),
-        bool(grey < config.grey),
-        tuple(bright.tolist()),
-        (tuple(tint[0].tolist()), tuple(tint[1].tolist())),
-        (_draw_degradation(rng, config.degrade), _draw_degradation(rng, config.degrade)),
+        shift=tuple(shift.tolist()),
+        scale=float(np.exp(stretch.mean())),  # the side follows the area of the stretched box
+        flip=bool(flip < config.flip),
+        grey=bool(grey < config.grey),
+        brightness=tuple(bright.tolist()),
+        tint=tuple(map(tuple, tint.tolist())),
+        degraded=tuple(degraded),
     )
-
-
-def _draw_degradation(rng: np.random.Generator, probability: float) -> Degradation:
-    chance, kind, strength, seed = rng.random(4)
-    if chance >= probability:
-        return Degradation()
-    return Degradation(list(KINDS)[int(kind * len(KINDS))], float(strength), int(seed * 2**32))

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .augment import Change, Picture
+from .augment import Change, Image
+from .sequences import usable_boxes
 
 Box = NDArray[np.float64]
-View = Tuple[Picture, Box]  # a frame, (h, w, 3), and the target's box in it
+View = Tuple[Image, Box]  # a frame, (h, w, 3), and the target's box in it
 UNCHANGED = Change()
 MIN_CROP = 4.0  # pixels of the frame; less than this shows nothing
 RULES: Dict[str, Callable[[Any], bool]] = {  # that settings must keep
@@ -52,15 +53,12 @@ class CropConfig:
     degrade: float = 0.0  # probability that a crop is blurred, shrunk, compressed, or gets noise
 
     def __post_init__(self) -> None:
-        names_of = {
-            "be positive": "template_size search_size template_factor search_factor",
-            "not be negative": "centre_jitter scale_jitter",
-            "be in [0, 1]": "context flip grey brightness tint degrade",
-        }
-        check(self, names_of)
+        sizes = "template_size search_size template_factor search_factor"
+        shares = "context flip grey brightness tint degrade"
+        jitters = "centre_jitter scale_jitter"
+        check(self, {"be positive": sizes, "be in [0, 1]": shares, "not be negative": jitters})
 
     def for_model(self, model: Any) -> CropConfig:
-        """The same with the sizes, factors and context of a `TrackerModel`."""
         names = ("template_size", "search_size", "template_factor", "search_factor", "context")
         return replace(self, **{name: getattr(model, name) for name in names})
 
@@ -74,7 +72,7 @@ class Square:
     side: float
 
     def normalise(self, box: Box) -> NDArray[np.float32]:
-        """A box of the frame as centre x, centre y, width, height in units of the square, (4,)."""
+        """Centre x, centre y, width and height of a box of the frame in units of the square."""
         left, top, width, height = box
         centre = (left + width / 2 - self.left, top + height / 2 - self.top)
         return np.array([*centre, width, height], dtype=np.float32) / np.float32(self.side)
@@ -83,16 +81,11 @@ class Square:
 def square_around(
     box: Box, factor: float, *, shift: Tuple[float, float] = (0.0, 0.0), scale: float = 1.0
 ) -> Square:
-    """The square to cut for a box (4,): left, top, width, height in pixels.
-
-    Its side is ``factor`` times ``scale`` times the square root of the box's area; its centre is
-    moved by ``shift``, in square roots of the (scaled) area.
-    """
-    left, top, width, height = (float(value) for value in box)
-    area = width * height
-    if not (np.isfinite([left, top, area]).all() and width > 0 and height > 0):
+    """The square to cut for a box; side and shift are in roots of its area, times ``scale``."""
+    if not usable_boxes(box[None]).all():
         raise CropError(f"box {box.tolist()} is empty or not finite")
-    unit = float(np.sqrt(area)) * scale
+    left, top, width, height = box.tolist()
+    unit = float(np.sqrt(width * height)) * scale
     side = unit * factor
     if side < MIN_CROP:
         raise CropError(f"box {box.tolist()} gives a crop of {side:.2f} pixels, under {MIN_CROP:g}")
@@ -100,9 +93,9 @@ def square_around(
     return Square(x - side / 2, y - side / 2, side)
 
 
-def cut(picture: Picture, square: Square, size: int) -> Picture:
+def cut(image: Image, square: Square, size: int) -> Image:
     """Cut a square out of an image, resized to (size, size, 3); outside is the mean colour."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     left, top, side = square.left, square.top, square.side
     if left >= width or top >= height or left + side <= 0 or top + side <= 0:
         words = f"crop at ({left:.1f}, {top:.1f}) of side {side:.1f} is outside"
@@ -110,30 +103,25 @@ def cut(picture: Picture, square: Square, size: int) -> Picture:
     factor = max(1, int(side / size))
     spare = min(left, top, width - left - side, height - top - side)
     # The mean of a large frame takes longer than the crop: only where the crop may show it.
-    mean = cv2.mean(picture)[:3] if spare <= factor + 1 else (0.0, 0.0, 0.0)
+    mean = cv2.mean(image)[:3] if spare <= factor + 1 else (0.0, 0.0, 0.0)
     if factor > 1:
-        picture, square = _shrink(picture, square, factor)
+        image, square = _shrink(image, square, factor)
     step = square.side / size
     # OpenCV puts the centre of the first pixel at 0, here it is at one half.
     corner = square.left + step / 2 - 0.5, square.top + step / 2 - 0.5
-    return cv2.warpAffine(
-        picture,
-        np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]]),
-        (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=mean,
-    )
+    matrix = np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, (size, size), flags=flags, borderValue=mean)
 
 
-def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Square]:
+def _shrink(image: Image, square: Square, factor: int) -> Tuple[Image, Square]:
     """Average blocks of factor x factor pixels: bilinear sampling alone would skip some."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     corner = np.array([square.left, square.top])
     # Only what the square needs, in whole blocks, and one block more for what is interpolated.
     low = np.maximum(np.floor(corner / factor).astype(int) - 1, 0) * factor
     high = (np.ceil((corner + square.side) / factor).astype(int) + 1) * factor
-    near = picture[low[1] : min(high[1], height), low[0] : min(high[0], width)]
+    near = image[low[1] : min(high[1], height), low[0] : min(high[0], width)]
     whole = [factor * (-(-length // factor)) for length in near.shape[:2]]
     padding = (0, whole[0] - near.shape[0], 0, whole[1] - near.shape[1])
     near = cv2.copyMakeBorder(near, *padding, cv2.BORDER_REPLICATE)
@@ -142,29 +130,28 @@ def _shrink(picture: Picture, square: Square, factor: int) -> Tuple[Picture, Squ
     return small, Square(float(left), float(top), square.side / factor)
 
 
-def crop_template(picture: Picture, box: Box, config: CropConfig) -> Picture:
+def crop_template(image: Image, box: Box, config: CropConfig) -> Image:
     """The crop that shows what to look for: outside its box it fades by ``config.context``."""
     square = square_around(box, config.template_factor)
-    crop = cut(picture, square, config.template_size)
+    crop = cut(image, square, config.template_size)
     if config.context == 1:
         return crop
-    centre_x, centre_y, width, height = square.normalise(box) * config.template_size
-    left, right = round(centre_x - width / 2), round(centre_x + width / 2)
-    top, bottom = round(centre_y - height / 2), round(centre_y + height / 2)
+    centre, extent = np.split(square.normalise(box) * config.template_size, 2)
+    edges = np.round([centre - extent / 2, centre + extent / 2]).astype(int)
+    (left, top), (right, bottom) = np.maximum(edges, 0)
     plain = np.broadcast_to(np.uint8(cv2.mean(crop)[:3]), crop.shape)
     faded = cv2.addWeighted(crop, config.context, plain, 1 - config.context, 0.0)
-    inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
-    faded[inside] = crop[inside]
+    faded[top:bottom, left:right] = crop[top:bottom, left:right]
     return faded
 
 
 def crop_pair(
     template: View, search: View, config: CropConfig, change: Change = UNCHANGED
-) -> Tuple[Picture, Picture, NDArray[np.float32]]:
+) -> Tuple[Image, Image, NDArray[np.float32]]:
     """The two crops of a pair, and where the target is in the second: `Square.normalise`."""
     square = square_around(search[1], config.search_factor, shift=change.shift, scale=change.scale)
     target = square.normalise(search[1])
-    if not (target[:2] >= 0).all() or not (target[:2] < 1).all():
+    if not ((target[:2] >= 0) & (target[:2] < 1)).all():
         raise CropError(f"the target's centre {target[:2].tolist()} is outside the search crop")
     if change.flip:
         target = np.array([1 - target[0], *target[1:]], dtype=np.float32)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Dict
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from sstrack_sched import IntervalSampler
@@ -19,25 +18,20 @@ MAX_ATTEMPTS = 8
 Item = Dict[str, Any]
 
 
+@dataclass(eq=False)
 class PairDataset(Dataset):
     """Crops of pairs: ``dataset[pair]`` for the pairs of an `IntervalSampler`.
 
     An item is a dict: ``template`` (3, s, s) and ``search`` (3, t, t) uint8, ``box`` (4,) float32
     (centre x, centre y, width, height over the search crop's side), ``bin``, ``number``, ``video``.
-    Without ``augment`` the search crop is only shifted, the same way in every run.
     """
 
-    def __init__(
-        self,
-        store: FrameStore,
-        sampler: IntervalSampler,
-        config: CropConfig,
-        *,
-        seed: int = 0,
-        augment: bool = True,
-    ) -> None:
-        self.store, self.sampler, self.config = store, sampler, config
-        self.seed, self.augment = seed, augment
+    store: FrameStore
+    sampler: IntervalSampler
+    config: CropConfig
+    seed: int = 0
+    augment: bool = True  # else the search crop is only shifted, the same way in every run
+    kept: Any = None  # `KeptFeatures`, which take the place of the crops
 
     def __getitem__(self, pair: Any) -> Item:
         """Crops of one pair, or of another of its bin if it is unusable."""
@@ -60,17 +54,14 @@ class PairDataset(Dataset):
         )
 
     def _item(self, pair: Any, change: Change) -> Item:
-        crops = self._crops(int(pair.video), int(pair.template), int(pair.search), change)
-        return {**crops, **{name: int(getattr(pair, name)) for name in ("bin", "number", "video")}}
-
-    def _crops(self, video: int, template: int, search: int, change: Change) -> Item:
-        """The part of an item that is made of pixels."""
-        boxes = self.store.sequences[video].boxes
-        views = [(self.store.frame(video, i), boxes[i]) for i in (template, search)]
-        first, second, box = crop_pair(views[0], views[1], self.config, change)
-        crops = {"template": _channels_first(first), "search": _channels_first(second)}
-        return {**crops, "box": torch.from_numpy(box)}
-
-
-def _channels_first(picture: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+        video, frames = int(pair.video), (int(pair.template), int(pair.search))
+        if self.kept:
+            crops = self.kept.pair(video, *frames)
+        else:
+            boxes = self.store.sequences[video].boxes
+            views = [(self.store.frame(video, i), boxes[i]) for i in frames]
+            made = crop_pair(*views, self.config, change)
+            first, second, box = (torch.from_numpy(array) for array in made)
+            crops = {"template": first.permute(2, 0, 1), "search": second.permute(2, 0, 1)}
+            crops = {**{name: crop.contiguous() for name, crop in crops.items()}, "box": box}
+        return {**crops, "bin": int(pair.bin), "number": int(pair.number), "video": video}

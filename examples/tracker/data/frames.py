@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Tuple, Union
 
 import cv2
 import numpy as np
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from .sequences import Sequence
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 QUALITY = 95  # of the JPEG files that videos are decoded into
 GIB = 1 << 30
 
@@ -27,18 +26,10 @@ class FrameError(ValueError):
 
 
 class FrameStore:
-    """Frames of sequences as RGB arrays; the least recently used are forgotten first.
-
-    ``limit`` is the most bytes of decoded images to keep, in each process. Pickling sends the
-    sequences and not the images.
-    """
+    """Frames of sequences; each process keeps decoded ones, at most ``limit`` bytes of them."""
 
     def __init__(self, sequences: List[Sequence], limit: int = GIB) -> None:
-        if limit < 0:
-            raise ValueError(f"limit must be at least 0 bytes; got {limit}")
-        self.sequences = sequences
-        self.limit = limit
-        self.used = 0
+        self.sequences, self.limit, self.used = sequences, limit, 0
         self._kept: OrderedDict[Tuple[int, int], NDArray[np.uint8]] = OrderedDict()
 
     def frame(self, video: int, index: int) -> NDArray[np.uint8]:
@@ -48,43 +39,31 @@ class FrameStore:
             self._kept.move_to_end(key)
             return self._kept[key]
         frames = self.sequences[video].frames
-        picture = read_picture(frames[index]) if isinstance(frames, tuple) else frames[index]
+        image = frames[index]
+        if isinstance(frames, tuple):
+            image = cv2.imread(frames[index], cv2.IMREAD_COLOR)
+            if image is None:
+                raise FrameError(f"cannot read an image from {frames[index]}")
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         # An array is in memory already.
-        if not isinstance(frames, np.ndarray) and picture.nbytes <= self.limit:
-            self._kept[key] = picture
-            self.used += picture.nbytes
+        if not isinstance(frames, np.ndarray) and image.nbytes <= self.limit:
+            self._kept[key] = image
+            self.used += image.nbytes
             while self.used > self.limit:
                 self.used -= self._kept.popitem(last=False)[1].nbytes
-        return picture
+        return image
 
-    def __getstate__(self) -> Dict[str, Any]:
-        return {"sequences": self.sequences, "limit": self.limit}
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__(**state)  # unpickled: starts afresh
-
-
-def read_picture(path: str) -> NDArray[np.uint8]:
-    """Decode a file to RGB, (h, w, 3); grey is repeated."""
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise FrameError(f"cannot read an image from {path}")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return FrameStore, (self.sequences, self.limit)  # pickled without its images
 
 
 def picture_files(folder: Path) -> List[str]:
     """Paths of the images in a folder, in the order of the numbers in their names."""
-    with os.scandir(folder) as entries:  # .name: what operating systems leave beside files
-        names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    names = [name for name in names if name.lower().endswith(PICTURES)]
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
+    names = [path.name for path in paths if path.name[0] != "."]  # else a system's leftover
     if not names:
-        raise ValueError(f"no images ({', '.join(PICTURES)}) in {folder}")
+        raise ValueError(f"no images ({', '.join(IMAGES)}) in {folder}")
     return [f"{folder}/{name}" for name in sorted(names, key=_natural)]
-
-
-def number_of(path: str) -> int:
-    """Last number in a file's name; 0 without one."""
-    return int((["0"] + re.findall(r"\d+", Path(path).stem))[-1])
 
 
 def _natural(name: str) -> List[Union[int, str]]:
@@ -98,17 +77,8 @@ def default_cache() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "sstrack-tracker"
 
 
-def find_video(folder: Path) -> Optional[Path]:
-    """The file ``video.mp4`` (or another of ``VIDEOS``) in a folder; None if there is none."""
-    paths = [folder / f"video{suffix}" for suffix in VIDEOS]
-    return next((path for path in paths if path.is_file()), None)
-
-
 def decode_video(path: Path, cache: Path) -> List[str]:
-    """Paths of a video file's frames as JPEG files in a cache, decoded there once.
-
-    Training reads frames in any order, which video files are slow at.
-    """
+    """Paths of its frames as JPEG files: training reads in any order, which a video is slow at."""
     facts = path.stat()
     key = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()
     target = cache / f"{path.parent.name}-{hashlib.blake2b(key, digest_size=8).hexdigest()}"
@@ -134,12 +104,12 @@ def make_once(target: Path, fill: Callable[[Path], None]) -> None:
 
 def _write_frames(path: Path, folder: Path) -> None:
     video, n_frames = cv2.VideoCapture(str(path)), 0
-    found, picture = video.read()
+    found, image = video.read()
     while found:
         n_frames += 1
         file = folder / f"{n_frames:08d}.jpg"
-        if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+        if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
             raise OSError(f"cannot write {file}")
-        found, picture = video.read()
+        found, image = video.read()
     if not n_frames:
         raise ValueError(f"cannot read a frame from the video {path}")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, List, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sstrack_sched import IntervalBins, IntervalSampler, VideoIndex
 
-Split = Tuple[List["Sequence"], List["Sequence"]]  # to train on, and to report on
-Frames = Union[Tuple[str, ...], NDArray[np.uint8], Any]
 MIN_INSIDE = 0.5  # share of a box's area that must lie in the image for its target to be visible
 
 
@@ -22,7 +19,7 @@ class Sequence:
 
     name: str
     # Paths of the images; the images, (n, h, w, 3) RGB; or what makes them: ``frames[i]``.
-    frames: Frames
+    frames: Union[Tuple[str, ...], NDArray[np.uint8], Any]
     boxes: NDArray[np.float64]  # (n, 4): left, top, width, height; pixel (0, 0) ends at (1, 1)
     visible: NDArray[np.bool_]  # (n,): may be sampled; never where a box is not finite or empty
     is_image: bool = False  # a still: one frame, which is template and search at once
@@ -61,9 +58,16 @@ def usable_boxes(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
         return finite & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
 
 
+def inside_share(boxes: NDArray[np.float64], width: Any, height: Any) -> NDArray[np.float64]:
+    """Share of each box's area that lies in its image; 0 for one that is empty or not finite."""
+    usable = usable_boxes(boxes)
+    left, top, wide, high = np.where(usable[:, None], boxes, 1.0).T
+    wide_inside = np.clip(left + wide, 0, width) - np.clip(left, 0, width)
+    high_inside = np.clip(top + high, 0, height) - np.clip(top, 0, height)
+    return np.where(usable, wide_inside * high_inside / (wide * high), 0.0)
+
+
 def video_index(sequences: List[Sequence]) -> VideoIndex:
-    if not sequences:
-        raise ValueError("video_index needs at least one sequence; got none")
     weight = np.array([sequence.weight for sequence in sequences])
     return VideoIndex(
         np.array([len(sequence) for sequence in sequences]),
@@ -73,53 +77,16 @@ def video_index(sequences: List[Sequence]) -> VideoIndex:
     )
 
 
-def split_sequences(
-    sequences: List[Sequence], assigned: Optional[Dict[str, str]] = None, *, held_out: float = 0.25
-) -> Split:
-    """Sequences to train on and sequences to report on.
-
-    ``assigned`` says ``"train"`` or ``"test"`` for each name. Without it a hash of the name does,
-    so that the split hardly depends on what else is in the folder. ``held_out`` is the share to
-    report on; at least one sequence, never all. 0: none.
-    """
-    if assigned is None and held_out == 0:
-        return list(sequences), []
-    names = [sequence.name for sequence in sequences]
-    splits = _split_by_hash(names, held_out) if assigned is None else assigned
-    for name in names:
-        found = splits.get(name)
-        if found not in ("train", "test"):
-            raise ValueError(f"sequence {name!r} needs split 'train' or 'test'; got {found!r}")
-    train, test = ([s for s in sequences if splits[s.name] == k] for k in ("train", "test"))
-    if not train or not test:
-        missing = "test" if train else "train"
-        raise ValueError(f"no sequence to {missing} on among {len(sequences)}")
-    return train, test
-
-
-def _split_by_hash(names: List[str], held_out: float) -> Dict[str, str]:
-    ranked = sorted(names, key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
-    n_test = min(max(1, round(held_out * len(names))), len(names) - 1)
-    return {name: "test" if rank < n_test else "train" for rank, name in enumerate(ranked)}
-
-
 def fit_bins(
     train_videos: List[Sequence], test_videos: List[Sequence], max_interval: int, spacing: int
 ) -> Tuple[int, int]:
-    """The longest intervals and bins, up to those asked for, that both sets of videos can fill.
-
-    They are whole bins, at least two, narrower if need be; stills do not count.
-    """
+    """The longest intervals and bins, up to those asked for, that both sets of videos can fill."""
     sets = [[s for s in videos if not s.is_image] for videos in (train_videos, test_videos)]
-    spans = [
-        [np.ptp(np.flatnonzero(s.visible)) for s in videos if s.visible.any()] for videos in sets
-    ]
-    longest = int(min(max(found, default=0) for found in spans))
-    if longest < 1:
-        raise ValueError(
-            "the videos need at least two visible frames each side of the split; they have not"
-        )
-    max_interval = min(max_interval, longest + 1)  # the upper edge of a bin is outside it
+    for videos in sets:
+        spans = [int(np.ptp(np.flatnonzero(s.visible))) for s in videos if s.visible.any()]
+        if max(spans, default=0) < 1:
+            raise ValueError("the videos need at least two visible frames each side of the split")
+        max_interval = min(max_interval, max(spans) + 1)  # the upper edge of a bin is outside it
     spacing = min(spacing, max(1, max_interval // 2))
     indices = [video_index(videos) for videos in sets]
     while max_interval > spacing:

@@ -13,20 +13,13 @@ MAPS = tuple(f"{name}_map" for name in HEAD)
 
 
 class TrackerModel(nn.Module):
-    """Network that finds the target of a template crop in a search crop.
-
-    A subclass sets the class attributes and defines `embed` and `locate`. What `embed` returns
-    depends on the template alone, so that a tracker computes it once per video. Crops are uint8,
-    RGB, (B, 3, side, side).
-    """
+    """Network that finds the target of a template crop in a search crop; both are uint8 RGB."""
 
     template_size: ClassVar[int]  # sides of the two crops, in pixels
     search_size: ClassVar[int]
     template_factor: ClassVar[float] = 2.0  # side that is cut, over the root of the box's area
     search_factor: ClassVar[float] = 4.0
-    # How much of the template's surroundings shows: outside the box the crop fades to its mean
-    # colour, which tells the network what the box is. 1 leaves it as it is.
-    context: ClassVar[float] = 1.0
+    context: ClassVar[float] = 1.0  # how much shows outside the template's box, see `CropConfig`
     mean: ClassVar[Tuple[float, float, float]]  # of the colours, 0 to 255
     std: ClassVar[Tuple[float, float, float]]
 
@@ -37,14 +30,11 @@ class TrackerModel(nn.Module):
             self.register_buffer(f"_{name}", values, persistent=False)
 
     def add_branches(self, branch: Callable[[int], nn.Sequential]) -> None:
-        """Three branches of a head, of 1, 2 and 2 channels, whose results `read_maps` gives."""
         self.score, self.offset, self.size = branch(1), branch(2), branch(2)
-        with torch.no_grad():
-            self.score[-1].bias.fill_(-4.0)  # 1 cell in some hundred
-            self.size[-1].bias.fill_(-1.1)  # 1/4 of the crop
+        nn.init.constant_(self.score[-1].bias, -4.0)  # 1 cell in some hundred
+        nn.init.constant_(self.size[-1].bias, -1.1)  # 1/4 of the crop
 
     def read_maps(self, joint: Tensor) -> Maps:
-        """Maps as `locate` returns them, of features of template and search crop."""
         return {f"{name}_map": getattr(self, name)(joint).sigmoid() for name in HEAD}
 
     def normalise(self, crops: Tensor) -> Tensor:
@@ -53,28 +43,26 @@ class TrackerModel(nn.Module):
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def load_pretrained(self, source: str) -> None:
-        """Start the backbone from weights that were trained on something else: a file or a name."""
+        """Start the backbone from a file, or by name, of weights trained on something else."""
         raise ValueError(f"{type(self).__name__} has no pretrained weights; got {source!r}")
 
     def freeze(self, n_stages: int) -> None:
-        """Keep the first stages of a pretrained backbone as they are; 0: train everything."""
+        """Keep the stem and the first stages of the backbone as they are; 0: train everything."""
         if n_stages:
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 
     def see(self, crops: Tensor) -> Tensor:
         """Features of crops; `embed` and `locate` take them in place of the crops."""
-        shape = tuple(crops.shape)
-        raise ValueError(f"{type(self).__name__} has no features of {shape} crops to keep")
+        raise ValueError(f"{type(self).__name__} has no features of {len(crops)} crops to keep")
 
     def embed(self, template: Tensor) -> Tensor:
-        """The template's part of the work, (B, ...), for `locate`."""
+        """What depends on the template alone, (B, ...): a tracker computes it once per video."""
         raise NotImplementedError
 
     def locate(self, embedded: Tensor, search: Tensor) -> Maps:
-        """The rest of the work: the maps, all in (0, 1).
+        """The maps, all in (0, 1): ``score_map`` (B, 1, h, w), and two of (B, 2, h, w):
 
-        ``score_map`` (B, 1, h, w); ``offset_map`` and ``size_map`` (B, 2, h, w): x and y within
-        the cell, width and height over the crop's side.
+        ``offset_map``, x and y within the cell; ``size_map``, both sides over the crop's.
         """
         raise NotImplementedError
 

@@ -22,9 +22,8 @@ def _block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
 class ConvSmall(TrackerModel):
     """The demo's network, 0.3 million parameters, trained from scratch in a minute.
 
-    One backbone of stride 8 sees both crops. Every cell of the template's middle is compared with
-    every cell of the search crop (a pixel-wise correlation of unit vectors), and the maps that
-    result, with the search features, go to the head.
+    One backbone of stride 8 sees both crops. The head gets the search features, and how similar
+    each cell of the template's middle is to each cell of the search crop.
     """
 
     template_size, search_size = 64, 128
@@ -55,16 +54,13 @@ class ConvSmall(TrackerModel):
         return functional.normalize(features[..., middle, middle].flatten(2), dim=1).transpose(1, 2)
 
     def locate(self, embedded: Tensor, search: Tensor) -> Maps:
-        """Maps as `TrackerModel.locate` says, 16 x 16 cells of 8 pixels."""
+        """Maps of 16 x 16 cells of 8 pixels."""
         features = self.backbone(self.normalise(search))
         joint = torch.cat([4.0 * correlate(embedded, features), features], dim=1)
         return self.read_maps(self.neck(joint))
 
 
 def correlate(embedded: Tensor, features: Tensor) -> Tensor:
-    """Cosine similarity of each template cell with each search cell.
-
-    Unit vectors (B, n, C) and features (B, C, h, w) to (B, n, h, w) in [-1, 1].
-    """
+    """Cosine of unit vectors (B, n, C) and features (B, C, h, w), each with each: (B, n, h, w)."""
     unit = functional.normalize(features.flatten(2), dim=1)
     return torch.bmm(embedded, unit).unflatten(2, features.shape[-2:])

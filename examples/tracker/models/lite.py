@@ -21,14 +21,13 @@ class SameConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow does, whose weights these are: more on the far side."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve; the result is ceil(side / stride) wide."""
         stride, kernel = self.stride[0], self.kernel_size[0]
-        spare = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
-        high, wide = spare
-        if high == wide and high % 2 == 0:  # the usual case: nothing to copy
-            return functional.conv2d(x, self.weight, self.bias, stride, high // 2, 1, self.groups)
-        x = functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
-        return functional.conv2d(x, self.weight, self.bias, stride, 0, 1, self.groups)
+        high, wide = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
+        padding = high // 2
+        if high != wide or high % 2:  # else nothing needs to be copied
+            x = functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
+            padding = 0
+        return functional.conv2d(x, self.weight, self.bias, stride, padding, 1, self.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -45,15 +44,11 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and n_in == n_out
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, n_in, h, w) to (B, n_out, h / stride, w / stride)."""
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 (Tan and Le, ICML 2019) up to stride 16, batch norms folded in.
-
-    Batches of a tracker are small, and the two crops differ: their own statistics would mislead.
-    """
+    """EfficientNet-Lite0 (Tan and Le, ICML 2019) up to stride 16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,17 +72,14 @@ class EfficientNetLite0(nn.Module):
         return kept[0], kept[1]
 
     def load_imagenet(self, state: Dict[str, Tensor]) -> None:
-        """Take over ImageNet weights of any port that keeps TensorFlow's order of layers.
-
-        Tensors are matched by order and shape, for names differ.
-        """
+        """Take over ImageNet weights of any port: in TensorFlow's order, for names differ."""
         theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
         mine = [module for module in self.modules() if isinstance(module, SameConv2d)]
         layers = [theirs[i : i + 5] for i in range(0, 5 * len(mine), 5)]
         for convolution, layer in zip(mine, layers):
             if len(layer) < 5 or layer[0].shape != convolution.weight.shape:
                 raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
-        with torch.no_grad():
+        with torch.no_grad():  # batch norms are folded in: small, mixed batches would mislead them
             for convolution, (weight, scale, shift, mean, variance) in zip(mine, layers):
                 factor = scale / torch.sqrt(variance + BATCH_NORM_EPSILON)
                 convolution.weight.copy_(weight * factor.view(-1, 1, 1, 1))
@@ -123,7 +115,7 @@ class Lite(TrackerModel):
 
     Cells of both crops are compared as in `ConvSmall`. Features of stride 16 say what an object is,
     those of stride 8, four to a cell, where its edges are. The template also sets a gain on each
-    channel of the joint features, so that the head knows how much of the template is the target.
+    channel, so that the head knows how much of the template is the target.
     """
 
     template_size, search_size, context = 112, 224, 0.4
@@ -151,13 +143,12 @@ class Lite(TrackerModel):
     def load_pretrained(self, source: str) -> None:
         """Start the backbone from ImageNet weights: ``"imagenet"``, or a file of them."""
         if source == "imagenet":
-            self.backbone.load_imagenet(imagenet_weights())
+            state = imagenet_weights()
         else:
             state = torch.load(source, map_location="cpu", weights_only=True)
-            self.backbone.load_imagenet(state)
+        self.backbone.load_imagenet(state)
 
     def freeze(self, n_stages: int) -> None:
-        """Keep the stem and the first ``n_stages`` of the 5 stages as they are; 0: train all."""
         stages = self.backbone.stages
         if not 0 <= n_stages <= len(stages):
             raise ValueError(f"n_stages must be in [0, {len(stages)}]; got {n_stages}")
@@ -166,7 +157,7 @@ class Lite(TrackerModel):
             stages[:n_stages].requires_grad_(False)
 
     def see(self, crops: Tensor) -> Tensor:
-        """Features of crops (B, 3, h, w): (B, 272, h / 16, w / 16)."""
+        """Features (B, 272, h / 16, w / 16) of crops."""
         learns = any(value.requires_grad for value in self.backbone.parameters())
         few = self.at_once if crops.device.type == "cpu" else len(crops)
         if len(crops) > few and not (learns and torch.is_grad_enabled()):
@@ -189,7 +180,7 @@ class Lite(TrackerModel):
         return torch.cat([unit, gains], dim=1)
 
     def locate(self, embedded: Tensor, search: Tensor) -> Maps:
-        """Maps as `TrackerModel.locate` says, 14 x 14 cells of 16 pixels."""
+        """Maps of 14 x 14 cells of 16 pixels."""
         features = self._features(search)
         maps = correlate(embedded[:, :-2], features)
         scale, shift = embedded[:, -2, :, None, None], embedded[:, -1, :, None, None]

@@ -12,7 +12,7 @@ from . import build_model
 from .base import TrackerModel
 
 FORMAT = 1
-PARTS = {"model": str, "options": dict, "state": dict}  # of a file of weights
+WEIGHTS = {"model": str, "options": dict, "state": dict}  # what such a file holds
 
 
 def save_weights(path: Path, model: TrackerModel, name: str, options: Dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def load_weights(path: Path) -> TrackerModel:
     """The network of a file of weights, in float32 and evaluation mode."""
     if not path.is_file():
         raise FileNotFoundError(f"no file of weights {path}")
-    content = _weights(path)
+    content = _read(path, WEIGHTS)
     if content is None:
         words = "as save_weights writes it (a training run's is weights.pt)"
         raise ValueError(f"{path} must be a file of weights of format {FORMAT}, {words}")
@@ -39,7 +39,7 @@ def load_weights(path: Path) -> TrackerModel:
 
 def start_from(model: TrackerModel, source: str) -> None:
     """Give a network its first weights: of a file of weights, or by ``load_pretrained``."""
-    content = _weights(Path(source)) if Path(source).is_file() else None
+    content = _read(Path(source), WEIGHTS) if Path(source).is_file() else None
     if content is None:
         model.load_pretrained(source)
     else:
@@ -60,26 +60,23 @@ def save_checkpoint(path: Path, state: Dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> Dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
-    state = _content(path)
-    if not {"config", "curriculum"} <= set(state):
+    content = _read(path, {"config": dict, "curriculum": dict})
+    if content is None:
         raise ValueError(f"{path} must be the checkpoint of a run, of format {FORMAT}")
-    return state
+    return content
 
 
-def _content(path: Path) -> Dict[str, Any]:
-    """Content of a file of this format; empty if it is something else."""
+def _read(path: Path, kinds: Dict[str, type]) -> Optional[Dict[str, Any]]:
+    """Content of a file that holds such parts; None if it is something else."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
-        return {}
-    return content if isinstance(content, dict) and content.get("format") == FORMAT else {}
-
-
-def _weights(path: Path) -> Optional[Dict[str, Any]]:
-    content = _content(path)
-    return content if all(isinstance(content.get(k), kind) for k, kind in PARTS.items()) else None
+        return None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    return content if all(isinstance(content.get(k), kind) for k, kind in kinds.items()) else None
 
 
 def _load(model: TrackerModel, state: Dict[str, Any], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Dict, Tuple
 
@@ -61,7 +62,7 @@ class TrainConfig:
     cache: str = ""  # where video files are decoded to; default: the user's caches
     device: str = "cpu"
     strangers: float = 0.0  # weight of the loss on search crops that do not show the target
-    amp: bool = False  # mixed precision, see `Precision`
+    amp: bool = False  # mixed precision: bfloat16, or float16 on a GPU without it
     model: str = "conv_small"  # a key of ``MODELS``
     model_options: Dict[str, Any] = field(default_factory=dict)  # that its class takes
     crops: CropConfig = field(default_factory=CropConfig)
@@ -70,6 +71,11 @@ class TrainConfig:
         places = (self.data,) if isinstance(self.data, str) and self.data else tuple(self.data)
         object.__setattr__(self, "data", places)
         object.__setattr__(self, "distribution", tuple(self.distribution))
+        if isinstance(self.crops, dict):  # of a file, or of a command line
+            unknown = set(self.crops) - {item.name for item in fields(CropConfig)}
+            if unknown:
+                raise ValueError(f"crops has no settings {sorted(unknown)}")
+            object.__setattr__(self, "crops", CropConfig(**self.crops))
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {self.mode!r}")
         if bool(self.distribution) != (self.mode == "static"):
@@ -79,8 +85,16 @@ class TrainConfig:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in a whole epoch, the last of which may be smaller."""
         return -(-self.samples_per_epoch // self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def rate_factor(self, step: int) -> float:
+        """Factor on the learning rate: a linear warm-up, then a cosine down to 2 %."""
+        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / self.n_steps)))
 
     def to_dict(self) -> Dict[str, Any]:
         return asdict(self)
@@ -90,17 +104,10 @@ class TrainConfig:
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"settings unknown to this version: {sorted(unknown)}")
-        return cls(**{**values, "crops": crops_of(values.get("crops", {}))})
+        return cls(**values)
 
     def differences(self, other: TrainConfig) -> Dict[str, Any]:
         """Settings that would make a resumed run another run: name -> (mine, the other's)."""
         mine, others = self.to_dict(), other.to_dict()
         harmless = ("num_workers", "memory", "cache", "device")
         return {k: (mine[k], others[k]) for k in mine if k not in harmless and mine[k] != others[k]}
-
-
-def crops_of(values: Dict[str, Any]) -> CropConfig:
-    unknown = set(values) - {item.name for item in fields(CropConfig)}
-    if unknown:
-        raise ValueError(f"crops has no settings {sorted(unknown)}")
-    return CropConfig(**values)

@@ -1,21 +1,16 @@
-"""Device, precision and processes of a run."""
+"""Device and processes of a run."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import Any, Dict, Iterable, Iterator, NamedTuple
+from typing import Iterator, NamedTuple
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.optim import Optimizer
-
-from ..models.base import Maps
 
 
 def checked_device(name: str) -> torch.device:
-    """A device by name; ValueError if there is none here."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -23,42 +18,6 @@ def checked_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {name!r} is asked for and PyTorch finds no CUDA here")
     return device
-
-
-class Precision:
-    """Steps in float32 or, ``mixed``, in bfloat16; on a GPU without it in scaled float16."""
-
-    def __init__(self, device: torch.device, mixed: bool) -> None:
-        self.device, self.mixed = device, mixed
-        half = device.type == "cuda" and not torch.cuda.is_bf16_supported()
-        self.dtype = torch.float16 if half else torch.bfloat16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=mixed and half)
-
-    def forward(
-        self, network: nn.Module, template: Tensor, search: Tensor, strangers: bool = False
-    ) -> Maps:
-        """Output of a `TrackerModel`."""
-        with torch.autocast(self.device.type, self.dtype, enabled=self.mixed):
-            outputs: Maps = network(template, search, strangers)
-        return outputs
-
-    def step(
-        self, loss: Tensor, optimiser: Optimizer, parameters: Iterable[Tensor], clip_norm: float
-    ) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(optimiser)
-        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
-        self.scaler.step(optimiser)
-        self.scaler.update()
-
-    def state_dict(self) -> Dict[str, Any]:
-        """The scale of the losses; empty where they are not scaled."""
-        return dict(self.scaler.state_dict())
-
-    def load_state_dict(self, state: Dict[str, Any]) -> None:
-        if state and self.scaler.is_enabled():
-            self.scaler.load_state_dict(state)
 
 
 class Processes(NamedTuple):
@@ -75,17 +34,10 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """True in the process that writes files and prints."""
-        return self.rank == 0
-
-    def share(self, name: str, total: int) -> int:
-        """This process's part of a total that must split evenly."""
-        if total % self.size:
-            raise ValueError(f"{name} must be a multiple of the {self.size} processes; got {total}")
-        return total // self.size
+        return self.rank == 0  # it writes files and prints
 
     def any(self, flag: bool) -> bool:
-        """True if the flag is set in any process. Collective."""
+        """True if the flag is set in any process. All of them must ask."""
         if self.size == 1:
             return flag
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -95,11 +47,11 @@ class Processes(NamedTuple):
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """The first process does what is inside, then the others: so that files are made once."""
-        if self.size > 1 and not self.first:
+        """Let the first process make the files that the others then find."""
+        if not self.first:
             dist.barrier()
         yield
-        if self.size > 1 and self.first:
+        if self.first and self.size > 1:
             dist.barrier()
 
 

@@ -1,7 +1,6 @@
 """Features of a frozen backbone, computed once for all runs that share it.
 
-The two crops of each frame are made once, with changes that belong to the frame, and what the
-backbone makes of them is kept in files that processes share. A pair is then two look-ups.
+Each frame's crops are made once, with changes of its own, and the features go to shared files.
 """
 
 from __future__ import annotations
@@ -10,15 +9,14 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..data.augment import Change, draw_change, pair_generator
+from ..data.augment import draw_change, pair_generator
 from ..data.crops import CropConfig, CropError, crop_pair
-from ..data.dataset import Item, PairDataset
 from ..data.frames import FrameError, FrameStore, make_once
 from ..models import TrackerModel
 
@@ -31,23 +29,17 @@ class KeptFeatures:
     """Features of a frozen backbone for the crops of all visible frames, in float16."""
 
     def __init__(
-        self,
-        folder: Path,
-        store: FrameStore,
-        config: CropConfig,
-        model: TrackerModel,
-        *,
-        progress: bool = True,
+        self, folder: Path, store: FrameStore, config: CropConfig, model: TrackerModel
     ) -> None:
         self.store, self.config = store, config
-        self.frames: List[Tuple[int, int]] = [
+        self.frames = [
             (video, int(frame))
             for video, sequence in enumerate(store.sequences)
             for frame in np.flatnonzero(sequence.visible)
         ]
         self.row = {frame: row for row, frame in enumerate(self.frames)}
         self.folder = folder / self._key(model)
-        make_once(self.folder, lambda part: self._write(part, model.eval(), progress))
+        make_once(self.folder, lambda part: self._write(part, model.eval()))
         self._open = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
 
     def pair(self, video: int, template: int, search: int) -> Dict[str, torch.Tensor]:
@@ -70,10 +62,10 @@ class KeptFeatures:
                 digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def _write(self, folder: Path, model: TrackerModel, progress: bool) -> None:
+    def _write(self, folder: Path, model: TrackerModel) -> None:
         files: Dict[str, Any] = {}
         device = next(model.parameters()).device
-        for start in tqdm(range(0, len(self.frames), BATCH), disable=not progress, desc="features"):
+        for start in tqdm(range(0, len(self.frames), BATCH), desc="features"):
             crops = [self._crops(*frame) for frame in self.frames[start : start + BATCH]]
             batch = {name: np.stack(values) for name, values in zip(NAMES, zip(*crops))}
             for name in ("template", "search"):
@@ -89,27 +81,14 @@ class KeptFeatures:
             file.flush()
 
     def _crops(self, video: int, frame: int) -> Tuple[Any, ...]:
-        sizes = (self.config.template_size, self.config.search_size)
-        try:
-            view = (self.store.frame(video, frame), self.store.sequences[video].boxes[frame])
-            first, second, box = crop_pair(view, view, self.config, self._change(video, frame))
-        except (CropError, FrameError):
-            empty = [np.zeros((3, side, side), np.uint8) for side in sizes]
-            return (*empty, np.zeros(4, np.float32), False)
-        return first.transpose(2, 0, 1), second.transpose(2, 0, 1), box, True
-
-    def _change(self, video: int, frame: int) -> Change:
         whole = draw_change(pair_generator(0, video, OF_VIDEO), self.config)
         change = draw_change(pair_generator(0, video, frame), self.config)
-        return replace(change, flip=whole.flip, grey=whole.grey)
-
-
-class FeatureDataset(PairDataset):
-    """As `PairDataset`, with kept features in the place of crops."""
-
-    def __init__(self, kept: KeptFeatures, sampler: Any) -> None:
-        super().__init__(kept.store, sampler, kept.config)
-        self.kept = kept
-
-    def _crops(self, video: int, template: int, search: int, _: Change) -> Item:
-        return self.kept.pair(video, template, search)
+        change = replace(change, flip=whole.flip, grey=whole.grey)
+        try:
+            view = (self.store.frame(video, frame), self.store.sequences[video].boxes[frame])
+            first, second, box = crop_pair(view, view, self.config, change)
+        except (CropError, FrameError):
+            sides = (self.config.template_size, self.config.search_size)
+            empty = [np.zeros((3, side, side), np.uint8) for side in sides]
+            return (*empty, np.zeros(4, np.float32), False)
+        return first.transpose(2, 0, 1), second.transpose(2, 0, 1), box, True

@@ -9,22 +9,18 @@ from typing import Any, Callable
 
 
 class Interrupt:
-    """While entered, the first Ctrl-C sets ``requested``; the second raises KeyboardInterrupt.
+    """While entered, the first Ctrl-C sets ``requested``; the second raises KeyboardInterrupt."""
 
-    In a thread other than the main one, where Python allows no signal handler, it does nothing.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
+    requested = False
 
     def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:  # Python allows signal handlers nowhere else
             self._previous = signal.signal(signal.SIGINT, self._ask)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._previous is not None:
+        if self._main:
             signal.signal(signal.SIGINT, self._previous)
 
     def _ask(self, *_: Any) -> None:

@@ -16,15 +16,14 @@ GIOU_WEIGHT, L1_WEIGHT, FOCAL_WEIGHT = 2.0, 5.0, 1.0
 MIN_OVERLAP = 0.7  # a box shifted by the heat map's radius still overlaps the target by this
 
 
-def corners(boxes: Tensor) -> Tensor:
-    """Left, top, right, bottom of boxes (..., 4); a negative width or height counts as none."""
-    centre, size = boxes[..., :2], boxes[..., 2:].clamp(min=0)
-    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
+def _corners(boxes: Tensor) -> Tuple[Tensor, Tensor]:
+    centre, size = boxes[:, :2], boxes[:, 2:].clamp(min=0)
+    return centre - size / 2, centre + size / 2
 
 
 def _areas(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-    """Intersection, union and hull of boxes given by corners, each (B,)."""
-    (low, high), (other_low, other_high) = first.split(2, dim=1), second.split(2, dim=1)
+    """Intersection, union and hull of boxes, one by one."""
+    (low, high), (other_low, other_high) = _corners(first), _corners(second)
     area = (high - low).prod(dim=1) + (other_high - other_low).prod(dim=1)
     common = torch.min(high, other_high) - torch.max(low, other_low)
     intersection = common.clamp(min=0).prod(dim=1)
@@ -39,29 +38,25 @@ def _ratio(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
-    """Overlap of boxes, one by one."""
-    intersection, union, _ = _areas(corners(predicted), corners(target))
+    intersection, union, _ = _areas(predicted, target)
     return _ratio(intersection, union).clamp(0, 1)
 
 
 def giou_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """1 - generalised IoU (Rezatofighi et al., CVPR 2019), per sample."""
-    intersection, union, hull = _areas(corners(predicted), corners(target))
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019)."""
+    intersection, union, hull = _areas(predicted, target)
     return 1 - _ratio(intersection, union) + _ratio(hull - union, hull)
 
 
 def target_cells(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Flat cell (B,) of a height x width map in which each box's centre lies."""
+    """Number (B,) of the cell in which each box's centre lies, row by row."""
     column = (boxes[:, 0] * width).long().clamp(0, width - 1)
     row = (boxes[:, 1] * height).long().clamp(0, height - 1)
     return row * width + column
 
 
 def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Target of the score map: 1 in the centre's cell, a Gaussian around it.
-
-    Its sigma is a third of `shift_radius`, at least a third of a cell.
-    """
+    """Target of the score map: 1 in the centre's cell, a Gaussian around it."""
     cells = target_cells(boxes, height, width)
     column, row = cells % width, torch.div(cells, width, rounding_mode="floor")
     wide, high = boxes[:, 2].clamp(min=0) * width, boxes[:, 3].clamp(min=0) * height
@@ -72,17 +67,14 @@ def heat_map(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def shift_radius(wide: Tensor, high: Tensor) -> Tensor:
-    """Shift r along both axes at which equal boxes overlap by 0.7.
-
-    (w - r)(h - r) = k w h with k = 2 o / (1 + o), o = 0.7: the smaller root.
-    """
-    kept = 2 * MIN_OVERLAP / (1 + MIN_OVERLAP)
+    """Shift r along both axes at which equal boxes overlap by o = 0.7."""
+    kept = 2 * MIN_OVERLAP / (1 + MIN_OVERLAP)  # (w - r)(h - r) = kept w h: the smaller root
     total = wide + high
     return (total - torch.sqrt((total**2 - 4 * (1 - kept) * wide * high).clamp(min=0))) / 2
 
 
 def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
-    """Focal loss against a heat map (CornerNet, ECCV 2018, eq. 1, alpha 2, beta 4), per sample."""
+    """Focal loss against a heat map (CornerNet, ECCV 2018, eq. 1, alpha 2, beta 4)."""
     score = score_map.squeeze(1).clamp(1e-4, 1 - 1e-4)
     at_centre = torch.log(score) * (1 - score) ** 2
     elsewhere = torch.log(1 - score) * score**2 * (1 - heat) ** 4
@@ -90,18 +82,15 @@ def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
 
 
 def absence_loss(score_map: Tensor, video: Tensor) -> Tensor:
-    """Focal loss of a ``stranger_map``, which should be 0, per sample; none for the same video."""
+    """Focal loss of a ``stranger_map``, which should be 0; none for the same video."""
     nothing = torch.zeros_like(score_map.squeeze(1))
     return focal_loss(score_map, nothing) * (video != video.roll(1, 0))
 
 
 def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
-    """Loss and overlap of each sample: 2 GIoU + 5 L1 + focal, and IoU of the tracker's answer.
-
-    Size and offset are learned in the cell where the target is, wherever the score is highest, so
-    that they get a useful gradient from the first step.
-    """
+    """Loss, 2 GIoU + 5 L1 + focal, and IoU of the tracker's answer."""
     height, width = outputs["score_map"].shape[-2:]
+    # Where the target is, wherever the score is highest: a useful gradient from the first step.
     cells = target_cells(target, height, width)
     boxes = boxes_at(cells, outputs["offset_map"], outputs["size_map"])
     loss = (

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 from sstrack_sched import EpochRecord, IntervalBins, IntervalSampler
 from sstrack_sched.torch import Curriculum
@@ -27,13 +28,13 @@ from ..data.sequences import video_index
 from ..models import TrackerModel, build_model
 from ..models.weights import load_checkpoint, save_checkpoint, save_weights, start_from
 from .config import TrainConfig
-from .devices import Precision, Processes, checked_device
-from .features import FeatureDataset, KeptFeatures
+from .devices import Processes, checked_device
+from .features import KeptFeatures
 from .interrupt import Interrupt
-from .journal import EVENTS, Journal
 from .losses import absence_loss, tracking_loss
 
-CHECKPOINT, HISTORY, WEIGHTS = "checkpoint.pt", "history.json", "weights.pt"
+CHECKPOINT, HISTORY, WEIGHTS, EVENTS = "checkpoint.pt", "history.json", "weights.pt", "tensorboard"
+STATES = ("model", "averaged", "optimiser", "rates", "curriculum")
 
 
 class Trainer:
@@ -47,30 +48,42 @@ class Trainer:
         self.config = config
         self.device = checked_device(config.device)
         self.processes = Processes.here()
-        self.batch_size = self.processes.share("batch_size", config.batch_size)
-        self.processes.share("samples_per_epoch", config.samples_per_epoch)
+        n_processes = self.processes.size
+        for name in ("batch_size", "samples_per_epoch"):
+            total = getattr(config, name)
+            if total % n_processes:
+                words = f"{name} must be a multiple of the {n_processes} processes; got {total}"
+                raise ValueError(words)
         self.model = new_model(config)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, config), weight_decay=config.weight_decay
-        )
-        alone = self.processes.size == 1
-        self.network = self.model if alone else DistributedDataParallel(self.model)
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True
-        )
-        self.rates = LambdaLR(self.optimiser, warm_cosine(config))
-        self.precision = Precision(self.device, config.amp)
+        self.model.to(memory_format=torch.channels_last)
+        self.network = self.model if n_processes == 1 else DistributedDataParallel(self.model)
+        average = get_ema_multi_avg_fn(config.average)
+        self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        trained = [(k, v) for k, v in self.model.named_parameters() if v.requires_grad]
+        backbone = [value for name, value in trained if name.startswith("backbone.")]
+        rest = [value for name, value in trained if not name.startswith("backbone.")]
+        slow = {"params": backbone, "lr": config.learning_rate * config.backbone_rate}
+        groups = [{"params": rest, "lr": config.learning_rate}, slow]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        self.rates = LambdaLR(self.optimiser, lambda step: config.rate_factor(step))  # noqa: PLW0108  (a method would be stored)
+        # Mixed precision is bfloat16; on a GPU without it float16, whose losses are scaled.
+        half = self.device.type == "cuda" and not torch.cuda.is_bf16_supported()
+        dtype = torch.float16 if half else torch.bfloat16
+        self.autocast = torch.autocast(self.device.type, dtype, enabled=config.amp)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.amp and half)
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
         source = IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed)
-        options = {"order": config.order, **schedule_options(config, source.feasible)}
+        options = {"order": config.order}
+        if config.mode not in ("scheduled", "weighted"):
+            options["update_epochs"] = ()
+        if config.mode == "uniform":
+            options["random_distribution"] = source.feasible / source.feasible.sum()
+        elif config.mode == "static":
+            options["random_distribution"] = config.distribution
         self.curriculum = Curriculum(source, config.epochs, config.samples_per_epoch, **options)
         crops = config.crops.for_model(self.model)
-        if kept:
-            self.dataset: PairDataset = FeatureDataset(kept, source)
-        else:
-            self.dataset = PairDataset(store, source, crops, seed=config.seed)
+        self.dataset = PairDataset(store, source, crops, seed=config.seed, kept=kept)
 
     @property
     def finished(self) -> bool:
@@ -83,50 +96,66 @@ class Trainer:
     @property
     def trained(self) -> TrackerModel:
         """Network to test and ship: the running average of the weights, if there is one."""
-        averaged: TrackerModel = self.averaged.module  # type: ignore[assignment]  # a Module to torch
-        return averaged if self.config.average > 0 else self.model
+        return self.averaged.module if self.config.average > 0 else self.model
 
     def run(
         self,
         out: Optional[Path] = None,
         *,
         progress: bool = True,
-        max_steps: Optional[int] = None,
+        max_steps: float = math.inf,
         tensorboard: bool = False,
     ) -> bool:
-        """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end.
-
-        The folder gets ``checkpoint.pt`` (after each epoch and when stopped), ``history.json`` and
-        ``weights.pt``, a file for `load_weights`.
-        """
+        """Train until all epochs are done, or Ctrl-C, or ``max_steps``; False if before the end."""
         if tensorboard and out is None:
             raise ValueError("tensorboard needs a folder, out")
         self.model.train()
         loader = self._loader()  # as a local it ends its workers when this returns, at once
-        done, first = self.rates.last_epoch, self.processes.first
-        last = math.inf if max_steps is None else done + max_steps
-        events = out / EVENTS if out and tensorboard and first else None
-        shown = progress and first
-        journal = Journal(self.config, self.bins.labels, done, progress=shown, events=events)
-        with Interrupt() as interrupt, journal:
+        config, done, first = self.config, self.rates.last_epoch, self.processes.first
+        writer = summary_writer(out / EVENTS, done) if tensorboard and first else nullcontext()
+        shown = {"total": config.n_steps, "initial": done, "disable": not (progress and first)}
+        bar = tqdm(desc=config.mode, unit="step", **shown)
+        with Interrupt() as interrupt, writer as events, bar:
             while not self.finished:
+                losses = []
                 for batch in loader:
                     step, rate = self.rates.last_epoch, self.rates.get_last_lr()[0]
-                    loss = self._step(batch)
-                    journal.step(step, loss, self._iou, rate)
-                    if self.processes.any(interrupt.requested or self.rates.last_epoch >= last):
+                    losses.append(self._step(batch))
+                    bar.update()
+                    if events:
+                        events.add_scalar("step/loss", losses[-1], step)
+                        events.add_scalar("step/iou", float(self._iou.mean()), step)
+                        events.add_scalar("step/learning_rate", rate, step)
+                    enough = self.rates.last_epoch - done >= max_steps
+                    if self.processes.any(interrupt.requested or enough):
                         self.save(out)
                         return False
                 self.curriculum.step()
                 self.save(out)
-                self._save_weights(out)
-                journal.epoch(self.history[-1])
+                if out is not None and first:
+                    save_weights(out / WEIGHTS, self.trained, config.model, config.model_options)
+                record = self.history[-1]
+                if events:
+                    for name, value in record.scalars(self.bins.labels).items():
+                        events.add_scalar(name, value, record.epoch)
+                if not bar.disable:
+                    bar.write(self._line(record, losses), file=sys.stderr)
         return True
+
+    def _line(self, record: EpochRecord, losses: List[float]) -> str:
+        # A run that was stopped after an epoch's last step has no losses when it goes on.
+        loss = f"{np.mean(losses):.3f}" if losses else "-"
+        shares = " ".join(f"{100 * share:.0f}" for share in record.distribution)
+        return (
+            f"  epoch {record.epoch + 1:2d}/{self.config.epochs}  loss {loss}  "
+            f"IoU {record.mean_iou:.3f}  tau {record.threshold:.2f}  "
+            f"d {record.redetection:.2f}  next, % by bin: {shares}"
+        )
 
     def _loader(self) -> DataLoader[Item]:
         return DataLoader(
             self.dataset,
-            batch_size=self.batch_size,
+            batch_size=self.config.batch_size // self.processes.size,
             sampler=self.curriculum.sampler,
             num_workers=self.config.num_workers,
             persistent_workers=self.config.num_workers > 0,
@@ -137,45 +166,42 @@ class Trainer:
     def _step(self, batch: Item) -> float:
         """One optimiser step; returns the mean loss before weighting."""
         batch = {name: x.to(self.device, non_blocking=True) for name, x in batch.items()}
-        template, search, box, bins = (batch[name] for name in ("template", "search", "box", "bin"))
-        strangers = self.config.strangers
-        outputs = self.precision.forward(self.network, template, search, strangers > 0)
-        loss, iou = tracking_loss(outputs, box)
-        weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
+        bins, strangers = batch["bin"], self.config.strangers
+        with self.autocast:
+            outputs = self.network(batch["template"], batch["search"], strangers > 0)
+        loss, self._iou = tracking_loss(outputs, batch["box"])
         mean = float(loss.detach().mean())
         if not math.isfinite(mean):
             raise FloatingPointError(f"loss is {mean} at step {self.rates.last_epoch}")
+        weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
         total = weighted.mean()
         if strangers:
             absent = absence_loss(outputs["stranger_map"], batch["video"])
             total = total + strangers * absent.mean()
-        self.precision.step(total, self.optimiser, self.model.parameters(), self.config.clip_norm)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(total).backward()
+        self.scaler.unscale_(self.optimiser)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.averaged.update_parameters(self.model)
         self.rates.step()
-        self.curriculum.record(iou, bins)
-        self._iou: Tensor = iou
+        self.curriculum.record(self._iou, bins)
         return mean
 
     def save(self, out: Optional[Path]) -> None:
-        """Write the checkpoint and the history into a folder; None: nowhere. Collective."""
+        """Write checkpoint and history, if to a folder. All processes must call."""
         if out is None:
             return
         self.curriculum.synchronize()
-        if not self.processes.first:
-            return
-        save_checkpoint(out / CHECKPOINT, self.state_dict())
-        text = json.dumps([record.to_dict() for record in self.history], indent=1)
-        (out / HISTORY).write_text(text + "\n")
-
-    def _save_weights(self, out: Optional[Path]) -> None:
-        if out is not None and self.processes.first:
-            save_weights(out / WEIGHTS, self.trained, self.config.model, self.config.model_options)
+        if self.processes.first:
+            save_checkpoint(out / CHECKPOINT, self.state_dict())
+            text = json.dumps([record.to_dict() for record in self.history], indent=1)
+            (out / HISTORY).write_text(text + "\n")
 
     def state_dict(self) -> Dict[str, Any]:
-        """All that the rest of the run depends on: tensors and plain values."""
-        names = ("model", "averaged", "optimiser", "rates", "precision", "curriculum")
-        states = {name: getattr(self, name).state_dict() for name in names}
-        return {"config": self.config.to_dict(), **states}
+        states = {name: getattr(self, name).state_dict() for name in STATES}
+        return {"config": self.config.to_dict(), **states, "precision": self.scaler.state_dict()}
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         differences = self.config.differences(TrainConfig.from_dict(state["config"]))
@@ -183,13 +209,20 @@ class Trainer:
         if words:
             raise ValueError(f"the checkpoint is of a run with {', '.join(words)}")
         try:
-            self.model.load_state_dict(state["model"])
-            self.averaged.load_state_dict(state["averaged"])
+            for name in STATES:
+                getattr(self, name).load_state_dict(state[name])
         except RuntimeError as error:
             raise ValueError(f"the checkpoint does not fit {self.config.model}: {error}") from None
-        for name in ("curriculum", "optimiser", "rates"):
-            getattr(self, name).load_state_dict(state[name])
-        self.precision.load_state_dict(state.get("precision", {}))
+        if state.get("precision"):  # of scaled losses
+            self.scaler.load_state_dict(state["precision"])
+
+
+def summary_writer(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError("--tensorboard needs the package: pip install tensorboard") from error
+    return SummaryWriter(str(folder), purge_step=step)
 
 
 def new_model(config: TrainConfig) -> TrackerModel:
@@ -207,36 +240,6 @@ def new_model(config: TrainConfig) -> TrackerModel:
     return model.to(checked_device(config.device))
 
 
-def parameter_groups(model: TrackerModel, config: TrainConfig) -> List[Dict[str, Any]]:
-    """Parameters that are trained, the backbone's with a learning rate of their own."""
-    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
-    backbone = [value for name, value in trained if name.startswith("backbone.")]
-    rest = [value for name, value in trained if not name.startswith("backbone.")]
-    rates = (config.learning_rate, config.learning_rate * config.backbone_rate)
-    return [{"params": found, "lr": rate} for found, rate in zip((rest, backbone), rates)]
-
-
-def warm_cosine(config: TrainConfig) -> Callable[[int], float]:
-    """Factor on the learning rate by step: a linear warm-up, then a cosine down to 2 %."""
-    total = config.epochs * config.steps_per_epoch
-
-    def factor(step: int) -> float:
-        warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-        return warm * (0.51 + 0.49 * math.cos(math.pi * min(1.0, step / total)))
-
-    return factor
-
-
-def schedule_options(config: TrainConfig, feasible: NDArray[np.bool_]) -> Dict[str, Any]:
-    if config.mode in ("scheduled", "weighted"):
-        return {}
-    if config.mode == "uniform":
-        return {"update_epochs": (), "random_distribution": feasible / feasible.sum()}
-    if config.mode == "static":
-        return {"update_epochs": (), "random_distribution": np.array(config.distribution)}
-    return {"update_epochs": ()}
-
-
 def start_worker(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the main process ends it
     cv2.setNumThreads(0)  # as one of several, it has no core to spare
@@ -251,14 +254,9 @@ def train(
     resume: bool = False,
     **options: Any,
 ) -> Trainer:
-    """Train a tracker, or with ``resume`` go on from ``out``; options as `Trainer.run`.
-
-    The result's ``finished`` is False if Ctrl-C stopped it.
-    """
+    """Train a tracker, or with ``resume`` go on from ``out``; options as `Trainer.run`."""
     trainer = Trainer(config, store, kept)
     if resume:
-        if out is None:
-            raise ValueError("resume needs a folder, out")
         trainer.load_state_dict(load_checkpoint(out / CHECKPOINT))
     trainer.run(out, **options)
     return trainer
