@@ -17,17 +17,6 @@ from .inference.tracker import SHIPPED
 from .training.interrupt import exit_status
 
 
-def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m examples.tracker.export", description=__doc__)
-    add = parser.add_argument
-    add("--weights", type=Path, default=SHIPPED, help="file of weights; default: the shipped one")
-    add("--out", type=Path, required=True, help="folder for the exported network")
-    add("--precision", choices=("float32", "int8"), default="float32")
-    add("--data", type=Path, help="sequences to calibrate int8; default: composited clips")
-    add("--pairs", type=int, default=128, help="pairs of crops to calibrate int8 (%(default)s)")
-    return parser.parse_args(arguments)
-
-
 def run(options: argparse.Namespace) -> bool:
     from .inference.export import calibration_crops, export, quantise
     from .models.weights import load_weights
@@ -48,7 +37,14 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    options = parse(arguments)
+    parser = argparse.ArgumentParser(prog="python -m examples.tracker.export", description=__doc__)
+    add = parser.add_argument
+    add("--weights", type=Path, default=SHIPPED, help="file of weights; default: the shipped one")
+    add("--out", type=Path, required=True, help="folder for the exported network")
+    add("--precision", choices=("float32", "int8"), default="float32")
+    add("--data", type=Path, help="sequences to calibrate int8; default: composited clips")
+    add("--pairs", type=int, default=128, help="pairs of crops to calibrate int8 (%(default)s)")
+    options = parser.parse_args(arguments)
     return exit_status(lambda: run(options))
 
 

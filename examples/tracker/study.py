@@ -9,7 +9,6 @@ a fall there is nothing to schedule.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import time
@@ -20,22 +19,20 @@ from typing import List, Optional, Tuple
 import numpy as np
 
 from sstrack_sched import IntervalBins
+from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
 from .data.readers import Problems, add_on_error, left_out
-from .evaluation.comparison import fit, run_row
-from .evaluation.evidence import Row, collect, picture, results, tables
-from .evaluation.pairs import EvalConfig, HeldOutPairs
-from .fall import success
+from .data.sequences import fit_bins
+from .evaluation.evidence import ROW, Row, collect, publish, results
+from .evaluation.pairs import PAIRS_PER_BIN, HeldOutPairs, success_by_bin
 from .inference.tracker import SHIPPED
 from .models.weights import load_checkpoint, load_weights
 from .train import add_settings, given_settings, load_videos
 from .training.config import MODES, TrainConfig
 from .training.features import KeptFeatures
 from .training.interrupt import exit_status
-from .training.trainer import CHECKPOINT, new_model
-
-RESULTS, PICTURE, FEATURES = "results.json", "schedule.png", "features"
+from .training.trainer import CHECKPOINT, new_model, train
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -45,7 +42,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
     add("--seeds", type=int, default=1, help="number of seeds; default: 1")
     add("--first-seed", type=int, default=0, help="first seed; default: 0")
-    add("--pairs-per-bin", type=int, default=EvalConfig.pairs_per_bin, help="held-out pairs")
+    add("--pairs-per-bin", type=int, default=PAIRS_PER_BIN, help="held-out pairs")
     add("--test-clips", type=int, default=0, help="held-out composited clips to report on")
     add("--compare", action="store_true", help="make the tables without training")
     add_on_error(parser)
@@ -59,61 +56,77 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
 
 class Study:
-    """Rows that differ in mode and seed and in nothing else."""
+    """Training runs on the same videos, tested on the same pairs of others."""
 
     def __init__(
         self,
         config: TrainConfig,
         out: Path,
         *,
-        n_test_clips: int,  # held-out clips beside the held-out videos
-        pairs_per_bin: int,  # of the held-out clips and videos
+        pairs_per_bin: int = PAIRS_PER_BIN,
+        n_test: int = 40,  # held-out clips where there is no data
+        n_test_clips: int = 0,  # held-out clips beside the held-out videos
         problems: Optional[Problems] = None,
     ) -> None:
         train_videos, test_videos = load_videos(
-            config, n_test=40, n_test_clips=n_test_clips, problems=problems
+            config, n_test=n_test, n_test_clips=n_test_clips, problems=problems
         )
-        print(f"{len(train_videos)} videos to train on, {len(test_videos)} to report on")
-        self.config, self.out = fit(config, train_videos, test_videos), out
-        self.store = FrameStore(train_videos, int(config.memory * GIB))
+        source = ", ".join(config.data) or "composited clips"
+        print(f"{source}: {len(train_videos)} to train on, {len(test_videos)} to report on")
+        asked = (config.max_interval, config.spacing)
+        longest, spacing = fit_bins(train_videos, test_videos, *asked)
+        if (longest, spacing) != asked:
+            print(f"the videos are short: M = {longest} in bins of m = {spacing} frames")
+        self.config = replace(config, max_interval=longest, spacing=spacing)
+        self.out, self.pairs_per_bin = out, pairs_per_bin
         out.mkdir(parents=True, exist_ok=True)  # fails now rather than after an epoch
         model = new_model(config)
         crops = config.crops.for_model(model)
-        self.test_store = FrameStore(test_videos)
-        bins, pairs = IntervalBins(self.config.max_interval, self.config.spacing), pairs_per_bin
-        self.held_out = HeldOutPairs(self.test_store, bins, crops, EvalConfig(pairs_per_bin=pairs))
+        self.store = FrameStore(train_videos, int(config.memory * GIB))
+        self.test_store, self.bins = FrameStore(test_videos), IntervalBins(longest, spacing)
+        self.held_out = HeldOutPairs(self.test_store, self.bins, crops, pairs_per_bin)
         self.kept: Optional[KeptFeatures] = None
         if config.keep_features:
-            self.kept = KeptFeatures(out / FEATURES, self.store, crops, model)
+            self.kept = KeptFeatures(out / "features", self.store, crops, model)
             self.held_out.keep_features(model)
 
+    def run(self, config: TrainConfig, folder: Path, *, resume: bool = False) -> Optional[Row]:
+        """Train once and test; None if Ctrl-C stopped it."""
+        trainer = train(config, self.store, kept=self.kept, out=folder, resume=resume)
+        if not trainer.finished:
+            return None
+        figure = plot_schedule(trainer.history, labels=trainer.bins.labels)
+        figure.savefig(folder / "schedule.png", dpi=100)
+        pairs = self.held_out
+        asked = (pairs.labels, pairs.names, pairs.bin, pairs.video, pairs.middle())
+        return Row(config, *asked, pairs.evaluate(trainer.trained))
+
     def row(self, mode: str, seed: int) -> TrainConfig:
+        """Settings of a row, which differ from another's in mode and seed and in nothing else."""
         drawn = drawn_on_average(self.out / f"scheduled-{seed}") if mode == "static" else ()
         return replace(self.config, mode=mode, seed=seed, distribution=drawn)
 
     def train(self, mode: str, seed: int) -> bool:
         """Train and test a row if it is not done; False if Ctrl-C stopped it."""
-        folder = self.out / f"{mode}-{seed}"
-        config, done = self.row(mode, seed), Row.load(folder)
-        if done is not None:
-            done.check(config)
+        folder, config = self.out / f"{mode}-{seed}", self.row(mode, seed)
+        if (folder / ROW).is_file():
+            Row.load(folder).check(config)
             print(f"{folder.name}: done before")
             return True
         print(f"{folder.name}: {MODES[mode]}", flush=True)
         start = time.monotonic()
-        how = {"kept": self.kept, "resume": (folder / CHECKPOINT).is_file()}
-        evaluation = run_row(config, self.store, self.held_out, folder, **how)
-        if evaluation is None:
+        row = self.run(config, folder, resume=(folder / CHECKPOINT).is_file())
+        if row is None:
             print("stopped; the same command goes on")
             return False
-        Row.of(config, evaluation, self.held_out).save(folder)
+        row.save(folder)
         print(f"{folder.name}: {time.monotonic() - start:.0f} s")
         return True
 
     def say_fall(self) -> None:
         """Print how the shipped tracker's success falls with the interval on the test videos."""
-        bins, n_pairs = self.held_out.bins, self.held_out.config.pairs_per_bin
-        rates = success(load_weights(SHIPPED), self.test_store, bins, n_pairs)
+        shipped = load_weights(SHIPPED)
+        rates = success_by_bin(shipped, self.test_store, self.bins, self.pairs_per_bin)
         shown = " ".join(f"{rate:.2f}" for rate in rates)
         print(f"success of the shipped tracker on the test videos by interval: {shown}")
         print("where it does not fall, there is nothing to schedule", flush=True)
@@ -121,7 +134,7 @@ class Study:
 
 def drawn_on_average(folder: Path) -> Tuple[float, ...]:
     """Mean of the distributions that the epochs of a run drew from."""
-    if Row.load(folder) is None:
+    if not (folder / ROW).is_file():
         raise ValueError(f"a static row needs {folder.name}, which is not done: train it first")
     schedule = load_checkpoint(folder / CHECKPOINT)["curriculum"]["scheduler"]
     first = schedule["config"]["random_distribution"]
@@ -131,41 +144,27 @@ def drawn_on_average(folder: Path) -> Tuple[float, ...]:
     return tuple((mean / mean.sum()).tolist())
 
 
-def train_rows(options: argparse.Namespace) -> bool:
-    """Train and test the rows that are asked for and not done; False if Ctrl-C stopped it."""
-    study = Study(
-        TrainConfig(**given_settings(options)),
-        options.out,
-        n_test_clips=options.test_clips,
-        pairs_per_bin=options.pairs_per_bin,
-        problems=options.problems,
-    )
-    study.say_fall()
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        # The static row needs what the scheduled one drew.
-        for mode in sorted(options.modes, key=list(MODES).index):
-            if not study.train(mode, seed):
-                return False
-    return True
-
-
-def show(out: Path, command: str) -> None:
-    """Print the tables of all rows that are done, write ``results.json`` and ``schedule.png``."""
-    rows, evaluations, seeds = collect(out)
-    found = results(rows, evaluations, seeds, out, command)
-    (out / RESULTS).write_text(json.dumps(found, indent=1) + "\n")
-    for heading, table in tables(found).items():
-        print(f"\n{heading}:\n\n{table}")
-    picture(found).savefig(out / PICTURE, dpi=100)
-    spare = len(rows) - len(seeds) * len(evaluations)
-    left_out = f"; {spare} more rows are of seeds that not all modes have" if spare else ""
-    print(f"seeds {', '.join(map(str, seeds))}{left_out}; tables and image are in {out}")
-
-
 def run(options: argparse.Namespace) -> bool:
-    if not options.compare and not train_rows(options):
-        return False
-    show(options.out, options.command)
+    if not options.compare:
+        study = Study(
+            TrainConfig(**given_settings(options)),
+            options.out,
+            pairs_per_bin=options.pairs_per_bin,
+            n_test_clips=options.test_clips,
+            problems=options.problems,
+        )
+        study.say_fall()
+        # The static row needs what the scheduled one drew.
+        modes = sorted(options.modes, key=list(MODES).index)
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        if not all(study.train(mode, seed) for seed in seeds for mode in modes):
+            return False
+    rows, n_spare = collect(options.out)
+    found = results(rows, options.out, options.command)
+    publish(found, options.out)
+    spare = f"; {n_spare} more rows are of seeds that not all modes have" if n_spare else ""
+    words = ", ".join(map(str, found["seeds"]))
+    print(f"seeds {words}{spare}; tables and image are in {options.out}")
     print(left_out(options.problems), end="")
     return True
 

@@ -12,84 +12,64 @@ import time
 import warnings
 from collections import deque
 from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
-from typing import Any, Deque, Iterator, List, Optional, TextIO, Tuple
+from typing import Deque, List, Optional, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from .inference import video
 from .inference.engines import ENGINES, PRECISIONS
-from .inference.screen import NoScreenError, annotate, check_screen, choose_box, show
+from .inference.images import Floats
 from .inference.tracker import DEFAULTS, Tracker, add_settings_option
-from .inference.video import Frame, Recorder, Stream, check_recording, open_stream
 from .training.interrupt import Interrupt, exit_status  # not by way of torch
-
-Box = NDArray[np.float64]
-
-
-# Frame, box, score (1 in the first frame), seconds that the tracker took (0 in the first frame)
-Step = Tuple[Frame, Box, float, float]
-
-
-def follow(tracker: Any, frame: Frame, box: Box, frames: Iterator[Frame]) -> Iterator[Step]:
-    """Track from a first frame and box through the frames after it; a step per frame."""
-    tracker.init(frame, box)
-    yield frame, box, 1.0, 0.0
-    for frame in frames:
-        start = time.perf_counter()
-        box, score = tracker.update(frame)
-        yield frame, box, float(score), time.perf_counter() - start
 
 
 class Outputs:
     """All that the command line wants, written frame by frame: an early end loses nothing."""
 
-    def __init__(self, options: argparse.Namespace, stream: Stream, stack: ExitStack) -> None:
+    def __init__(self, options: argparse.Namespace, stream: video.Stream, stack: ExitStack) -> None:
         self.lost, self.window = options.lost, options.show
-        self._boxes = _open_text(options.out, stack)
-        self._scores = _open_text(options.scores, stack)
-        self._recorder: Optional[Recorder] = None
+        self.boxes = _open_text(options.out, stack)
+        self.scores = _open_text(options.scores, stack)
+        self.recorder: Optional[video.Recorder] = None
         if options.save is not None:
-            self._recorder = Recorder(options.save, options.rate or stream.rate)
-            stack.callback(self._recorder.close)
+            self.recorder = video.Recorder(options.save, options.rate or stream.rate)
+            stack.callback(self.recorder.close)
         # On a terminal only, where no boxes are printed that the bar would be in the way of.
-        quiet = True if self._boxes is sys.stdout else None
+        quiet = True if self.boxes is sys.stdout else None
         total = options.frames or stream.n_frames
-        self._bar = stack.enter_context(tqdm(total=total, unit=" frames", disable=quiet))
+        self.bar = stack.enter_context(tqdm(total=total, unit=" frames", disable=quiet))
         self.n_frames = self.n_lost = 0
         self.seconds = 0.0
-        self._recent: Deque[float] = deque(maxlen=30)
+        self.recent: Deque[float] = deque(maxlen=30)
 
-    def take(self, step: Step) -> bool:
+    def take(self, frame: video.Frame, box: Floats, score: float, seconds: float = 0.0) -> bool:
         """Write one frame everywhere; False if the user closed the window."""
-        frame, box, score, seconds = step
         lost = score < self.lost
         self.n_frames += 1
         self.n_lost += lost
         self.seconds += seconds
         if seconds > 0:
-            self._recent.append(seconds)
-        if self._boxes:
-            self._boxes.write(",".join(f"{number:.3f}" for number in box) + "\n")
-        if self._scores:
-            self._scores.write(f"{score:.4f}\n")
-        speed = len(self._recent) / max(sum(self._recent), 1e-9)
-        self._bar.set_postfix_str(f"score {score:.2f}, tracker {speed:.0f} frames/s", False)
-        self._bar.update()
-        if self._recorder is None and not self.window:
+            self.recent.append(seconds)
+        if self.boxes:
+            self.boxes.write(",".join(f"{number:.3f}" for number in box) + "\n")
+        if self.scores:
+            self.scores.write(f"{score:.4f}\n")
+        speed = len(self.recent) / max(sum(self.recent), 1e-9)
+        self.bar.set_postfix_str(f"score {score:.2f}, tracker {speed:.0f} frames/s", False)
+        self.bar.update()
+        if self.recorder is None and not self.window:
             return True
-        image = annotate(frame, box, score, lost=lost, speed=speed)
-        if self._recorder is not None:
-            self._recorder.write(image)
-        return show(image) if self.window else True
+        image = video.annotate(frame, box, score, lost=lost, speed=speed)
+        if self.recorder is not None:
+            self.recorder.write(image)
+        return video.show(image) if self.window else True
 
     def summary(self) -> str:
+        speed = (self.n_frames - 1) / max(self.seconds, 1e-9)
         words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
-        if self.n_frames < 2:
-            return words
-        return f"{words}; the tracker alone did {(self.n_frames - 1) / self.seconds:.0f} frames/s"
+        return f"{words}; the tracker alone did {speed:.0f} frames/s" if speed else words
 
 
 def _open_text(path: Optional[Path], stack: ExitStack) -> Optional[TextIO]:
@@ -103,8 +83,7 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.tracker.track", description=__doc__)
     add = parser.add_argument
     add("source", metavar="VIDEO", help="video file, folder of images, or number of a camera")
-    box = "left,top,width,height in the first frame (--box=-3,... if negative); default: the mouse"
-    add("--box", help=box)
+    add("--box", help="left,top,width,height (--box=-3,... if negative); default: the mouse")
     add("--out", type=Path, help="text file for the boxes, one per line; - prints them")
     add("--scores", type=Path, help="text file for the scores, one per line")
     add("--save", type=Path, help="annotated video: .mp4, .avi, .webm, or a short .gif or .webp")
@@ -129,27 +108,19 @@ def check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise ValueError(f"--{name} must be above 0; got {value}")
-    if options.save is not None:
-        check_recording(options.save)
+    if options.save is not None and options.save.suffix.lower() not in video.ENDINGS:
+        raise ValueError(f"{options.save}: a recording must end in {', '.join(video.ENDINGS)}")
     files = [path for path in (options.out, options.scores, options.save) if path]
     places = [Path(options.source).resolve(), *(path.resolve() for path in files)]
     if len(set(places)) < len(places):
         raise ValueError("VIDEO, --out, --scores and --save must be different files")
-    if options.show:
-        check_screen()
+    if options.show or options.box is None:
+        video.open_window()
 
 
-def given_box(text: Optional[str]) -> Optional[Box]:
-    """The box of the command line; None if it is to be drawn, which must be possible."""
-    if text is None:
-        try:
-            check_screen()
-        except NoScreenError as error:
-            words = f"the box cannot be drawn, for {error}; give it as --box x,y,w,h"
-            raise NoScreenError(words) from None
-        return None
+def parse_box(text: str) -> Floats:
     try:
-        box = np.array([float(word) for word in text.split(",")])
+        box = np.array(text.split(","), dtype=np.float64)
     except ValueError:
         box = np.empty(0)
     if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
@@ -161,21 +132,24 @@ def given_box(text: Optional[str]) -> Optional[Box]:
 def run(options: argparse.Namespace) -> bool:
     """Track as the command line says; returns False if Ctrl-C stopped it."""
     check(options)
+    stream = video.open_stream(options.source)
+    box = None if options.box is None else parse_box(options.box)
+    names = ("engine", "precision", "threads", "settings")
+    tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
+    frames = iter(stream)
+    frame, box = video.choose_box(frames, stream.live) if box is None else (next(frames), box)
+    tracker.init(frame, box)  # a box that cannot be tracked is refused before files are replaced
     with ExitStack() as stack:
-        stream = stack.enter_context(open_stream(options.source))
-        box = given_box(options.box)  # before the network is loaded, which takes seconds
-        names = ("engine", "precision", "threads", "settings")
-        tracker = Tracker(options.weights, **{name: getattr(options, name) for name in names})
-        frames = iter(stream)
-        frame, box = choose_box(frames, stream.live) if box is None else (next(frames), box)
-        steps = follow(tracker, frame, box, frames)
-        first = next(steps)  # a box that cannot be tracked is refused before files are replaced
         interrupt = stack.enter_context(Interrupt())
         outputs = Outputs(options, stream, stack)
-        for step in chain([first], steps):
-            going = outputs.take(step)
-            if not going or interrupt.requested or outputs.n_frames == options.frames:
+        going = outputs.take(frame, box, score=1.0)
+        while going and not interrupt.requested and outputs.n_frames != options.frames:
+            image = next(frames, None)
+            if image is None:
                 break
+            start = time.perf_counter()
+            box, score = tracker.update(image)
+            going = outputs.take(image, box, float(score), time.perf_counter() - start)
     print(outputs.summary(), file=sys.stderr)
     return not interrupt.requested
 

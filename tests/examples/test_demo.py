@@ -11,9 +11,9 @@ import torch
 from examples.tracker.data.crops import CropConfig
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.data.sequences import fit_bins
-from examples.tracker.demo import main
-from examples.tracker.evaluation import comparison
-from examples.tracker.evaluation.pairs import EvalConfig, Evaluation, HeldOutPairs
+from examples.tracker.demo import main, report
+from examples.tracker.evaluation.evidence import Row
+from examples.tracker.evaluation.pairs import THRESHOLD, HeldOutPairs
 from examples.tracker.models.conv_small import ConvSmall
 from sstrack_sched import IntervalBins
 
@@ -103,14 +103,11 @@ def test_fit_bins_all_bins_can_be_filled_in_both_splits():
 
 
 def test_held_out_pairs_are_equal_in_number_and_the_same_each_time(squares):
-    bins, questions = IntervalBins(30, 10), EvalConfig(pairs_per_bin=12)
-    first, second = (
-        HeldOutPairs(FrameStore(squares), bins, CropConfig(), questions) for _ in range(2)
-    )
+    bins = IntervalBins(30, 10)
+    first, second = (HeldOutPairs(FrameStore(squares), bins, CropConfig(), 12) for _ in range(2))
     for name in ("template", "search", "box"):
         assert torch.equal(getattr(first, name), getattr(second, name))
-    evaluation = first.middle()
-    assert np.bincount(evaluation.bin).tolist() == [12, 12, 12]
+    assert np.bincount(first.bin).tolist() == [12, 12, 12]
     shift = (first.box[:, :2] - 0.5) * 4  # in target sizes: the crop is four of them wide
     assert shift.abs().max() <= 1.0
     assert shift.abs().max() > 0.8
@@ -118,18 +115,15 @@ def test_held_out_pairs_are_equal_in_number_and_the_same_each_time(squares):
 
 
 def test_held_out_templates_are_cropped_as_in_training(squares):
-    bins, questions = IntervalBins(30, 10), EvalConfig(pairs_per_bin=2)
-    crops = CropConfig(context=0.25, tint=0.5, flip=1.0)
-    faded = HeldOutPairs(FrameStore(squares), bins, crops, questions)
-    whole = HeldOutPairs(FrameStore(squares), bins, CropConfig(), questions)
+    bins, crops = IntervalBins(30, 10), CropConfig(context=0.25, tint=0.5, flip=1.0)
+    faded = HeldOutPairs(FrameStore(squares), bins, crops, 2)
+    whole = HeldOutPairs(FrameStore(squares), bins, CropConfig(), 2)
     assert not torch.equal(faded.template, whole.template)
     assert torch.equal(faded.search, whole.search)  # changes for training are left out
 
 
 def test_evaluate_perfect_and_hopeless_models_get_all_and_none(squares):
-    held_out = HeldOutPairs(
-        FrameStore(squares), IntervalBins(30, 10), CropConfig(), EvalConfig(pairs_per_bin=5)
-    )
+    held_out = HeldOutPairs(FrameStore(squares), IntervalBins(30, 10), CropConfig(), 5)
 
     class Oracle(torch.nn.Module):
         def __init__(self, boxes):
@@ -143,18 +137,20 @@ def test_evaluate_perfect_and_hopeless_models_get_all_and_none(squares):
             return {"boxes": self.boxes[self.seen - len(template) : self.seen]}
 
     oracle = Oracle(held_out.box)
-    evaluation = held_out.evaluate(oracle, batch_size=4)
+    iou = held_out.evaluate(oracle, batch_size=4)
     assert oracle.training
-    np.testing.assert_allclose(evaluation.by_bin(evaluation.iou), 1, rtol=1e-6)
-    assert held_out.evaluate(Oracle(held_out.box + 5), batch_size=4).success.sum() == 0
+    np.testing.assert_allclose(iou, 1, rtol=1e-6)
+    hopeless = held_out.evaluate(Oracle(held_out.box + 5), batch_size=4)
+    assert len(hopeless) == 15 and not (hopeless > THRESHOLD).any()
 
 
-def test_summary_differences_are_paired():
+def test_report_differences_are_paired(tmp_path, tiny_config, capsys):
     bins, videos = np.zeros(4, dtype=int), np.array([0, 0, 1, 1])
-    random = Evaluation(np.array([0.9, 0.1, 0.9, 0.1]), bins, videos, 2)
-    better = Evaluation(np.array([0.9, 0.6, 0.9, 0.6]), bins, videos, 2)
-    evaluations = {"random": random, "scheduled": better, "weighted": better}
-    text = comparison.summary(evaluations, ["[0, 5)", "[5, 9)"], random)
+    random, better = np.array([0.9, 0.1, 0.9, 0.1]), np.array([0.9, 0.6, 0.9, 0.6])
+    about = (tiny_config, ["[0, 5)", "[5, 9)"], ["a", "b"], bins, videos, random)
+    rows = {mode: [Row(*about, random if mode == "random" else better)] for mode in MODES}
+    report(rows, tmp_path)
+    text = capsys.readouterr().out
     table = parse_table(text)
     assert table["[0, 5)"] == ["50.0 (50.0 to 50.0)"] + 2 * ["100.0 (100.0 to 100.0)"]
     assert table["[5, 9)"] == ["-", "-", "-"]
@@ -162,6 +158,6 @@ def test_summary_differences_are_paired():
     assert "mean IoU of 4 pairs, as many for each interval: random 0.500" in text
 
 
-def test_eval_config_bad_value_is_named():
-    with pytest.raises(ValueError, match="pairs_per_bin must be"):
-        EvalConfig(pairs_per_bin=0)
+def test_held_out_pairs_bad_number_is_named(squares):
+    with pytest.raises(ValueError, match="pairs_per_bin must be at least 1; got 0"):
+        HeldOutPairs(FrameStore(squares), IntervalBins(30, 10), CropConfig(), 0)

@@ -12,7 +12,7 @@ import pytest
 from examples.tracker import evaluate
 from examples.tracker.evaluation import plots, summary
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.runs import Contestant, ManyRuns, track_sequence
+from examples.tracker.evaluation.runs import Contestant, track_sequence
 
 from .conftest import moving_square
 from .test_one_pass import Follower
@@ -135,7 +135,7 @@ class TestSummary:
         assert lines[3].split()[1:] == slow
 
     def test_differences_are_the_first_less_the_others_on_the_same_sequences(self, outcomes):
-        (line,) = summary.difference_lines(outcomes)
+        (line,) = summary.auc_lines(outcomes)
 
         assert line.startswith("AUC of slow less right: -0.")
         hard = np.linspace(0.1, 0.9, 20)
@@ -146,7 +146,7 @@ class TestSummary:
             )
             for less in (0.05, 0.0)
         )
-        assert one.difference(other, "auc") == pytest.approx((0.05, 0.05, 0.05))
+        assert one.mean("auc", less=other) == pytest.approx((0.05, 0.05, 0.05))
 
     def test_numbers_are_plain_json(self, outcomes):
         numbers = json.loads(json.dumps(summary.numbers(outcomes), allow_nan=False))
@@ -253,13 +253,13 @@ class TestCommand:
         assert (out / "raw" / "GOT-10k" / "b" / "video-0" / "video-0_001.txt").is_file()
 
     def test_each_sequence_counts_once_by_time(self, folder, monkeypatch, capsys):
-        def runs(contestant, sequence, path, **options):
+        def many_runs(contestant, sequence, path, **options):
             n_starts, iou = (3, 0.9) if sequence.name == "video-0" else (1, 0.1)
             rows = np.full((n_starts, 40), iou)
             rows[:, 29:] = iou if n_starts > 1 else np.nan
-            return ManyRuns(np.arange(n_starts), rows)
+            return rows
 
-        monkeypatch.setattr(evaluate, "many_runs", runs)
+        monkeypatch.setattr(evaluate.runs, "many_runs", many_runs)
         assert evaluate.main(self.arguments(folder, "--by-time")) == 0
 
         found = json.loads((folder.parent / "out" / "results.json").read_text())["by_time"]

@@ -10,8 +10,8 @@ from examples.tracker.evaluation import runs as runs_
 from examples.tracker.evaluation.measures import score
 from examples.tracker.evaluation.runs import (
     Contestant,
-    ManyRuns,
     Track,
+    by_group,
     start_of_run,
     track_and_keep,
     track_sequence,
@@ -175,28 +175,33 @@ class TestByTime:
         assert runs_.LABELS[:2] == ["1-29", "30-59"]
         assert runs_.LABELS[-2:] == ["180-199", "200+"]
 
-    def test_starts_are_every_so_many_frames_visible_and_with_frames_after_them(self, sequence):
-        assert runs_.many_starts(sequence, 10).tolist() == [0, 10, 20, 30]
-        assert runs_.many_starts(hidden(sequence, [10]), 10).tolist() == [0, 20, 30]
-        assert runs_.many_starts(sequence, 35).tolist() == [0]  # 35 has 4 frames after it
+    def test_starts_are_every_so_many_frames_visible_and_with_frames_after_them(
+        self, sequence, tmp_path
+    ):
+        def starts(name, video, every):
+            run(tmp_path / name, video, every=every)
+            return np.load(tmp_path / name)["starts"].tolist()
+
+        assert starts("a.npz", sequence, 10) == [0, 10, 20, 30]
+        assert starts("b.npz", hidden(sequence, [10]), 10) == [0, 20, 30]
+        assert starts("c.npz", sequence, 35) == [0]  # 35 has 4 frames after it
 
     def test_overlap_is_that_of_each_run_at_each_time(self, sequence, tmp_path):
-        runs = run(tmp_path / "a.npz", hidden(sequence, [12]), lambda: Follower(speed=2.0))
+        iou = run(tmp_path / "a.npz", hidden(sequence, [12]), lambda: Follower(speed=2.0))
 
         # After t frames the answer is t pixels ahead of a square of 20 pixels.
         expected = [max(20 - t, 0) / (20 + min(t, 20)) for t in range(1, 21)]
-        np.testing.assert_allclose(runs.iou[2], [*expected[:19], np.nan])  # 20 + 20 is the end
-        np.testing.assert_allclose(runs.iou[0][:11], expected[:11])
-        assert np.isnan(runs.iou[0][11]) and np.isnan(runs.iou[1][1])  # frame 12 is hidden
-        assert runs.starts.tolist() == [0, 10, 20, 30]
+        np.testing.assert_allclose(iou[2], [*expected[:19], np.nan])  # 20 + 20 is the end
+        np.testing.assert_allclose(iou[0][:11], expected[:11])
+        assert np.isnan(iou[0][11]) and np.isnan(iou[1][1])  # frame 12 is hidden
+        assert len(iou) == 4  # from frames 0, 10, 20, 30
 
     def test_groups_average_the_frames_of_all_runs(self, monkeypatch):
         iou = np.array([[0.8, 0.6, 0.4, np.nan], [0.6, np.nan, 0.2, np.nan]])
-        runs = ManyRuns(np.array([0, 10]), iou)
         monkeypatch.setattr(runs_, "EDGES", [1, 3, 4])
 
-        np.testing.assert_allclose(runs.by_group(), [2 / 3, 0.3, np.nan])
-        np.testing.assert_allclose(runs.by_group(0.6), [1 / 3, 0.0, np.nan])
+        np.testing.assert_allclose(by_group(iou), [2 / 3, 0.3, np.nan])
+        np.testing.assert_allclose(by_group(iou, 0.6), [1 / 3, 0.0, np.nan])
 
     def test_images_of_neighbouring_starts_are_decoded_once(self, sequence, tmp_path):
         read = []
@@ -217,14 +222,12 @@ class TestByTime:
             run(path, sequence, lambda: Follower(stop_at=30))
         follower = Follower()
 
-        runs = run(path, sequence, lambda: follower)
+        iou = run(path, sequence, lambda: follower)
 
         whole = run(tmp_path / "whole.npz", sequence)
         assert follower.asked == 20 + 19 + 9  # the first of four runs was kept
-        np.testing.assert_array_equal(runs.iou, whole.iou)
-        np.testing.assert_array_equal(runs.starts, whole.starts)
-        fewer = run(path, sequence, every=20)
-        np.testing.assert_array_equal(fewer.iou, whole.iou[::2])
+        np.testing.assert_array_equal(iou, whole)
+        np.testing.assert_array_equal(run(path, sequence, every=20), whole[::2])
 
     def test_kept_runs_of_another_length_are_refused(self, sequence, tmp_path):
         run(tmp_path / "square.npz", sequence)

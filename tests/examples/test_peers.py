@@ -90,10 +90,6 @@ class TestPeers:
         assert seen == [([3, 2, 1], (3, 6, 10, 10))]
         assert (box.tolist(), confidence_) == ([3.4, 5.6, 10.0, 10.0], 0.0)
 
-    def test_update_before_init_is_refused(self):
-        with pytest.raises(RuntimeError, match="call init first"):
-            trackers.OpenCVTracker(lambda: None).update(np.zeros((5, 5, 3), dtype=np.uint8))
-
     @pytest.mark.parametrize(
         "box, whole",
         [

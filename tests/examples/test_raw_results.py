@@ -11,8 +11,7 @@ import pytest
 
 from examples.tracker.evaluation import summary
 from examples.tracker.evaluation.measures import score
-from examples.tracker.evaluation.raw_results import write_results
-from examples.tracker.evaluation.runs import track_sequence
+from examples.tracker.evaluation.runs import track_sequence, write_results
 
 from .conftest import moving_square
 from .test_one_pass import Follower

@@ -13,7 +13,7 @@ import torch
 from examples.tracker import study
 from examples.tracker.data.frames import FrameStore
 from examples.tracker.evaluation.evidence import ROW, Row, collect
-from examples.tracker.evaluation.pairs import Evaluation, HeldOutPairs
+from examples.tracker.evaluation.pairs import HeldOutPairs
 from examples.tracker.training.config import MODES, TrainConfig
 from examples.tracker.training.trainer import Trainer
 from sstrack_sched import IntervalBins
@@ -58,7 +58,7 @@ def test_study_rows_are_done_once_and_compared(tmp_path, capsys, monkeypatch):
     def refuse(*_arguments, **_options):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(study, "run_row", refuse)
+    monkeypatch.setattr(study, "train", refuse)
     assert run(tmp_path, "--modes", "random", "--first-seed", "1") == 0
     assert "random-1: done before" in capsys.readouterr().out
     monkeypatch.setattr(study, "load_videos", refuse)
@@ -82,7 +82,7 @@ def test_study_row_that_stopped_goes_on_to_the_same_end(tmp_path, monkeypatch):
     assert run(tmp_path / "cut", "--modes", "weighted") == 0
     assert len(steps) == 1  # of four
     first, second = (Row.load(tmp_path / name / "weighted-0") for name in ("whole", "cut"))
-    np.testing.assert_array_equal(first.evaluation.iou, second.evaluation.iou)
+    np.testing.assert_array_equal(first.iou, second.iou)
 
 
 def make_study(out):
@@ -142,7 +142,7 @@ def test_study_row_of_a_fresh_process_is_the_same_to_the_last_digit(tmp_path):
         status, _, error = run_module("study", "--out", tmp_path / name, *arguments)
         assert status == 0, error
         rows.append(Row.load(tmp_path / name / "weighted-0"))
-    np.testing.assert_array_equal(rows[0].evaluation.iou, rows[1].evaluation.iou)
+    np.testing.assert_array_equal(rows[0].iou, rows[1].iou)
 
 
 def test_study_rows_of_other_settings_are_refused(tmp_path, capsys):
@@ -155,8 +155,9 @@ def test_study_rows_of_other_settings_are_refused(tmp_path, capsys):
 
 
 def make_row(squares, config):
-    held_out = HeldOutPairs(FrameStore(squares), IntervalBins(30, 10), config.crops)
-    return Row.of(config, held_out.middle(), held_out)
+    pairs = HeldOutPairs(FrameStore(squares), IntervalBins(30, 10), config.crops)
+    middle = pairs.middle()
+    return Row(config, pairs.labels, pairs.names, pairs.bin, pairs.video, middle, middle)
 
 
 def test_study_seeds_that_not_all_modes_have_are_left_out(tmp_path, squares, tiny_config):
@@ -165,8 +166,12 @@ def test_study_seeds_that_not_all_modes_have_are_left_out(tmp_path, squares, tin
         folder = tmp_path / f"{mode}-{seed}"
         folder.mkdir()
         replace(row, config=replace(tiny_config, mode=mode, seed=seed)).save(folder)
-    rows, evaluations, seeds = collect(tmp_path)
-    assert (len(rows), seeds, len(evaluations["random"].iou)) == (4, [1], 1)
+    rows, n_spare = collect(tmp_path)
+    assert {mode: [row.config.seed for row in part] for mode, part in rows.items()} == {
+        "random": [1],
+        "weighted": [1],
+    }
+    assert n_spare == 2
     shutil.rmtree(tmp_path / "random-1")
     with pytest.raises(ValueError, match=r"no seed is done in all modes: .*'random': \[0\]"):
         collect(tmp_path)
@@ -176,7 +181,7 @@ def test_study_bad_rows_are_named(tmp_path, squares, tiny_config):
     with pytest.raises(ValueError, match="no row of a study is done in"):
         collect(tmp_path)
     row = make_row(squares, tiny_config)
-    for seed, middle in ((0, row.middle), (1, replace(row.middle, iou=row.middle.iou + 1))):
+    for seed, middle in ((0, row.middle), (1, row.middle + 1)):
         (tmp_path / f"{seed}").mkdir()
         other = replace(row, config=replace(tiny_config, seed=seed), middle=middle)
         other.save(tmp_path / f"{seed}")
@@ -185,12 +190,3 @@ def test_study_bad_rows_are_named(tmp_path, squares, tiny_config):
     (tmp_path / "1" / ROW).write_bytes(b"PK no archive")
     with pytest.raises(ValueError, match=r"evaluation\.npz is no row of a study"):
         collect(tmp_path)
-
-
-def test_study_values_by_bin_are_means_over_runs_and_pairs():
-    iou = np.random.default_rng(0).random((3, 40))
-    bins, videos = np.tile([0, 0, 0, 1], 10), np.repeat(np.arange(10), 4)
-    runs = Evaluation(iou, bins, videos, 3)
-    found = runs.by_bin(runs.success)
-    assert found[1] == pytest.approx((iou[:, bins == 1] > 0.5).mean())
-    assert np.isnan(found[2])

@@ -1,26 +1,24 @@
 """A study: its rows, one JSON file of their results, and tables drawn from that file alone.
 
-A row is one training run in a folder of its own, and what it answered. Intervals are over runs and
-sequences together (`bootstrap_crossed`). Differences are between runs of the same seed on the same
-pairs.
+Intervals are over runs and sequences together (`bootstrap_crossed`). Differences are between runs
+of the same seed on the same pairs.
 """
 
 from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..training.config import MODES, TrainConfig
 from ..training.trainer import HISTORY
-from .pairs import Evaluation, HeldOutPairs
+from .pairs import THRESHOLD, Floats, Integers
 from .plots import points_by_group
 from .runs import save_arrays
 from .summary import bootstrap_crossed
@@ -38,47 +36,32 @@ BASES = {  # modes and those that are compared with them
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A run that is done."""
+    """A training run that is done, and the overlaps of its tracker on the held-out pairs."""
 
     config: TrainConfig
     labels: List[str]  # name of each bin
-    evaluation: Evaluation  # of the trained tracker
-    middle: Evaluation  # of always answering the middle
     names: List[str]  # of the held-out sequences
-
-    @classmethod
-    def of(cls, config: TrainConfig, evaluation: Evaluation, held_out: HeldOutPairs) -> Row:
-        """A row of what was asked and answered."""
-        labels = list(held_out.bins.labels)
-        return cls(config, labels, evaluation, held_out.middle(), held_out.names)
+    bin: Integers  # (n_pairs,): interval bin
+    video: Integers  # (n_pairs,): place in ``names``
+    middle: Floats  # (n_pairs,): overlap of always answering the middle
+    iou: Floats  # (n_pairs,)
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, whole or not at all."""
         about = {"config": self.config.to_dict(), "labels": self.labels, "names": self.names}
-        save_arrays(
-            folder / ROW,
-            about=json.dumps(about),
-            iou=self.evaluation.iou,
-            middle=self.middle.iou,
-            bin=self.evaluation.bin,
-            video=self.evaluation.video,
-        )
+        arrays = {name: getattr(self, name) for name in ("bin", "video", "middle", "iou")}
+        save_arrays(folder / ROW, about=json.dumps(about), **arrays)
 
     @classmethod
-    def load(cls, folder: Path) -> Optional[Row]:
-        """The row of a folder; None if it is not done."""
+    def load(cls, folder: Path) -> Row:
         path = folder / ROW
-        if not path.is_file():
-            return None
         try:
             with np.load(path) as stored:
                 arrays = dict(stored)
-            about = json.loads(str(arrays["about"]))
-            labels, config = about["labels"], TrainConfig.from_dict(about["config"])
-            pairs = (arrays["bin"], arrays["video"], len(labels))
-            evaluation, middle = (Evaluation(arrays[name], *pairs) for name in ("iou", "middle"))
-            return cls(config, labels, evaluation, middle, about["names"])
-        except (KeyError, ValueError, EOFError) as error:
+            about = json.loads(str(arrays.pop("about")))
+            config = TrainConfig.from_dict(about.pop("config"))
+            return cls(config, **about, **arrays)
+        except (KeyError, TypeError, ValueError, EOFError) as error:
             raise ValueError(f"{path} is no row of a study: {error}") from None
 
     def check(self, config: TrainConfig) -> None:
@@ -90,64 +73,54 @@ class Row:
                 f"rows of one study must differ in mode and seed only; got {', '.join(words)}"
             )
 
-    @property
-    def pairs(self) -> Tuple[NDArray[Any], ...]:
-        """Bins, videos and middle overlaps: equal in rows with the same pairs."""
-        return self.evaluation.bin, self.evaluation.video, self.middle.iou
 
-
-def collect(out: Path) -> Tuple[List[Row], Dict[str, Evaluation], List[int]]:
-    """All rows of a study, the evaluation of each mode's runs together, and the seeds of these."""
+def collect(out: Path) -> Tuple[Dict[str, List[Row]], int]:
+    """Rows of a study by mode, of the seeds that all modes have; and how many others there are."""
     found = [Row.load(path.parent) for path in sorted(out.glob(f"*/{ROW}"))]
-    rows = [row for row in found if row is not None]
-    if not rows:
+    if not found:
         raise ValueError(f"no row of a study is done in {out}")
-    by_mode: Dict[str, Dict[int, Evaluation]] = {}
-    for row in rows:
-        row.check(rows[0].config)
-        if not all(map(np.array_equal, row.pairs, rows[0].pairs)):
-            raise ValueError(f"rows in {out} were tested on different pairs: evaluate them anew")
-        by_mode.setdefault(row.config.mode, {})[row.config.seed] = row.evaluation
+    first = found[0]
+    by_mode: Dict[str, Dict[int, Row]] = {}
+    for row in found:
+        row.check(first.config)
+        for name in ("bin", "video", "middle"):
+            if not np.array_equal(getattr(row, name), getattr(first, name)):
+                raise ValueError(
+                    f"rows in {out} were tested on different pairs: evaluate them anew"
+                )
+        by_mode.setdefault(row.config.mode, {})[row.config.seed] = row
     seeds = sorted(set.intersection(*map(set, by_mode.values())))
     if not seeds:
         done = {mode: sorted(of_mode) for mode, of_mode in by_mode.items()}
         raise ValueError(f"no seed is done in all modes: {done}")
-    evaluations = {
-        mode: replace(of_mode[seeds[0]], iou=np.stack([of_mode[seed].iou for seed in seeds]))
-        for mode, of_mode in by_mode.items()
-    }
-    return rows, evaluations, seeds
+    rows = {mode: [by_mode[mode][seed] for seed in seeds] for mode in MODES if mode in by_mode}
+    return rows, len(found) - len(seeds) * len(rows)
 
 
-def results(
-    rows: List[Row], evaluations: Dict[str, Evaluation], seeds: List[int], out: Path, command: str
-) -> Results:
-    """Everything that a study found."""
-    first, names = rows[0], np.array(rows[0].names)
-    evaluations = {mode: evaluations[mode] for mode in MODES if mode in evaluations}
+def results(rows: Dict[str, List[Row]], out: Path, command: str) -> Results:
+    first, *_ = next(iter(rows.values()))
+    seeds = [row.config.seed for row in next(iter(rows.values()))]
+    names = np.array(first.names)
     is_clip = np.char.startswith(names, CLIPS)
     groups = {"composited clips": is_clip, "real sequences": ~is_clip}
+    versions = {"torch": torch.__version__, "numpy": np.__version__, "opencv": cv2.__version__}
+    versions["python"] = platform.python_version()
     return {
         "made_with": {
             "command": command,
             "settings": {**first.config.to_dict(), **dict.fromkeys(FREE)},
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "opencv": cv2.__version__,
-            },
+            "versions": versions,
             "processor": platform.machine(),
             "sequences": sorted(set(names[~is_clip].tolist())),
             "test_clips": int(is_clip.sum()),
         },
         "seeds": seeds,
         "bins": first.labels,
-        "training": {mode: _training(out, mode, seeds) for mode in evaluations},
+        "training": {mode: _training(out, mode, seeds) for mode in rows},
         "held_out": {
-            group: held_out(evaluations, first.middle, belongs[first.middle.video])
+            group: held_out(rows, belongs[first.video])
             for group, belongs in groups.items()
-            if belongs[first.middle.video].any()
+            if belongs[first.video].any()
         },
     }
 
@@ -165,65 +138,79 @@ def _training(out: Path, mode: str, seeds: List[int]) -> Results:
     }
 
 
-def held_out(
-    evaluations: Dict[str, Evaluation], middle: Evaluation, chosen: Any = slice(None)
-) -> Results:
-    """Success on the chosen pairs, and differences between modes."""
-    pairs = replace(
-        middle, iou=middle.iou[chosen], bin=middle.bin[chosen], video=middle.video[chosen]
-    )
-    success = {mode: np.atleast_2d(e.success)[:, chosen] for mode, e in evaluations.items()}
+def held_out(rows: Dict[str, List[Row]], chosen: Any = slice(None)) -> Results:
+    """Success of each mode's runs on the chosen pairs, and differences between modes."""
+    first, *_ = next(iter(rows.values()))
+    bins, videos = first.bin[chosen], first.video[chosen]
+    success = {
+        mode: np.array([row.iou[chosen] > THRESHOLD for row in part], dtype=np.float64)
+        for mode, part in rows.items()
+    }
+
+    def interval(values: Floats, where: Any) -> List[float]:
+        counts = np.bincount(videos[where], minlength=len(first.names))
+        sums = [np.bincount(videos[where], run[where], len(counts)) for run in values]
+        return list(bootstrap_crossed(np.array(sums), counts))
+
+    def by_bin(values: Floats) -> Results:
+        each = [interval(values, bins == i) for i in range(len(first.labels))]
+        return {"bins": each, "mean": interval(values, slice(None))}
+
     compared = [(a, b) for b in BASES for a in BASES[b] if a in success and b in success]
     return {
-        "n_sequences": len(np.unique(pairs.video)),
-        "pairs": np.bincount(pairs.bin, minlength=pairs.n_bins).tolist(),
-        "middle": float(pairs.success.mean()),
-        "success": {mode: _by_bin(pairs, values) for mode, values in success.items()},
+        "n_sequences": len(np.unique(videos)),
+        "pairs": np.bincount(bins, minlength=len(first.labels)).tolist(),
+        "middle": float((first.middle[chosen] > THRESHOLD).mean()),
+        "success": {mode: by_bin(values) for mode, values in success.items()},
         "by_seed": {mode: values.mean(axis=1).tolist() for mode, values in success.items()},
-        "less": {f"{a} - {b}": _by_bin(pairs, success[a] - success[b]) for a, b in compared},
+        "less": {f"{a} - {b}": by_bin(success[a] - success[b]) for a, b in compared},
     }
 
 
-def _by_bin(pairs: Evaluation, values: NDArray[np.float64]) -> Results:
-    """Intervals of the mean of each bin and of all pairs."""
+def publish(found: Results, out: Path) -> None:
+    """Write ``results.json`` and ``schedule.png``, and print the tables."""
+    (out / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+    picture(found).savefig(out / "schedule.png", dpi=100)
+    for heading, table in tables(found).items():
+        print(f"\n{heading}:\n\n{table}")
 
-    def interval(chosen: NDArray[np.bool_]) -> List[float]:
-        videos, size = pairs.video[chosen], int(pairs.video.max()) + 1
-        sums = np.stack([np.bincount(videos, run[chosen], size) for run in values])
-        return list(bootstrap_crossed(sums, np.bincount(videos, minlength=size)))
 
-    return {
-        "bins": [interval(pairs.bin == i) for i in range(pairs.n_bins)],
-        "mean": interval(np.ones(len(pairs.bin), dtype=bool)),
+def tables(found: Results) -> Dict[str, str]:
+    """All tables by heading, in Markdown."""
+    training = {"success while training": fall_table(found)} if "training" in found else {}
+    groups = {
+        f"success on held-out pairs, {name}, %": success_table(found["bins"], part["success"])
+        for name, part in found["held_out"].items()
     }
+    differences = {"differences of mean success, points": difference_table(found)}
+    return {**training, **groups, **differences}
 
 
 def fall_table(found: Results) -> str:
-    """Success while training, by bin, in the last epoch of each mode's runs; Markdown."""
+    """Success while training, by bin, in the last epoch of each mode's runs."""
     lines = [["last epoch", "IoU above", *found["bins"]]]
     for mode, part in found["training"].items():
         lines.append([mode, *(f"{value:.2f}" for value in (part["threshold"], *part["success"]))])
-    return _table(lines)
+    return markdown(lines)
 
 
-def success_table(found: Results, group: str) -> str:
-    """Success on held-out pairs by interval, one column per row of the study; Markdown."""
-    success = found["held_out"][group]["success"]
+def success_table(labels: List[str], success: Results) -> str:
+    """Success on held-out pairs by interval, a column for each mode."""
     lines = [["interval", *success]]
-    for i, label in enumerate(found["bins"]):
+    for i, label in enumerate(labels):
         lines.append([label, *(_percent(part["bins"][i]) for part in success.values())])
     lines.append(["mean", *(_percent(part["mean"]) for part in success.values())])
-    return _table(lines)
+    return markdown(lines)
 
 
 def difference_table(found: Results) -> str:
-    """Differences of the mean success in points, one column per group of sequences; Markdown."""
+    """Differences of the mean success in points, a column for each group of sequences."""
     groups = found["held_out"]
-    lines = [["difference", *(f"{group} ({groups[group]['n_sequences']})" for group in groups)]]
+    lines = [["difference", *(f"{name} ({part['n_sequences']})" for name, part in groups.items())]]
     for name in next(iter(groups.values()))["less"]:
         cells = [_percent(part["less"][name]["mean"], sign="+") for part in groups.values()]
         lines.append([name.replace(" - ", " less "), *cells])
-    return _table(lines)
+    return markdown(lines)
 
 
 def _percent(interval: List[float], sign: str = "") -> str:
@@ -233,23 +220,9 @@ def _percent(interval: List[float], sign: str = "") -> str:
     return mean if np.isnan(interval[1]) else f"{mean} ({low} to {high})"
 
 
-def _table(lines: List[List[str]]) -> str:
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "|" + "---|" * len(lines[0]), *rows[1:]])
-
-
-def tables(found: Results) -> Dict[str, str]:
-    """All tables of a study by heading, the fall of success first."""
-    return {"success while training": fall_table(found), **held_out_tables(found)}
-
-
-def held_out_tables(found: Results) -> Dict[str, str]:
-    """Tables of success on held-out pairs, and of differences between modes."""
-    groups = found["held_out"]
-    return {
-        **{f"success on held-out pairs, {name}, %": success_table(found, name) for name in groups},
-        "differences of mean success, points": difference_table(found),
-    }
+def markdown(lines: List[List[str]]) -> str:
+    title, *rows = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([title, "|" + "---|" * len(lines[0]), *rows])
 
 
 def picture(found: Results) -> Any:

@@ -130,5 +130,4 @@ def cut_to_image(boxes: Floats, size: Tuple[int, int]) -> Floats:
 
 
 def _mean(values: NDArray[Any]) -> Floats:
-    """Mean over frames; NaN without frames."""
     return values.mean(axis=0) if len(values) else np.full(values.shape[1:], np.nan)

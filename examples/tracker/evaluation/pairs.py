@@ -1,4 +1,4 @@
-"""Success by interval on pairs of held-out videos.
+"""Overlaps on pairs of held-out videos, to tell how success falls with the interval.
 
 This measures pairs: one template, one search crop around the target. Tracking through whole videos
 is another matter.
@@ -6,7 +6,8 @@ is another matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import List
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ from ..data.sequences import video_index
 from ..models import TrackerModel
 from ..training.losses import box_iou
 
-Floats = NDArray[np.float64]
+Floats, Integers = NDArray[np.float64], NDArray[np.int64]
+PAIRS_PER_BIN = 200
 THRESHOLD = 0.5  # success is an IoU above this
 # The search crop's centre is off the target's by up to this, times the square root of the box's
 # area, in x and y: the same for a pair whoever is asked.
@@ -31,39 +33,8 @@ SHIFT = 1.0
 SEED = 2025  # of the pairs and shifts
 
 
-@dataclass(frozen=True)
-class EvalConfig:
-    """Settings of an evaluation on pairs."""
-
-    pairs_per_bin: int = 200  # as many for every interval bin
-
-    def __post_init__(self) -> None:
-        if self.pairs_per_bin < 1:
-            raise ValueError(f"pairs_per_bin must be at least 1; got {self.pairs_per_bin}")
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Overlaps of one tracker on the held-out pairs, or of several runs that trained it."""
-
-    iou: Floats  # (n_pairs,) or (n_runs, n_pairs)
-    bin: NDArray[np.int64]  # (n_pairs,): interval bin
-    video: NDArray[np.int64]  # (n_pairs,)
-    n_bins: int
-
-    @property
-    def success(self) -> Floats:
-        """1 where the overlap is above the threshold, else 0; shaped as ``iou``."""
-        return (self.iou > THRESHOLD).astype(np.float64)
-
-    def by_bin(self, values: Floats) -> Floats:
-        """Mean in each bin of values shaped as ``iou``, (n_bins,); NaN where a bin has no pair."""
-        parts = [values[..., self.bin == i] for i in range(self.n_bins)]
-        return np.array([part.mean() if part.size else np.nan for part in parts])
-
-
 class HeldOutPairs:
-    """Crops to test trackers on: the same for each of them.
+    """Crops to test trackers on: the same for each of them, as many for each interval bin.
 
     Bins that the videos of the store cannot fill are left out. Of ``crops``, the sizes and the
     context count, the strengths of changes do not.
@@ -74,9 +45,10 @@ class HeldOutPairs:
         store: FrameStore,
         bins: IntervalBins,
         crops: CropConfig,
-        config: EvalConfig = EvalConfig(),
+        pairs_per_bin: int = PAIRS_PER_BIN,
     ) -> None:
-        self.bins, self.config = bins, config
+        if pairs_per_bin < 1:
+            raise ValueError(f"pairs_per_bin must be at least 1; got {pairs_per_bin}")
         index = video_index(store.sequences)
         sampler = IntervalSampler(index, bins, direction="forward", seed=SEED)
         shifted = replace(crops, centre_jitter=2 * SHIFT)
@@ -84,14 +56,15 @@ class HeldOutPairs:
         items = []
         for i in np.flatnonzero(sampler.feasible):
             # One epoch per bin, so that pairs of two bins share no random number.
-            pairs = sampler.sample(np.eye(len(bins))[i], int(i), 0, config.pairs_per_bin)
+            pairs = sampler.sample(np.eye(len(bins))[i], int(i), 0, pairs_per_bin)
             items += [dataset[pair] for pair in pairs]
         batch = default_collate(items)
         self.template: Tensor = batch["template"]
         self.search: Tensor = batch["search"]
         self.box: Tensor = batch["box"]
+        self.bin, self.video = batch["bin"].numpy(), batch["video"].numpy()
+        self.labels = list(bins.labels)
         self.names = [sequence.name for sequence in store.sequences]
-        self._bin, self._video = batch["bin"].numpy(), batch["video"].numpy()
 
     def keep_features(self, model: TrackerModel) -> None:
         """Replace the crops by what a backbone makes of them, for models that share it."""
@@ -102,8 +75,8 @@ class HeldOutPairs:
                 for crops in (self.template, self.search)
             )
 
-    def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Evaluation:
-        """Ask a tracker for all pairs."""
+    def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Floats:
+        """Overlap of a tracker's answer with the annotation on each pair."""
         device = next(model.parameters()).device
         training = model.training
         model.eval()
@@ -111,13 +84,19 @@ class HeldOutPairs:
         with torch.no_grad():
             boxes = [model(t.to(device), s.to(device))["boxes"].cpu() for t, s in batches]
         model.train(training)
-        return self._judge(torch.cat(boxes))
+        return box_iou(torch.cat(boxes), self.box).double().numpy()
 
-    def middle(self) -> Evaluation:
+    def middle(self) -> Floats:
         """Lower bound for any tracker: a square of the target's size in the middle."""
         side = 1.0 / 4.0  # the search crop is four times as wide as the target
-        return self._judge(torch.tensor([[0.5, 0.5, side, side]]).expand(len(self.box), 4))
+        middle = torch.tensor([[0.5, 0.5, side, side]]).expand(len(self.box), 4)
+        return box_iou(middle, self.box).double().numpy()
 
-    def _judge(self, boxes: Tensor) -> Evaluation:
-        iou = box_iou(boxes, self.box).double().numpy()
-        return Evaluation(iou, self._bin, self._video, len(self.bins))
+
+def success_by_bin(
+    model: TrackerModel, store: FrameStore, bins: IntervalBins, pairs_per_bin: int
+) -> List[float]:
+    """Success of a trained network in each bin, all of which the videos can fill."""
+    held_out = HeldOutPairs(store, bins, CropConfig().for_model(model), pairs_per_bin)
+    success = held_out.evaluate(model) > THRESHOLD
+    return (np.bincount(held_out.bin, success) / np.bincount(held_out.bin)).tolist()

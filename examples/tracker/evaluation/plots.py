@@ -2,92 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from .measures import OVERLAPS, PIXELS, SHARES, TENTHS
-from .summary import Interval, Outcome
+from .summary import Outcomes, ranked
 
-# Thresholds of each curve, the measure that its legend ranks by, words of the axes. In `Scores` its
-# name is followed by "_curve".
-CURVES: Dict[str, Tuple[Any, str, str, str]] = {
-    "success": (OVERLAPS, "auc", "overlap threshold", "success rate"),
-    "precision": (PIXELS, "precision", "location error threshold, pixels", "precision"),
-    "normalised_precision": (
-        SHARES,
-        "normalised_precision",
-        "location error threshold, share of the target's size",
-        "normalised precision",
-    ),
+CURVES = {  # thresholds and their words; in `Scores` a curve's name ends in "_curve"
+    "success": (OVERLAPS, "overlap threshold"),
+    "precision": (PIXELS, "location error threshold, pixels"),
+    "normalised_precision": (SHARES, "location error threshold, share of the target's size"),
 }
 STYLES = ("-", "--", "-.", ":")  # a second way to tell lines apart
 BARS: Dict[str, Any] = {"marker": "o", "capsize": 3, "elinewidth": 1}
 
 
-def curves(outcomes: Dict[str, Outcome], kind: str) -> Any:
+def curves(outcomes: Outcomes, kind: str) -> Any:
     """Success, precision or normalised precision over its threshold."""
-    thresholds, measure, x_words, y_words = CURVES[kind]
-    ranks = {tracker: outcome.mean(measure).mean for tracker, outcome in outcomes.items()}
-    figure, axes = _axes()
-    for tracker in sorted(ranks, key=lambda key: -np.nan_to_num(ranks[key])):
-        curve, label = outcomes[tracker].curve(f"{kind}_curve"), f"[{ranks[tracker]:.3f}] {tracker}"
-        axes.plot(thresholds, curve, label=label, **_style(list(outcomes).index(tracker)))
+    thresholds, words = CURVES[kind]
+    measure = "auc" if kind == "success" else kind  # which the legend ranks by
+    n_sequences = len(next(iter(outcomes.values())).scores)
+    figure, axes = _axes(f"One-pass evaluation, {n_sequences} sequences")
+    for tracker in ranked(outcomes, measure):
+        outcome, style = outcomes[tracker], _style(list(outcomes).index(tracker))
+        label = f"[{outcome.mean(measure).mean:.3f}] {tracker}"
+        axes.plot(thresholds, outcome.curve(f"{kind}_curve"), label=label, **style)
     if measure != "auc":  # where the legend's figures are read off
         axes.axvline(thresholds[20], color="grey", linewidth=0.8, linestyle=":")
-    n_sequences = len(next(iter(outcomes.values())).scores)
-    axes.set(xlabel=x_words, ylabel=y_words, ylim=(0, 1), xlim=(0, thresholds[-1]))
-    axes.set_title(f"One-pass evaluation, {n_sequences} sequences")
+    axes.set(xlabel=words, ylabel=kind.replace("_", " "), ylim=(0, 1), xlim=(0, thresholds[-1]))
     axes.legend()
     return figure
 
 
-def speed_accuracy(outcomes: Dict[str, Outcome], words: str = "") -> Any:
-    """Success AUC over speed, with 95 % intervals of the AUC."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def speed_accuracy(outcomes: Outcomes, words: str = "") -> Any:
+    from matplotlib.ticker import LogLocator
 
-    figure, axes = _axes()
+    figure, axes = _axes("Speed and accuracy (bars: 95 % over sequences)")
     for place, (tracker, outcome) in enumerate(outcomes.items()):
         auc, speed = outcome.mean("auc"), outcome.mean("frames_per_second").mean
         bars = _whiskers([auc])
         axes.errorbar([speed], [auc.mean], bars, markersize=9, **_style(place), **BARS)
-        axes.annotate(
-            tracker, (speed, auc.mean), xytext=(9, 5), textcoords="offset points", fontsize=11
-        )
+        corner = {"xytext": (9, 5), "textcoords": "offset points"}
+        axes.annotate(tracker, (speed, auc.mean), fontsize=11, **corner)
     axes.set_xscale("log")
     axes.margins(x=0.2)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set(xlabel=f"frames per second{', ' if words else ''}{words}", ylabel="success AUC")
-    axes.set_title("Speed and accuracy (bars: 95 % over sequences)")
     return figure
 
 
-def calibration(outcomes: Dict[str, Outcome]) -> Any:
+def calibration(outcomes: Outcomes) -> Any:
     """Share of frames on target by the tracker's own score; a calibrated score is on the line."""
-    figure, axes = _axes()
+    figure, axes = _axes("Calibration (bars: 95 % over sequences)")
     middles = (TENTHS[:-1] + TENTHS[1:]) / 2
     axes.plot(middles * 10 - 0.5, middles, color="grey", linewidth=0.8, label="calibrated")
     labels = [f"{low:.1f}-{low + 0.1:.1f}" for low in TENTHS[:-1]]
     points_by_group(axes, labels, {name: part.calibration for name, part in outcomes.items()})
     axes.set(xlabel="score of the tracker", ylabel="share on target (IoU > 0.5)", ylim=(0, 1.02))
     axes.tick_params(axis="x", labelsize=8)
-    axes.set_title("Calibration (bars: 95 % over sequences)")
     axes.legend()
     return figure
 
 
-def by_time(
-    success: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
-) -> Any:
-    """Success rate by frames since the template, with 95 % intervals."""
-    figure, axes = _axes(width=8.5)
+def by_time(success: Mapping[str, Any], labels: Sequence[str], n_sequences: Sequence[int]) -> Any:
+    title = "Success by time since the template (bars: 95 % over sequences)"
+    figure, axes = _axes(title, width=8.5)
     ticks = [f"{label}\n{count} seq." for label, count in zip(labels, n_sequences)]
     points_by_group(axes, ticks, success)
-    axes.tick_params(axis="x", labelsize=9)
     axes.set(xlabel="frames since the template", ylabel="success rate (IoU > 0.5)", ylim=(0, 1.02))
-    axes.set_title("Success by time since the template (bars: 95 % over sequences)")
+    axes.tick_params(axis="x", labelsize=9)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -101,13 +87,13 @@ def points_by_group(axes: Any, labels: Sequence[str], series: Mapping[str, Any])
     axes.set_xticks(np.arange(len(labels)), list(labels))
 
 
-def _axes(width: float = 7.0) -> Tuple[Any, Any]:
-    """A figure and its axes."""
+def _axes(title: str, width: float = 7.0) -> Tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 4.8), layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=True, alpha=0.3)
+    axes.set_title(title)
     return figure, axes
 
 

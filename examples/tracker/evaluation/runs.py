@@ -9,39 +9,43 @@ that time in the video; starts every so many frames average over that.
 from __future__ import annotations
 
 import time
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data.frames import FrameStore
 from ..data.sequences import Sequence
-from .measures import carried_forward, overlap
+from .measures import Floats, carried_forward, overlap
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 RUN_SPACING = 10  # frames from the start of one run to that of the next
 # Groups of frames since the start: 1-29, 30-59, ... 180-199, 200+.
 EDGES = [1, 30, 60, 90, 120, 150, 180, 200]
 LABELS = [f"{a}-{b - 1}" for a, b in zip(EDGES, EDGES[1:])] + [f"{EDGES[-1]}+"]
 MIN_FRAMES = 30  # a start with fewer frames after it is left out
 START_OVER = "start over with --fresh, or give another --out"
+# Layouts of raw results that the benchmarks' own toolkits and servers read: folder of a tracker;
+# paths of a sequence's boxes and of its seconds per frame, if there are any; coordinate of the
+# image's corner; whether a server takes a zip. Boxes count pixels as the benchmark's annotations.
+LAYOUTS = (
+    ("GOT-10k/{}", "{0}/{0}_001.txt", "{0}/{0}_time.txt", 0, True),
+    ("OTB2015/{}", "{}.txt", "times/{}_time.txt", 1, False),
+    ("LaSOT/{}_tracking_result", "{}.txt", "", 1, False),
+    ("TrackingNet/{}", "{}.txt", "", 0, True),
+)
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A tracker to evaluate."""
-
     name: str  # in tables, plots and folders
     identity: str  # what answers and speed depend on; a kept run of another identity is not used
     make: Callable[[], Any]
 
     @cached_property
     def tracker(self) -> Any:
-        """The tracker, made when it is first needed."""
         return self.make()
 
 
@@ -73,15 +77,15 @@ def track_sequence(
     if not (0 <= start < len(sequence) and sequence.visible[start]):
         raise ValueError(f"{sequence.name}: the target is not visible in frame {start}")
     store = FrameStore([sequence], limit=0) if store is None else store
+    box = sequence.boxes[start] if box is None else box
     stop = len(sequence) if n_frames is None else min(len(sequence), start + n_frames)
     track = Track(*(np.full((len(sequence), *shape), np.nan) for shape in ((4,), (), ())))
     for index in range(start, stop):
         frame = store.frame(0, index)
         begin = time.perf_counter()
         if index == start:
-            given = (sequence.boxes[start] if box is None else box).copy()
-            tracker.init(frame, given.copy())
-            answer, score = given, 1.0
+            tracker.init(frame, box.copy())
+            answer, score = box, 1.0
         else:
             answer, score = tracker.update(frame)
         track.seconds[index] = time.perf_counter() - begin
@@ -128,69 +132,48 @@ def track_and_keep(
     return track, False
 
 
-@dataclass(frozen=True, eq=False)
-class ManyRuns:
-    """Overlaps of all runs over one sequence."""
-
-    starts: Integers  # (n_runs,): frame of each start
-    # (n_runs, n_frames): 1, 2, ... frames after it; NaN without the target or after the video's end
-    iou: Floats
-
-    def by_group(self, threshold: Optional[float] = None) -> Floats:
-        """Mean overlap in each group, or share above a threshold; NaN where there is no frame."""
-        ends = [*EDGES[1:], self.iou.shape[1] + 1]
-        values = self.iou
-        if threshold is not None:
-            values = np.where(np.isfinite(values), values > threshold, np.nan)
-        parts = [values[:, a - 1 : b - 1] for a, b in zip(EDGES, ends)]
-        parts = [part[np.isfinite(part)] for part in parts]
-        return np.array([part.mean() if part.size else np.nan for part in parts])
-
-
-def many_starts(sequence: Sequence, every: int) -> Integers:
-    """Every so many frames of a sequence, those in which the target is visible."""
-    frames = np.arange(0, len(sequence) - MIN_FRAMES, every)
-    return frames[sequence.visible[frames]]
-
-
 def many_runs(
     contestant: Contestant, sequence: Sequence, path: Path, *, every: int, n_frames: int
-) -> ManyRuns:
-    """Run a tracker from many starts, for at most n_frames after each; a file keeps the runs."""
-    wanted = many_starts(sequence, every)
+) -> Floats:
+    """Overlaps of runs from many starts, (n_runs, n_frames); a file keeps the runs.
+
+    The starts are every so many frames of the sequence, those in which the target is visible. A
+    row holds 1, 2, ... frames after it; NaN without the target or after the video's end.
+    """
+    frames = np.arange(0, len(sequence) - MIN_FRAMES, every)
+    wanted = frames[sequence.visible[frames]]
     print(f"{sequence.name}: {len(wanted)} starts, {contestant.name}", flush=True)
-    runs = ManyRuns(np.empty(0, dtype=np.int64), np.empty((0, n_frames)))
+    starts, iou = np.empty(0, dtype=np.int64), np.empty((0, n_frames))
     if path.is_file():
         kept = load_kept(path, sequence, contestant)
-        if kept["iou"].shape[1] != n_frames:
-            raise ValueError(
-                f"{path} has runs of {kept['iou'].shape[1]} frames, not {n_frames}: {START_OVER}"
-            )
+        n_kept = kept["iou"].shape[1]
+        if n_kept != n_frames:
+            raise ValueError(f"{path} has runs of {n_kept} frames, not {n_frames}: {START_OVER}")
         asked = np.isin(kept["starts"], wanted)
-        runs = ManyRuns(kept["starts"][asked], kept["iou"][asked])
+        starts, iou = kept["starts"][asked], kept["iou"][asked]
     store = FrameStore([sequence])  # images are decoded once for neighbouring starts
-    for start in np.setdiff1d(wanted, runs.starts).tolist():
-        track = track_sequence(
-            contestant.tracker, sequence, start=start, n_frames=n_frames + 1, store=store
-        )
-        row = _overlaps(track.boxes, sequence, start, n_frames)
-        runs = ManyRuns(np.append(runs.starts, start), np.vstack([runs.iou, row]))
-        keep(path, sequence, contestant, starts=runs.starts, iou=runs.iou)
-    return runs
+    for start in np.setdiff1d(wanted, starts).tolist():
+        options = {"start": start, "n_frames": n_frames + 1, "store": store}
+        boxes = track_sequence(contestant.tracker, sequence, **options).boxes
+        found = overlap(carried_forward(boxes), sequence.boxes)
+        found = np.where(sequence.visible, found, np.nan)[start + 1 :][:n_frames]
+        row = np.pad(found, (0, n_frames - len(found)), constant_values=np.nan)
+        starts, iou = np.append(starts, start), np.vstack([iou, row])
+        keep(path, sequence, contestant, starts=starts, iou=iou)
+    return iou
 
 
-def _overlaps(boxes: Floats, sequence: Sequence, start: int, n_frames: int) -> Floats:
-    stop = min(len(sequence), start + n_frames + 1)
-    rows = slice(start, stop)
-    iou = overlap(carried_forward(boxes[rows]), sequence.boxes[rows])
-    row = np.full(n_frames, np.nan)
-    row[: stop - start - 1] = np.where(sequence.visible[rows], iou, np.nan)[1:]
-    return row
+def by_group(iou: Floats, threshold: Optional[float] = None) -> Floats:
+    """Mean of overlaps in each group of frames, or share above a threshold; NaN without frames."""
+    parts = [iou[:, a - 1 : b - 1] for a, b in zip(EDGES, [*EDGES[1:], iou.shape[1] + 1])]
+    parts = [part[np.isfinite(part)] for part in parts]
+    values = parts if threshold is None else [part > threshold for part in parts]
+    return np.array([part.mean() if part.size else np.nan for part in values])
 
 
 def keep(path: Path, sequence: Sequence, contestant: Contestant, **arrays: Any) -> None:
-    """Write arrays of a tracker on a sequence to a file that `load_kept` reads."""
-    save_arrays(path, identity=contestant.identity, truth=_annotation(sequence), **arrays)
+    truth = np.where(sequence.visible[:, None], sequence.boxes, np.nan)
+    save_arrays(path, identity=contestant.identity, truth=truth, **arrays)
 
 
 def load_kept(path: Path, sequence: Sequence, contestant: Contestant) -> Dict[str, Any]:
@@ -200,7 +183,8 @@ def load_kept(path: Path, sequence: Sequence, contestant: Contestant) -> Dict[st
     was, now = str(arrays["identity"]), contestant.identity
     if was != now:
         raise ValueError(f"{path} is of another tracker ({was}; now {now}): {START_OVER}")
-    if not np.array_equal(arrays["truth"], _annotation(sequence), equal_nan=True):
+    truth = np.where(sequence.visible[:, None], sequence.boxes, np.nan)
+    if not np.array_equal(arrays["truth"], truth, equal_nan=True):
         raise ValueError(f"{path} is of another annotation of {sequence.name}: {START_OVER}")
     return arrays
 
@@ -214,5 +198,29 @@ def save_arrays(path: Path, **arrays: Any) -> None:
     part.replace(path)
 
 
-def _annotation(sequence: Sequence) -> Floats:
-    return np.where(sequence.visible[:, None], sequence.boxes, np.nan)
+def write_results(root: Path, tracker: str, tracks: Dict[str, Track]) -> None:
+    """Write the runs of one tracker, by sequence, as raw results in all layouts.
+
+    A line is ``x,y,w,h``. GOT-10k's server wants three runs of a tracker that is not deterministic;
+    ours is.
+    """
+    for place, path_of_boxes, path_of_times, base, zipped in LAYOUTS:
+        folder, files = root / place.format(tracker), []
+        for name, track in tracks.items():
+            # Toolkits want a box in every frame: the one before, or zeros ahead of the start.
+            boxes = np.nan_to_num(carried_forward(track.boxes))
+            boxes[:, :2] += base
+            files.append(_write(folder / path_of_boxes.format(name), boxes, "%.4f"))
+            if path_of_times:
+                seconds = np.nan_to_num(track.seconds)
+                files.append(_write(folder / path_of_times.format(name), seconds, "%.8f"))
+        if zipped:
+            with zipfile.ZipFile(f"{folder}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                for file in files:
+                    archive.write(file, str(file.relative_to(folder)))
+
+
+def _write(path: Path, values: Floats, form: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, values, fmt=form, delimiter=",")
+    return path

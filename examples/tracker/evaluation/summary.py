@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .measures import BY_FRAME, Scores
-from .runs import ManyRuns
+from .measures import BY_FRAME, Floats, Scores
 
-Floats = NDArray[np.float64]
 N_RESAMPLES, SEED = 10_000, 2025
 ENDS = (0.025, 0.975)  # of a 95 % interval
 SPEED = "frames_per_second"
@@ -30,14 +27,12 @@ TITLES = {
     "sr75": "SR 0.75",
     SPEED: "frames/s",
 }
-# Columns of the benchmarks' own tables; all others have `USUAL_COLUMNS`.
-COLUMNS = {
+COLUMNS = {  # of the benchmarks' own tables
     "got10k": ("ao", "sr50", "sr75"),
     "lasot": ("auc", "normalised_precision", "precision"),
     "lasot_extension": ("auc", "normalised_precision", "precision"),
     "trackingnet": ("auc", "normalised_precision_auc", "precision"),
 }
-USUAL_COLUMNS = ("auc", "precision")
 CURVES = ("success_curve", "precision_curve", "normalised_precision_curve")
 
 
@@ -94,20 +89,12 @@ class Outcome:
         """Means over runs, shape (n_sequences, ...)."""
         return self.by_run(measure).mean(axis=1)
 
-    def mean(self, measure: str) -> Interval:
-        """Mean over sequences (AO, SR: over frames) with a 95 % interval."""
-        return bootstrap_mean(self.values(measure), self._weights(measure))
-
-    def difference(self, other: Outcome, measure: str) -> Interval:
-        """Mean of this less the other's on the same sequences, with a 95 % interval."""
-        gaps = self.values(measure) - other.values(measure)
-        return bootstrap_mean(gaps, self._weights(measure))
-
-    def _weights(self, measure: str) -> Optional[Floats]:
-        return self.values("n_frames") if measure in BY_FRAME else None
+    def mean(self, measure: str, less: Optional[Outcome] = None) -> Interval:
+        """Mean over sequences (AO, SR: over frames), of the difference if there is another."""
+        values = self.values(measure) - (less.values(measure) if less else 0.0)
+        return bootstrap_mean(values, self.values("n_frames") if measure in BY_FRAME else None)
 
     def curve(self, name: str) -> Floats:
-        """Mean curve over sequences."""
         return _over_sequences(self.values(name))
 
     @property
@@ -118,7 +105,6 @@ class Outcome:
 
     @property
     def auc_of_runs(self) -> Floats:
-        """AUC of each run, the mean over sequences; shape (n_runs,)."""
         return _over_sequences(self.by_run("auc"))
 
 
@@ -131,8 +117,11 @@ def _over_sequences(values: Floats) -> Floats:
 Outcomes = Dict[str, Outcome]  # by tracker
 
 
+def ranked(outcomes: Outcomes, measure: str) -> List[str]:
+    return sorted(outcomes, key=lambda name: -np.nan_to_num(outcomes[name].mean(measure).mean))
+
+
 def sequence_table(outcomes: Outcomes) -> str:
-    """Every sequence and tracker, one line each."""
     first, *_ = outcomes
     rows = [["sequence", "tracker", *TITLES.values()]]
     for i, sequence in enumerate(outcomes[first].scores):
@@ -145,45 +134,38 @@ def sequence_table(outcomes: Outcomes) -> str:
 def mean_table(outcomes: Outcomes) -> str:
     """Every tracker, best AUC first: means, and 95 % intervals over sequences below them."""
     rows = [["tracker", *TITLES.values()]]
-    for tracker in _by_auc(outcomes):
+    for tracker in ranked(outcomes, "auc"):
         found = {measure: outcomes[tracker].mean(measure) for measure in TITLES}
         rows.append([tracker, *(_number(part.mean, m) for m, part in found.items())])
-        rows.append(["", *(_ends(part, m) for m, part in found.items())])
+        ends = {m: f"{_number(p.low, m)}-{_number(p.high, m)}" for m, p in found.items()}
+        rows.append(["", *("" if np.isnan(found[m].low) else ends[m] for m in found)])
     return layout(rows)
 
 
 def benchmark_table(outcomes: Outcomes, benchmark: str) -> str:
     """The columns that papers print for a benchmark, in percent, best AUC first."""
-    measures = COLUMNS.get(benchmark, USUAL_COLUMNS)
+    measures = COLUMNS.get(benchmark, ("auc", "precision"))
     rows = [[benchmark, *(TITLES[measure] for measure in measures)]]
-    for tracker in _by_auc(outcomes):
+    for tracker in ranked(outcomes, "auc"):
         means = [100 * outcomes[tracker].mean(measure).mean for measure in measures]
         rows.append([tracker, *("-" if np.isnan(mean) else f"{mean:.1f}" for mean in means)])
     return layout(rows)
 
 
-def run_lines(outcomes: Outcomes) -> List[str]:
-    """Spread of the AUC over runs, a line per tracker with two runs or more."""
-    runs = {name: outcome.auc_of_runs for name, outcome in outcomes.items()}
-    return [
-        f"AUC of {name} over {len(aucs)} runs: mean {aucs.mean():.3f}, standard deviation "
-        f"{aucs.std(ddof=1):.3f}, lowest {aucs.min():.3f}, highest {aucs.max():.3f}"
-        for name, aucs in runs.items()
-        if len(aucs) > 1 and np.isfinite(aucs).all()
-    ]
-
-
-def difference_lines(outcomes: Outcomes) -> List[str]:
-    """AUC of the first tracker against each other one, in words."""
+def auc_lines(outcomes: Outcomes) -> List[str]:
+    """Spread of each tracker's AUC over its runs, and AUC of the first one less each other's."""
+    lines = []
+    for name, outcome in outcomes.items():
+        aucs = outcome.auc_of_runs
+        if len(aucs) > 1 and np.isfinite(aucs).all():
+            words = f"mean {aucs.mean():.3f}, standard deviation {aucs.std(ddof=1):.3f}, "
+            words += f"lowest {aucs.min():.3f}, highest {aucs.max():.3f}"
+            lines.append(f"AUC of {name} over {len(aucs)} runs: {words}")
     first, *others = outcomes
-    gaps = {other: outcomes[first].difference(outcomes[other], "auc") for other in others}
-    return [f"AUC of {first} less {other}: {cell(gap, sign='+')}" for other, gap in gaps.items()]
-
-
-def mean_by_group(runs: List[ManyRuns], threshold: Optional[float] = None) -> List[Interval]:
-    """Mean over sequences of their runs' overlap, or success, by time since the template."""
-    values = np.array([of_sequence.by_group(threshold) for of_sequence in runs])
-    return [bootstrap_mean(group) for group in values.T]
+    for other in others:
+        gap = outcomes[first].mean("auc", less=outcomes[other])
+        lines.append(f"AUC of {first} less {other}: {cell(gap, sign='+')}")
+    return lines
 
 
 def time_table(
@@ -197,7 +179,6 @@ def time_table(
 
 
 def numbers(outcomes: Outcomes) -> Dict[str, Any]:
-    """Everything as plain values for JSON."""
     first = next(iter(outcomes.values()))
     return {
         tracker: {
@@ -213,7 +194,7 @@ def numbers(outcomes: Outcomes) -> Dict[str, Any]:
             "on_target_by_score": plain(outcome.calibration),
             "curves": {name: plain(outcome.curve(name)) for name in CURVES},
             "first_less_this": {
-                m: plain(first.difference(outcome, m)) for m in TITLES if outcome is not first
+                m: plain(first.mean(m, less=outcome)) for m in TITLES if outcome is not first
             },
         }
         for tracker, outcome in outcomes.items()
@@ -230,7 +211,6 @@ def plain(value: Any) -> Any:
 
 
 def cell(value: Interval, sign: str = "") -> str:
-    """``mean [low, high]``."""
     if np.isnan(value.mean):
         return "-"
     mean, low, high = (f"{part:{sign}.3f}" for part in value)
@@ -250,14 +230,3 @@ def layout(rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
 
 def _number(value: float, measure: str) -> str:
     return "-" if np.isnan(value) else f"{value:.{0 if measure == SPEED else 3}f}"
-
-
-def _ends(part: Interval, measure: str) -> str:
-    if np.isnan(part.low):
-        return ""
-    return f"{_number(part.low, measure)}-{_number(part.high, measure)}"
-
-
-def _by_auc(outcomes: Outcomes) -> List[str]:
-    """Names of trackers, best AUC first."""
-    return sorted(outcomes, key=lambda name: -np.nan_to_num(outcomes[name].mean("auc").mean))

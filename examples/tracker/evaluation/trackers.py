@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..inference import tracker as ours
+from ..inference.images import Floats, Image
 from .runs import Contestant
 
-Floats = NDArray[np.float64]
-Image = NDArray[np.uint8]
-
-SHIPPED = "lite"
 PEERS = {"csrt": "CSRT", "kcf": "KCF", "mil": "MIL", "nano": "Nano", "vit": "Vit"}  # in OpenCV
 NAMES = tuple(PEERS)
 NANO_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")  # as OpenCV has them
@@ -36,32 +33,28 @@ class Settings(NamedTuple):
 
 
 def find_contestants(names: Sequence[str], settings: Settings) -> List[Contestant]:
-    """Trackers by name."""
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads must be at least 1; got {settings.threads}")
     found = [_peer(n, settings) if n in NAMES else _own(n, settings) for n in names]
-    used = [contestant.name for contestant in found]
-    twice = sorted({name for name in used if used.count(name) > 1})
-    if twice:
-        raise ValueError(f"two trackers are named {twice[0]!r}: rename a file of weights")
+    name, count = Counter(contestant.name for contestant in found).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"two trackers are named {name!r}: rename a file of weights")
     return found
 
 
 def _peer(name: str, settings: Settings) -> Contestant:
     tracker = make_peer(name, settings)
     identity = f"{name}, OpenCV {cv2.__version__}, threads {settings.threads or 'not set'}"
-    files = _weight_files(name, settings)
-    if files:
-        identity += f", weights {_digest(*files)}"
+    if name in FILE_PARAMETERS:
+        identity += f", weights {_digest(*_weight_files(name, settings))}"
     return Contestant(name, identity, lambda: tracker)
 
 
 def _own(name: str, settings: Settings) -> Contestant:
-    shipped = Path(__file__).parents[1] / "weights" / f"{SHIPPED}.pt"
-    path = shipped if name == SHIPPED else Path(name)
+    path = ours.SHIPPED if name == "lite" else Path(name)
     if not path.exists():
         raise FileNotFoundError(
-            f"no file of weights {path}; a tracker is {SHIPPED}, {', '.join(NAMES)}, "
+            f"no file of weights {path}; a tracker is lite, {', '.join(NAMES)}, "
             "a file of weights or a folder of an exported network"
         )
     names = ("engine", "precision", "threads", "settings")
@@ -76,42 +69,40 @@ def _own(name: str, settings: Settings) -> Contestant:
 def _digest(*paths: Path) -> str:
     content = hashlib.sha256()
     for path in paths:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in (file for file in inside if file.is_file()):
-            content.update(file.read_bytes())
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                content.update(file.read_bytes())
     return content.hexdigest()[:12]
 
 
 class OpenCVTracker:
     """One of OpenCV's trackers, fed RGB frames and fractional boxes.
 
-    ``create`` makes a tracker of OpenCV at each `init`, since they cannot be started twice. OpenCV
-    takes whole pixels to start from: the box is rounded, and cut to the image. Where a tracker says
-    that it lost the target, the last box is kept, with score 0. MIL draws samples from a generator
-    that OpenCV gives no seed for: its answers differ from run to run.
+    They cannot be started twice: ``create`` makes a new one for each video. OpenCV takes whole
+    pixels to start from: the box is rounded, and cut to the image. Where a tracker says that it
+    lost the target, the last box is kept, with score 0. MIL draws samples from a generator that
+    OpenCV gives no seed for: its answers differ from run to run.
     """
 
     def __init__(self, create: Callable[[], Any]) -> None:
         self._create = create
-        self._tracker: Any = None
-        self._box = np.zeros(4)
 
     def init(self, frame: Image, box: Floats) -> None:
-        """Start on a frame."""
         self._tracker = self._create()
         self._box = np.array(box, dtype=np.float64)
         self._tracker.init(_bgr(frame), whole_pixels(self._box, frame.shape[1], frame.shape[0]))
 
     def update(self, frame: Image) -> Tuple[Floats, float]:
-        """Box and score in the next frame."""
-        if self._tracker is None:
-            raise RuntimeError("update needs a tracker that was started: call init first")
         found, box = self._tracker.update(_bgr(frame))
         if not found:
             return self._box.copy(), 0.0
         self._box = np.array(box, dtype=np.float64)
         score = getattr(self._tracker, "getTrackingScore", lambda: -1.0)()
         return self._box.copy(), float(score) if score >= 0 else 1.0  # below 0: it has none
+
+
+def _bgr(frame: Image) -> Image:
+    return np.ascontiguousarray(frame[:, :, ::-1])
 
 
 def whole_pixels(box: Floats, width: int, height: int) -> Tuple[int, int, int, int]:
@@ -123,9 +114,10 @@ def whole_pixels(box: Floats, width: int, height: int) -> Tuple[int, int, int, i
 
 
 def make_peer(name: str, settings: Settings) -> OpenCVTracker:
-    """One of OpenCV's trackers."""
-    files = _weight_files(name, settings)
-    changes: Dict[str, Any] = dict(zip(FILE_PARAMETERS.get(name, ()), map(str, files)))
+    """One of OpenCV's trackers; raises where OpenCV lacks it or a file of weights is missing."""
+    changes: Dict[str, Any] = {}
+    if name in FILE_PARAMETERS:
+        changes.update(zip(FILE_PARAMETERS[name], map(str, _weight_files(name, settings))))
     if name == "kcf":
         # With OpenCV's own threshold, 0.5, it gives up after a few frames of many videos.
         changes["detect_thresh"] = 0.0
@@ -135,9 +127,6 @@ def make_peer(name: str, settings: Settings) -> OpenCVTracker:
 
 
 def _weight_files(name: str, settings: Settings) -> List[Path]:
-    """ONNX files that one of OpenCV's trackers needs; raises where one is missing."""
-    if name not in FILE_PARAMETERS:
-        return []
     place: Optional[Path] = getattr(settings, name)
     if place is None:
         raise ValueError(f"{name} needs the place of its weights: --{name}")
@@ -164,7 +153,3 @@ def _create(name: str, changes: Dict[str, Any]) -> Any:
     for key, value in changes.items():
         setattr(parameters, key, value)
     return kind.create(parameters)
-
-
-def _bgr(frame: Image) -> Image:
-    return np.ascontiguousarray(frame[:, :, ::-1])
