@@ -2,10 +2,10 @@
 
 The script times the complete ``update`` call, from the frame in memory to the box. The trackers
 take turns of some frames on the same videos; results are medians over all frames. For each of our
-engines the table also has the mean IoU of its boxes with those of torch in float32: "asked alike",
-with the same previous box in every frame, and "left alone", tracking independently from the first
-frame on, where a difference of a hundredth of a pixel affects all later crops. int8 is calibrated
-on other videos than the tracked ones.
+engines the table also has the mean IoU of its boxes with those of torch in float32: with the "same
+previous box", and "free-running", tracking independently from the first frame on, where a
+difference of a hundredth of a pixel affects all later crops. int8 is calibrated on other videos
+than the tracked ones.
 
     python benchmarks/tracker_speed.py [--weights FILE] [--data FOLDER] [--nano FOLDER]
     python benchmarks/tracker_speed.py --memory
@@ -39,7 +39,7 @@ from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
 from examples.tracker.synthetic.composite import composite_clips
 
 BASE = "torch float32"
-ALIKE_EVERY = 5  # every so many frames, trackers get the same box
+COMPARE_EVERY = 5  # every so many frames, trackers get the same box
 TURN = 20  # frames per turn of a tracker
 BIG = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920), "3840 x 2160": (2160, 3840)}
 
@@ -119,7 +119,7 @@ def race(trackers, videos):
     return seconds, {name: np.array(found) for name, found in boxes.items()}
 
 
-def asked_alike(trackers, videos):
+def from_same_previous_box(trackers, videos):
     """Return the mean IoU with the base's boxes, given its previous boxes, by tracker."""
     found = {name: [] for name in trackers}
     base = trackers[BASE]
@@ -129,7 +129,7 @@ def asked_alike(trackers, videos):
         for i in range(1, len(frames)):
             before = base._box.copy(), base._square, base._n_lost
             truth, _ = base.update(frames[i])
-            for name, tracker in trackers.items() if i % ALIKE_EVERY == 0 else ():
+            for name, tracker in trackers.items() if i % COMPARE_EVERY == 0 else ():
                 if tracker is not base:
                     tracker._box, tracker._square, tracker._n_lost = before
                     found[name].append(overlap(tracker.update(frames[i])[0][None], truth[None])[0])
@@ -144,7 +144,7 @@ def run(options, network, int8, videos, threads):
     frames, box = videos[0][1:]
     race(trackers, [("warm-up", frames[:6], box)])
     seconds, boxes = race(trackers, videos)
-    alike = asked_alike(ours, videos)
+    same = from_same_previous_box(ours, videos)
     rows = []
     for name in trackers:
         median = float(np.median(seconds[name]))
@@ -155,8 +155,8 @@ def run(options, network, int8, videos, threads):
                 "milliseconds": 1e3 * median,
                 "per_second": len(seconds[name]) / sum(seconds[name]),
                 "ratio": float(np.median(seconds[BASE])) / median,
-                "iou_alike": alike.get(name),
-                "iou_alone": float(overlap(boxes[name], boxes[BASE]).mean()),
+                "iou_same_previous": same.get(name),
+                "iou_free_running": float(overlap(boxes[name], boxes[BASE]).mean()),
                 "peer": name in peers.NAMES,
             }
         )
@@ -167,16 +167,16 @@ def show(rows):
     """Print the table."""
     print(
         f"{'tracker':<22}{'threads':>8}{'ms':>9}{'frames/s':>10}{'times':>8}"
-        f"{'IoU alike':>11}{'alone':>8}"
+        f"{'IoU, same previous box':>24}{'IoU, free-running':>19}"
     )
     for row in rows:
         ious = ("-", "-")
         if not row["peer"]:
-            ious = (f"{row['iou_alike']:.3f}", f"{row['iou_alone']:.3f}")
+            ious = (f"{row['iou_same_previous']:.3f}", f"{row['iou_free_running']:.3f}")
         print(
             f"{row['tracker']:<22}{row['threads']:>8}{row['milliseconds']:>9.2f}"
             f"{row['per_second']:>10.1f}{row['ratio']:>8.2f}"
-            f"{ious[0]:>11}{ious[1]:>8}"
+            f"{ious[0]:>24}{ious[1]:>19}"
         )
 
 

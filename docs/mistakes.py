@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("mistakes.md")
 START, END = "<!-- mistakes -->\n", "<!-- end of mistakes -->"
 
 
-class Pairs(Dataset):
+class PairDataset(Dataset):
     def __getitem__(self, pair):
         return torch.tensor(pair.bin)
 
@@ -31,7 +31,7 @@ def new_curriculum(lengths=(300, 450), samples=64, **options):
 
 
 def record_epoch(curriculum, ious=None):
-    for bins in DataLoader(Pairs(), batch_size=16, sampler=curriculum.sampler):
+    for bins in DataLoader(PairDataset(), batch_size=16, sampler=curriculum.sampler):
         curriculum.record(torch.rand(len(bins)) if ious is None else ious, bins)
 
 
@@ -69,7 +69,7 @@ def a_forgotten_step():
 
 def a_forgotten_record():
     curriculum = new_curriculum()
-    for _ in DataLoader(Pairs(), batch_size=16, sampler=curriculum.sampler):
+    for _ in DataLoader(PairDataset(), batch_size=16, sampler=curriculum.sampler):
         pass
     curriculum.step()
 
@@ -82,7 +82,7 @@ def a_batch_recorded_twice():
 
 
 def shuffle_in_addition_to_the_sampler():
-    DataLoader(Pairs(), sampler=new_curriculum().sampler, shuffle=True)
+    DataLoader(PairDataset(), sampler=new_curriculum().sampler, shuffle=True)
 
 
 def a_batch_sampler_that_drops_batches():
@@ -95,7 +95,7 @@ def a_batch_sampler_that_drops_batches():
 
 def a_sampler_kept_from_another_run():
     old, curriculum = new_curriculum(), new_curriculum()
-    for bins in DataLoader(Pairs(), batch_size=16, sampler=old.sampler):
+    for bins in DataLoader(PairDataset(), batch_size=16, sampler=old.sampler):
         curriculum.record(torch.rand(16), bins)
     curriculum.step()
 

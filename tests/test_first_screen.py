@@ -34,7 +34,7 @@ def test_the_loop_runs_before_and_after_the_diff(side):
         def __getitem__(self, _):
             return {"change": torch.rand(1)}
 
-    class Pairs(Dataset):
+    class PairDataset(Dataset):
         def __getitem__(self, pair):
             return {"change": torch.tensor([pair.interval / 200]), "bin": pair.bin}
 
@@ -49,7 +49,7 @@ def test_the_loop_runs_before_and_after_the_diff(side):
         "Curriculum": Curriculum,
         "DataLoader": DataLoader,
         "RandomPairs": RandomPairs,
-        "Pairs": Pairs,
+        "PairDataset": PairDataset,
         "model": model,
         "optimizer": torch.optim.SGD(layer.parameters(), lr=0.1),
         "lengths": [300, 450, 1200],

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[1]
 
 ANNOTATED = {  # what --strict asks of any user, and a README can do without
-    "class Frames(Dataset):": "class Frames(Dataset[Any]):",
+    "class PairDataset(Dataset):": "class PairDataset(Dataset[Any]):",
     "def __getitem__(self, pair):": "def __getitem__(self, pair: Pair) -> Any:",
 }
 

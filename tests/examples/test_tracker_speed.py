@@ -58,8 +58,8 @@ def test_speed_benchmark_prints_a_row_for_each_tracker_and_number_of_threads(run
     rows = {(row["tracker"], row["threads"]): row for row in figures["rows"]}
     for threads in (1, 2):
         assert rows["torch float32", threads]["ratio"] == 1.0
-        assert rows["torch float32", threads]["iou_alike"] == 1.0
-        assert rows["torch float32", threads]["iou_alone"] == pytest.approx(1.0)
+        assert rows["torch float32", threads]["iou_same_previous"] == 1.0
+        assert rows["torch float32", threads]["iou_free_running"] == pytest.approx(1.0)
         assert rows["torch bfloat16", threads]["milliseconds"] > 0
     assert "skipped: nano: " in printed and "crop of 1280 x 720" in printed
 
