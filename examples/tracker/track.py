@@ -10,10 +10,9 @@ import argparse
 import sys
 import time
 import warnings
-from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Deque, List, Optional, TextIO
+from typing import List, Optional, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -42,7 +41,6 @@ class Outputs:
         self.bar = stack.enter_context(tqdm(total=total, unit=" frames", disable=quiet))
         self.n_frames = self.n_lost = 0
         self.seconds = 0.0
-        self.recent: Deque[float] = deque(maxlen=30)
 
     def take(self, frame: video.Frame, box: Floats, score: float, seconds: float = 0.0) -> bool:
         """Write one frame everywhere; False if the user closed the window."""
@@ -50,26 +48,26 @@ class Outputs:
         self.n_frames += 1
         self.n_lost += lost
         self.seconds += seconds
-        if seconds > 0:
-            self.recent.append(seconds)
         if self.boxes:
             self.boxes.write(",".join(f"{number:.3f}" for number in box) + "\n")
         if self.scores:
             self.scores.write(f"{score:.4f}\n")
-        speed = len(self.recent) / max(sum(self.recent), 1e-9)
-        self.bar.set_postfix_str(f"score {score:.2f}, tracker {speed:.0f} frames/s", False)
+        self.bar.set_postfix_str(f"score {score:.2f}, tracker {self.speed:.0f} frames/s", False)
         self.bar.update()
         if self.recorder is None and not self.window:
             return True
-        image = video.annotate(frame, box, score, lost=lost, speed=speed)
+        image = video.annotate(frame, box, score, lost=lost, speed=self.speed)
         if self.recorder is not None:
             self.recorder.write(image)
         return video.show(image) if self.window else True
 
+    @property
+    def speed(self) -> float:  # of the tracker alone, which does not look at the first frame
+        return (self.n_frames - 1) / max(self.seconds, 1e-9)
+
     def summary(self) -> str:
-        speed = (self.n_frames - 1) / max(self.seconds, 1e-9)
         words = f"{self.n_frames} frames, {self.n_lost} of them lost (score < {self.lost})"
-        return f"{words}; the tracker alone did {speed:.0f} frames/s" if speed else words
+        return f"{words}; the tracker alone did {self.speed:.0f} frames/s" if self.speed else words
 
 
 def _open_text(path: Optional[Path], stack: ExitStack) -> Optional[TextIO]:
@@ -124,8 +122,7 @@ def parse_box(text: str) -> Floats:
     except ValueError:
         box = np.empty(0)
     if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
-        words = "four numbers in pixels, the last two above 0"
-        raise ValueError(f"--box must be left,top,width,height: {words}; got {text!r}")
+        raise ValueError(f"--box must be left,top,width,height, the last two above 0; got {text!r}")
     return box
 
 
@@ -139,8 +136,7 @@ def run(options: argparse.Namespace) -> bool:
     frames = iter(stream)
     frame, box = video.choose_box(frames, stream.live) if box is None else (next(frames), box)
     tracker.init(frame, box)  # a box that cannot be tracked is refused before files are replaced
-    with ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())
+    with Interrupt() as interrupt, ExitStack() as stack:
         outputs = Outputs(options, stream, stack)
         going = outputs.take(frame, box, score=1.0)
         while going and not interrupt.requested and outputs.n_frames != options.frames:
@@ -155,11 +151,10 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    options = parse(arguments)
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        return exit_status(lambda: run(options))
+        return exit_status(lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

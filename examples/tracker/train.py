@@ -28,13 +28,8 @@ from .training.trainer import CHECKPOINT, train
 def load_videos(
     config: TrainConfig, *, n_test: int = 24, n_test_clips: int = 0, problems: Problems = None
 ) -> Tuple[List[Sequence], List[Sequence]]:
-    """Videos to train on and to report on: of ``config.data``, or composited.
-
-    ``n_test``: clips to report on where there is no data; ``n_test_clips``: of the photographs of
-    each ``photos:`` place.
-    """
-    look = {name: getattr(config, name) for name in ("look_alikes", "figures")}
-    look["drift"] = Drift(config.drift)
+    """Videos to train on and to report on: of ``config.data``, else ``n_test`` composited clips."""
+    look = dict(drift=Drift(config.drift), look_alikes=config.look_alikes, figures=config.figures)
     if config.data:
         clips = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
         options = {"held_out": config.held_out, "cache": config.cache, "problems": problems}
@@ -79,8 +74,7 @@ def _object(text: str) -> Dict[str, Any]:
     try:
         return dict(json.loads(text).items())
     except (ValueError, AttributeError):
-        words = f"must be such as '{{\"name\": 1}}'; got {text}"
-        raise argparse.ArgumentTypeError(words) from None
+        raise argparse.ArgumentTypeError(f"must be such as '{{\"name\": 1}}'; got {text}") from None
 
 
 def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -126,8 +120,7 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    options = parse(arguments)
-    return exit_status(lambda: run(options))
+    return exit_status(lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -29,23 +29,17 @@ class Exported:
     an ``.onnx`` file or, in int8, OpenVINO's ``.xml``.
     """
 
-    precision: str
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / FACTS).is_file():
             raise FileNotFoundError(f"{folder} is no exported tracker: it has no {FACTS}")
-        vars(self).update(json.loads((folder / FACTS).read_text()))  # sizes of a `TrackerModel`
+        vars(self).update(json.loads((folder / FACTS).read_text()))  # precision, crops' sizes
         suffix = ".xml" if self.precision == "int8" else ".onnx"
         self.embed, self.locate = (folder / f"{part}{suffix}" for part in PARTS)
 
 
 class Engine:
-    """Runs a network; crops are (side, side, 3), RGB.
-
-    Each kind has ``embed(template)``, called once per video, and ``locate(embedded, search)``,
-    which makes `Maps` of every frame.
-    """
+    """Runs ``embed`` once per video and ``locate`` every frame; crops are (side, side, 3), RGB."""
 
     name: str
     able: Tuple[str, ...]  # precisions that it computes in
@@ -130,8 +124,7 @@ class TorchEngine(Engine):
 
     def locate(self, embedded: Any, search: Image) -> Maps:
         maps = self._run(self._model.locate, search, embedded)
-        names = ("score_map", "offset_map", "size_map")
-        score, offset, size = (maps[name][0].float().numpy() for name in names)
+        score, offset, size = (maps[f"{name}_map"][0].float().numpy() for name in Maps._fields)
         return Maps(score[0], offset, size)
 
     def _run(self, part: Any, crop: Image, *embedded: Any) -> Any:
@@ -153,32 +146,23 @@ ENGINES: Dict[str, Type[Engine]] = {kind.name: kind for kind in (OpenVinoEngine,
 def make_engine(
     source: Any, *, engine: str = "auto", precision: str = "auto", threads: Optional[int] = None
 ) -> Engine:
-    """Something that runs a network, a `TrackerModel` or `Exported`; options as `Tracker` takes.
-
-    Raises ImportError if what the engine needs is not installed, else ValueError.
-    """
+    """Something that runs a network, a `TrackerModel` or `Exported`; options as `Tracker` takes."""
     for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value != "auto" and value not in known:
             raise ValueError(f"{name} must be auto or one of {', '.join(known)}; got {value!r}")
-    n_threads = _number_of_threads(threads)
+    if threads is None:
+        # The cores that this process may use, which can be fewer than the machine has.
+        usable = getattr(os, "sched_getaffinity", None)
+        threads = min(len(usable(0)) if usable else os.cpu_count() or 1, MAX_DEFAULT_THREADS)
+    if not isinstance(threads, (int, np.integer)) or threads < 1:
+        raise ValueError(f"threads must be a whole number, at least 1; got {threads!r}")
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
         raise ImportError("engine openvino needs a package: pip install openvino")
     if engine == "auto":
         engine = "openvino" if installed and "openvino" in ENGINES else "torch"
     kind = ENGINES[engine]
-    return kind(source, _precision(source, precision, kind), n_threads)
-
-
-def _number_of_threads(threads: Optional[int]) -> int:
-    if threads is None:
-        # The cores that this process may use, which can be fewer than the machine has.
-        usable = getattr(os, "sched_getaffinity", None)
-        n_cores = len(usable(0)) if usable else os.cpu_count() or 1
-        return min(n_cores, MAX_DEFAULT_THREADS)
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
-        raise ValueError(f"threads must be a whole number, at least 1; got {threads!r}")
-    return int(threads)
+    return kind(source, _precision(source, precision, kind), int(threads))
 
 
 def _precision(source: Any, precision: str, kind: Type[Engine]) -> str:
@@ -190,8 +174,6 @@ def _precision(source: Any, precision: str, kind: Type[Engine]) -> str:
     if precision not in kind.able:
         raise ValueError(f"engine {kind.name} computes in {', '.join(kind.able)}; got {precision}")
     if precision == "int8" and not calibrated:
-        command = "python -m examples.tracker.export --precision int8"
-        raise ValueError(
-            f"int8 needs a network that was calibrated, a folder that {command} writes"
-        )
+        words = "a folder that python -m examples.tracker.export --precision int8 writes"
+        raise ValueError(f"int8 needs a network that was calibrated, {words}")
     return precision

@@ -10,6 +10,7 @@ import json
 import logging
 import tempfile
 import warnings
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -25,7 +26,7 @@ from ..data.sequences import Sequence as Video
 from ..models.base import MAPS, TrackerModel
 from .engines import FACTS, PARTS, Exported, OpenVinoEngine
 
-Crop = NDArray[np.uint8]
+Pair = Tuple[NDArray[np.uint8], NDArray[np.uint8]]  # a template and a search crop
 OPSET = 18
 MAX_INTERVAL = 100  # frames between template and search crop that int8 is calibrated on
 SHIFT, SCALE = 1.0, 0.2  # how far a tracker's search crop is off, as in training
@@ -84,12 +85,11 @@ def export(model: TrackerModel, folder: Path) -> Exported:
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
-                verbose=False,
             )
     return Exported(folder)
 
 
-def quantise(model: TrackerModel, crops: Sequence[Tuple[Crop, Crop]], folder: Path) -> Exported:
+def quantise(model: TrackerModel, crops: Sequence[Pair], folder: Path) -> Exported:
     """Write a network for OpenVINO in 8-bit integers, calibrated on `calibration_crops`."""
     _need("int8", "openvino", "nncf")
     import nncf
@@ -120,58 +120,42 @@ def kept_in_float(locate: Any) -> List[str]:
     the template: it takes little time and would suffer most. A network that mixes template and
     search from the start has no such layers; of it only the last ones stay in float32.
     """
-    nodes, reached = locate.get_ordered_ops(), {_name(locate.inputs[0].get_node())}
+    nodes, after = locate.get_ordered_ops(), []
+    reached = {locate.inputs[0].get_node().get_friendly_name()}
     for node in nodes:
-        if any(_name(port.get_source_output().get_node()) in reached for port in node.inputs()):
-            reached.add(_name(node))
-    after = [node for node in nodes if _name(node) in reached and node.inputs()]
-    if 2 * sum(map(_is_heavy, after)) <= sum(map(_is_heavy, nodes)):
-        return [_name(node) for node in after]
-    return [_name(_last_heavy(result)) for result in locate.get_results()]
+        sources = (port.get_source_output().get_node() for port in node.inputs())
+        if any(source.get_friendly_name() in reached for source in sources):
+            reached.add(node.get_friendly_name())
+            after.append(node)
+    siamese = 2 * sum(map(_is_heavy, after)) <= sum(map(_is_heavy, nodes))
+    kept = after if siamese else map(_last_heavy, locate.get_results())
+    return [node.get_friendly_name() for node in kept]
 
 
 def _last_heavy(node: Any) -> Any:
     return node if _is_heavy(node) else _last_heavy(node.input(0).get_source_output().get_node())
 
 
-def _name(node: Any) -> str:
-    return str(node.get_friendly_name())
-
-
 def _is_heavy(node: Any) -> bool:
     return node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
 
 
-def calibration_crops(
-    videos: Sequence[Video], config: CropConfig, n_pairs: int = 128, *, seed: int = 0
-) -> List[Tuple[Crop, Crop]]:
-    """At most so many template and search crops as a tracker would cut them, of all videos in turn.
-
-    Raises ValueError if no pair can be cut.
-    """
-    store, rng = FrameStore(list(videos)), np.random.default_rng(seed)
-    pairs = []
-    for i in range(n_pairs):
+def calibration_crops(videos: Sequence[Video], config: CropConfig, n_pairs: int) -> List[Pair]:
+    """At most so many pairs of crops as a tracker would cut them, of all videos in turn."""
+    store = FrameStore([video for video in videos if video.visible.any()])
+    rng, pairs = np.random.default_rng(0), []
+    for _, video in zip(range(n_pairs), cycle(range(len(store.sequences)))):
+        sequence = store.sequences[video]
+        usable = np.flatnonzero(sequence.visible)
+        first = rng.choice(usable)
+        second = rng.choice(usable[np.abs(usable - first) <= MAX_INTERVAL])
+        shift, scale = rng.uniform(-SHIFT, SHIFT, 2), np.exp(rng.normal() * SCALE)
+        views = [(store.frame(video, i), sequence.boxes[i]) for i in (first, second)]
         with contextlib.suppress(CropError):
-            pairs.append(_pair(store, i % len(videos), config, rng))
+            pairs.append(crop_pair(*views, config, Change(shift=tuple(shift), scale=scale))[:2])
     if not pairs:
         raise ValueError(f"no pair of crops can be cut from {len(videos)} videos")
     return pairs
-
-
-def _pair(
-    store: FrameStore, video: int, config: CropConfig, rng: np.random.Generator
-) -> Tuple[Crop, Crop]:
-    sequence = store.sequences[video]
-    usable = np.flatnonzero(sequence.visible)
-    if not len(usable):
-        raise CropError(f"sequence {sequence.name!r} has no visible frame")
-    first = rng.choice(usable)
-    second = rng.choice(usable[np.abs(usable - first) <= MAX_INTERVAL])
-    change = Change(shift=tuple(rng.uniform(-SHIFT, SHIFT, 2)), scale=np.exp(rng.normal() * SCALE))
-    sides = [(store.frame(video, i), sequence.boxes[i]) for i in (first, second)]
-    template, search, _ = crop_pair(*sides, config, change)
-    return template, search
 
 
 def _need(what: str, *names: str) -> None:

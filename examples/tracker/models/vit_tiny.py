@@ -6,17 +6,18 @@ import math
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, List, Tuple
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ...vit_weights import Weights, encoder_of, prefix_of, read_tensors, resize_positions
-from .base import Maps, TrackerModel
+from .base import Maps, TrackerModel, add_branches
 
 PATCH, WIDTH, DEPTH, HEADS = 16, 192, 12, 3
 ELIMINATING = (3, 6, 9)  # blocks in which search tokens may be dropped
+INSIDE = (1e-4, 1 - 1e-4)  # range of the maps, which never reach 0 or 1
 BRANCHES = {"ctr": "score", "offset": "offset", "size": "size"}  # of the head: OSTrack's, ours
 
 
@@ -94,39 +95,32 @@ class VisionTransformer(nn.Module):
         return found.new_zeros(search.shape).scatter(1, where, found)
 
 
+def _head_layers() -> List[nn.Module]:
+    return [
+        nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(True))
+        for a, b in ((WIDTH, 256), (256, 128), (128, 64), (64, 32))
+    ]
+
+
 class CentreHead(nn.Module):
     """Three maps of where the target's centre is, its offset within the cell, and its size."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (WIDTH, 256, 128, 64, 32)
-
-        def branch(n_out: int) -> nn.Sequential:
-            layers = [
-                nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(True))
-                for a, b in zip(widths, widths[1:])
-            ]
-            return nn.Sequential(*layers, nn.Conv2d(widths[-1], n_out, 1))
-
-        self.score, self.offset, self.size = branch(1), branch(2), branch(2)
+        add_branches(self, _head_layers, 32)
+        nn.init.constant_(self.offset[-1].bias, 0.5)  # the cell's middle
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
-        nn.init.constant_(self.score[-1].bias, -4.0)  # 1 cell in 256
-        nn.init.constant_(self.offset[-1].bias, 0.5)  # the cell's middle
-        nn.init.constant_(self.size[-1].bias, -1.1)  # 1/4 of the crop
 
     def forward(self, features: Tensor) -> Maps:
         offset = self.offset(features)
-        held = within_margin(offset)
+        held = offset.clamp(*INSIDE)
         if self.training:  # the gradient of what leaves [0, 1] leads back
             held = offset + (held - offset).detach()
-        score, size = (within_margin(part(features).sigmoid()) for part in (self.score, self.size))
+        score, size = (part(features).sigmoid() for part in (self.score, self.size))
+        score, size = score.clamp(*INSIDE), size.clamp(*INSIDE)
         return {"score_map": score, "offset_map": held, "size_map": size}
-
-
-def within_margin(values: Tensor) -> Tensor:  # maps never reach 0 or 1
-    return values.clamp(1e-4, 1 - 1e-4)
 
 
 class VitTiny(TrackerModel):
@@ -156,26 +150,25 @@ class VitTiny(TrackerModel):
         own, saved = self.state_dict(), read_tensors(Path(source).expanduser())
         prefix = prefix_of(saved)
         if f"{prefix}pos_embed_z" in saved:
-            found, wanted = _from_ostrack(saved, prefix[: -len("backbone.")]), list(own)
+            found = _from_ostrack(saved, prefix[: -len("backbone.")])
         else:
+            # What stays ours: the head, and the last norm where the classifier has one of its own.
+            kept = ("head.", "backbone.norm.")
+            found = {name: value for name, value in own.items() if name.startswith(kept)}
             encoder = encoder_of(saved)
-            found = {f"backbone.{name}": value for name, value in encoder.items()}
+            found.update({f"backbone.{name}": value for name, value in encoder.items()})
             positions = encoder.get("pos_embed", torch.empty(0))
             for name in ("backbone.pos_embed_z", "backbone.pos_embed_x"):
                 if positions.dim() == 3:
                     found[name] = resize_positions(positions, math.isqrt(own[name].shape[1]))
-            wanted = [name for name in own if name.startswith("backbone.")]
-            if "backbone.norm.weight" not in found:  # where the classifier has a norm of its own
-                wanted = [name for name in wanted if not name.startswith("backbone.norm.")]
-        for name in wanted:
-            problem = f"; it has nothing for {name}"
-            if name in found:
-                shape, theirs = tuple(own[name].shape), tuple(found[name].shape)
-                problem = f": {name} must have shape {shape}; got {theirs}"
-            if name not in found or theirs != shape:
-                raise ValueError(f"{source} must hold a ViT-Tiny{problem}")
-        # Only now: a file that does not fit changes nothing.
-        self.load_state_dict({**own, **{name: found[name] for name in wanted}})
+        for name, value in own.items():
+            wanted = f"{source} must hold a ViT-Tiny"
+            if name not in found:
+                raise ValueError(f"{wanted}; it has nothing for {name}")
+            shape, theirs = tuple(value.shape), tuple(found[name].shape)
+            if theirs != shape:
+                raise ValueError(f"{wanted}: {name} must have shape {shape}; got {theirs}")
+        self.load_state_dict({name: found[name] for name in own})
 
     def embed(self, template: Tensor) -> Tensor:
         return self.backbone.tokens(self.normalise(template), self.backbone.pos_embed_z)

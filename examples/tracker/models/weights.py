@@ -17,10 +17,8 @@ WEIGHTS = {"model": str, "options": dict, "state": dict}  # what such a file hol
 
 def save_weights(path: Path, model: TrackerModel, name: str, options: Dict[str, Any]) -> None:
     """Write weights in half precision, of a network built by ``build_model(name, **options)``."""
-    state = {
-        key: value.cpu().half() if value.is_floating_point() else value.cpu()
-        for key, value in model.state_dict().items()
-    }
+    tensors = model.state_dict().items()
+    state = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in tensors}
     save_checkpoint(path, {"model": name, "options": options, "state": state})
 
 
@@ -74,9 +72,9 @@ def _read(path: Path, kinds: Dict[str, type]) -> Optional[Dict[str, Any]]:
         raise
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
         return None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        return None
-    return content if all(isinstance(content.get(k), kind) for k, kind in kinds.items()) else None
+    fits = isinstance(content, dict) and content.get("format") == FORMAT
+    fits = fits and all(isinstance(content.get(name), kind) for name, kind in kinds.items())
+    return content if fits else None
 
 
 def _load(model: TrackerModel, state: Dict[str, Any], words: str) -> None:

@@ -22,9 +22,7 @@ RULES = {
     "be positive": "learning_rate backbone_rate clip_norm order",
     "be in [0, 1]": "look_alikes figures",
     "be in [0, 1)": "average held_out",
-    "not be negative": (
-        "drift strangers weight_decay frozen_stages warmup_steps num_workers memory seed"
-    ),
+    "not be negative": "drift strangers weight_decay warmup_steps num_workers memory seed",
 }
 
 

@@ -1,7 +1,4 @@
-"""Features of a frozen backbone, computed once for all runs that share it.
-
-Each frame's crops are made once, with changes of its own, and the features go to shared files.
-"""
+"""Features of a frozen backbone, computed once for all runs that share it."""
 
 from __future__ import annotations
 
@@ -26,17 +23,14 @@ OF_VIDEO = 2**32  # in place of a frame's number: what is changed alike in a who
 
 
 class KeptFeatures:
-    """Features of a frozen backbone for the crops of all visible frames, in float16."""
+    """Float16 features of all visible frames, whose crops each get changes of their own once."""
 
     def __init__(
         self, folder: Path, store: FrameStore, config: CropConfig, model: TrackerModel
     ) -> None:
         self.store, self.config = store, config
-        self.frames = [
-            (video, int(frame))
-            for video, sequence in enumerate(store.sequences)
-            for frame in np.flatnonzero(sequence.visible)
-        ]
+        seen = [np.flatnonzero(sequence.visible).tolist() for sequence in store.sequences]
+        self.frames = [(video, frame) for video, frames in enumerate(seen) for frame in frames]
         self.row = {frame: row for row, frame in enumerate(self.frames)}
         self.folder = folder / self._key(model)
         make_once(self.folder, lambda part: self._write(part, model.eval()))
@@ -52,16 +46,13 @@ class KeptFeatures:
 
     def _key(self, model: TrackerModel) -> str:
         """A name that changes with whatever the features depend on."""
-        digest = hashlib.blake2b(digest_size=8)
-        digest.update(json.dumps(asdict(self.config), sort_keys=True).encode())
-        for sequence in self.store.sequences:
-            digest.update(sequence.name.encode())
-            digest.update(sequence.boxes.tobytes() + sequence.visible.tobytes())
-        for name, value in model.state_dict().items():
-            if name.startswith("backbone."):
-                digest.update(value.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        parts = [json.dumps(asdict(self.config), sort_keys=True).encode()]
+        for video in self.store.sequences:
+            parts += [video.name.encode(), video.boxes.tobytes(), video.visible.tobytes()]
+        parts += [value.cpu().numpy().tobytes() for value in model.backbone.state_dict().values()]
+        return hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest()
 
+    @torch.no_grad()
     def _write(self, folder: Path, model: TrackerModel) -> None:
         files: Dict[str, Any] = {}
         device = next(model.parameters()).device
@@ -69,16 +60,13 @@ class KeptFeatures:
             crops = [self._crops(*frame) for frame in self.frames[start : start + BATCH]]
             batch = {name: np.stack(values) for name, values in zip(NAMES, zip(*crops))}
             for name in ("template", "search"):
-                with torch.no_grad():
-                    seen = model.see(torch.from_numpy(batch[name]).to(device))
+                seen = model.see(torch.from_numpy(batch[name]).to(device))
                 batch[name] = seen.half().cpu().numpy()
             for name, values in batch.items():
                 if name not in files:
                     file, shape = folder / f"{name}.npy", (len(self.frames), *values.shape[1:])
                     files[name] = np.lib.format.open_memmap(file, "w+", values.dtype, shape)
                 files[name][start : start + len(values)] = values
-        for file in files.values():
-            file.flush()
 
     def _crops(self, video: int, frame: int) -> Tuple[Any, ...]:
         whole = draw_change(pair_generator(0, video, OF_VIDEO), self.config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from typing import Any, Callable
 
 
@@ -14,14 +13,11 @@ class Interrupt:
     requested = False
 
     def __enter__(self) -> Interrupt:
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:  # Python allows signal handlers nowhere else
-            self._previous = signal.signal(signal.SIGINT, self._ask)
+        self._previous = signal.signal(signal.SIGINT, self._ask)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._main:
-            signal.signal(signal.SIGINT, self._previous)
+        signal.signal(signal.SIGINT, self._previous)
 
     def _ask(self, *_: Any) -> None:
         if self.requested:

@@ -12,23 +12,17 @@ from torch import Tensor
 
 from ..models.base import boxes_at
 
-GIOU_WEIGHT, L1_WEIGHT, FOCAL_WEIGHT = 2.0, 5.0, 1.0
 MIN_OVERLAP = 0.7  # a box shifted by the heat map's radius still overlaps the target by this
-
-
-def _corners(boxes: Tensor) -> Tuple[Tensor, Tensor]:
-    centre, size = boxes[:, :2], boxes[:, 2:].clamp(min=0)
-    return centre - size / 2, centre + size / 2
 
 
 def _areas(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     """Intersection, union and hull of boxes, one by one."""
-    (low, high), (other_low, other_high) = _corners(first), _corners(second)
-    area = (high - low).prod(dim=1) + (other_high - other_low).prod(dim=1)
-    common = torch.min(high, other_high) - torch.max(low, other_low)
-    intersection = common.clamp(min=0).prod(dim=1)
-    hull = (torch.max(high, other_high) - torch.min(low, other_low)).prod(dim=1)
-    return intersection, area - intersection, hull
+    boxes = torch.stack([first, second])
+    centres, half = boxes[..., :2], boxes[..., 2:].clamp(min=0) / 2
+    low, high = centres - half, centres + half
+    intersection = (high.amin(dim=0) - low.amax(dim=0)).clamp(min=0).prod(dim=1)
+    union = (high - low).prod(dim=2).sum(dim=0) - intersection
+    return intersection, union, (high.amax(dim=0) - low.amin(dim=0)).prod(dim=1)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
@@ -83,8 +77,7 @@ def focal_loss(score_map: Tensor, heat: Tensor) -> Tensor:
 
 def absence_loss(score_map: Tensor, video: Tensor) -> Tensor:
     """Focal loss of a ``stranger_map``, which should be 0; none for the same video."""
-    nothing = torch.zeros_like(score_map.squeeze(1))
-    return focal_loss(score_map, nothing) * (video != video.roll(1, 0))
+    return focal_loss(score_map, torch.zeros_like(score_map[:, 0])) * (video != video.roll(1, 0))
 
 
 def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, Tensor]:
@@ -93,9 +86,6 @@ def tracking_loss(outputs: Dict[str, Tensor], target: Tensor) -> Tuple[Tensor, T
     # Where the target is, wherever the score is highest: a useful gradient from the first step.
     cells = target_cells(target, height, width)
     boxes = boxes_at(cells, outputs["offset_map"], outputs["size_map"])
-    loss = (
-        GIOU_WEIGHT * giou_loss(boxes, target)
-        + L1_WEIGHT * (boxes - target).abs().mean(dim=1)
-        + FOCAL_WEIGHT * focal_loss(outputs["score_map"], heat_map(target, height, width))
-    )
+    loss = 2 * giou_loss(boxes, target) + 5 * (boxes - target).abs().mean(dim=1)
+    loss += focal_loss(outputs["score_map"], heat_map(target, height, width))
     return loss, box_iou(outputs["boxes"].detach(), target)

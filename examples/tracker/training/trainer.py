@@ -29,7 +29,6 @@ from ..models import TrackerModel, build_model
 from ..models.weights import load_checkpoint, save_checkpoint, save_weights, start_from
 from .config import TrainConfig
 from .devices import Processes, checked_device
-from .features import KeptFeatures
 from .interrupt import Interrupt
 from .losses import absence_loss, tracking_loss
 
@@ -38,25 +37,22 @@ STATES = ("model", "averaged", "optimiser", "rates", "curriculum")
 
 
 class Trainer:
-    """A training run that can stop after any step and go on later."""
+    """A training run that can stop after any step and go on later; ``kept`` is `KeptFeatures`."""
 
-    def __init__(
-        self, config: TrainConfig, store: FrameStore, kept: Optional[KeptFeatures] = None
-    ) -> None:
+    def __init__(self, config: TrainConfig, store: FrameStore, kept: Any = None) -> None:
         if config.keep_features != (kept is not None):
             raise ValueError("keep_features goes with the features: only the study makes them")
         self.config = config
         self.device = checked_device(config.device)
         self.processes = Processes.here()
-        n_processes = self.processes.size
         for name in ("batch_size", "samples_per_epoch"):
-            total = getattr(config, name)
-            if total % n_processes:
-                words = f"{name} must be a multiple of the {n_processes} processes; got {total}"
-                raise ValueError(words)
-        self.model = new_model(config)
-        self.model.to(memory_format=torch.channels_last)
-        self.network = self.model if n_processes == 1 else DistributedDataParallel(self.model)
+            total, size = getattr(config, name), self.processes.size
+            if total % size:
+                raise ValueError(f"{name} must be a multiple of the {size} processes; got {total}")
+        self.model = new_model(config).to(memory_format=torch.channels_last)
+        self.network = (
+            self.model if self.processes.size == 1 else DistributedDataParallel(self.model)
+        )
         average = get_ema_multi_avg_fn(config.average)
         self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         trained = [(k, v) for k, v in self.model.named_parameters() if v.requires_grad]
@@ -74,13 +70,10 @@ class Trainer:
         stills = any(sequence.is_image for sequence in store.sequences)
         self.bins = IntervalBins(config.max_interval, config.spacing, image_bin=stills)
         source = IntervalSampler(video_index(store.sequences), self.bins, seed=config.seed)
-        options = {"order": config.order}
+        shares = {"uniform": source.feasible / source.feasible.sum(), "static": config.distribution}
+        options = {"order": config.order, "random_distribution": shares.get(config.mode)}
         if config.mode not in ("scheduled", "weighted"):
             options["update_epochs"] = ()
-        if config.mode == "uniform":
-            options["random_distribution"] = source.feasible / source.feasible.sum()
-        elif config.mode == "static":
-            options["random_distribution"] = config.distribution
         self.curriculum = Curriculum(source, config.epochs, config.samples_per_epoch, **options)
         crops = config.crops.for_model(self.model)
         self.dataset = PairDataset(store, source, crops, seed=config.seed, kept=kept)
@@ -146,11 +139,9 @@ class Trainer:
         # A run that was stopped after an epoch's last step has no losses when it goes on.
         loss = f"{np.mean(losses):.3f}" if losses else "-"
         shares = " ".join(f"{100 * share:.0f}" for share in record.distribution)
-        return (
-            f"  epoch {record.epoch + 1:2d}/{self.config.epochs}  loss {loss}  "
-            f"IoU {record.mean_iou:.3f}  tau {record.threshold:.2f}  "
-            f"d {record.redetection:.2f}  next, % by bin: {shares}"
-        )
+        learned = f"loss {loss}  IoU {record.mean_iou:.3f}  tau {record.threshold:.2f}"
+        drawn = f"d {record.redetection:.2f}  next, % by bin: {shares}"
+        return f"  epoch {record.epoch + 1:2d}/{self.config.epochs}  {learned}  {drawn}"
 
     def _loader(self) -> DataLoader[Item]:
         return DataLoader(
@@ -176,8 +167,7 @@ class Trainer:
         weighted = self.curriculum.weigh(loss, bins) if self.config.mode == "weighted" else loss
         total = weighted.mean()
         if strangers:
-            absent = absence_loss(outputs["stranger_map"], batch["video"])
-            total = total + strangers * absent.mean()
+            total += strangers * absence_loss(outputs["stranger_map"], batch["video"]).mean()
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()
         self.scaler.unscale_(self.optimiser)
@@ -233,10 +223,8 @@ def new_model(config: TrainConfig) -> TrackerModel:
     if config.pretrained:
         start_from(model, config.pretrained)
     model.freeze(config.frozen_stages)
-    if config.keep_features:
-        backbone = [v for name, v in model.named_parameters() if name.startswith("backbone.")]
-        if not backbone or any(value.requires_grad for value in backbone):
-            raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
+    if config.keep_features and any(v.requires_grad for v in model.backbone.parameters()):
+        raise ValueError("keep_features needs a backbone that is frozen: see frozen_stages")
     return model.to(checked_device(config.device))
 
 
@@ -249,7 +237,7 @@ def train(
     config: TrainConfig,
     store: FrameStore,
     *,
-    kept: Optional[KeptFeatures] = None,
+    kept: Any = None,
     out: Optional[Path] = None,
     resume: bool = False,
     **options: Any,
