@@ -177,14 +177,3 @@ def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
     light = np.exp(np.clip(paths[:, :1], -0.7, 0.5) + np.clip(paths[:, 1:4], -0.3, 0.3))
     blur = np.clip(paths[:, 4] - 0.5, 0, 2.0)
     return np.concatenate([light, blur[:, None]], axis=1)
-
-
-def cover_poses(rng: np.random.Generator, drift: Drift, pose: Array) -> Array:
-    """Poses of something that grows over an object from one side and recedes, (n, 2, 3)."""
-    wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
-    share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
-    side = side + rng.uniform(0, 2 * np.pi)
-    away = 2.2 * (1 - share)[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1)
-    cover = pose.copy()
-    cover[:, :, 2] += np.einsum("nij,nj->ni", pose[:, :, :2], away)
-    return cover
