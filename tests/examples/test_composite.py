@@ -145,10 +145,8 @@ def test_motion_smears_along_the_way_only(folder):
 
 
 def test_uncovered_counts_occluders_and_the_edge_of_the_frame(folder):
-    square = Shape(
-        np.full((MASK, MASK), 255, np.uint8),
-        np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
-    )
+    corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    square = Shape(np.full((MASK, MASK), 255, np.uint8), corners, corners)
     photo = str(folder / "plain.jpg")
     target = Thing((still((100, 100), (20, 20), square, photo),))
     half = Thing((still((120, 100), (20, 30), square, photo),))

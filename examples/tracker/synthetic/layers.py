@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.augment import smear
-from .drift import Skin, cover_at, square_points
+from .drift import Skin
 from .library import MASK, Array, Picture, Shape, load
 
 SIZE = (320, 240)  # of a frame, in pixels
@@ -119,7 +119,7 @@ def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
     inverse = np.linalg.inv(layer.pose[index, :, :2])
     unit = inverse @ np.array([[1.0, 0.0, left + 0.5], [0.0, 1.0, top + 0.5]])
     unit[:, 2] -= inverse @ layer.pose[index, :, 2]
-    seen = _seen if layer.skin is None else _seen_drifting
+    seen = layer.skin.seen if layer.skin else _seen
     texture, cover = seen(layer, index, unit, (int(right - left), int(bottom - top)))
     texture *= layer.gain[index].astype(np.float32)
     premultiplied = np.dstack([np.clip(texture, 0.0, 255.0) * cover[..., None], cover])
@@ -133,19 +133,11 @@ def _seen(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple
     """Texture (h, w, 3) and cover (h, w) of a region."""
     mask_map = unit * (MASK / 2)
     mask_map[:, 2] += MASK / 2 - 0.5
-    cover = cv2.warpAffine(layer.shape.mask, mask_map, size, flags=INVERSE).astype(np.float32)
-    cover *= 1 / 255.0
+    cover = cv2.warpAffine(layer.shape.mask, mask_map, size, flags=INVERSE)
     to_photo = layer.source[index, :, :2] @ unit
     to_photo[:, 2] += layer.source[index, :, 2] - 0.5
     texture = cv2.warpAffine(load(layer.photo)[..., :3], to_photo, size, **REFLECTED)
-    return texture.astype(np.float32), cover
-
-
-def _seen_drifting(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
-    """The same through a skin, which bends the square before anything is looked up."""
-    x, y = layer.skin.bent(*square_points(unit, size), index)
-    texture = layer.skin.surface(load(layer.photo)[..., :3], layer.source[index], x, y, index)
-    return texture, cover_at(layer.shape.mask, x, y)
+    return texture.astype(np.float32), cover.astype(np.float32) * np.float32(1 / 255.0)
 
 
 def uncovered(target: Thing, others: Tuple[Thing, ...], *, n_points: int = 80) -> Array:

@@ -113,11 +113,11 @@ def _cutout(path: str) -> Look:
 def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: float) -> Layer:
     """A layer whose piece of the photograph, light and colours walk with time."""
     n = len(pose)
-    slide = np.zeros((n, 2))
+    slide, zoom = np.zeros((n, 2)), np.ones(n)
     if look.slides:
         walks = [random_walk(rng, n, 0.5 * wildness) for _ in range(2)]
         slide = np.stack(walks, axis=1) * look.half
-    zoom = np.exp(random_walk(rng, n, 0.15 * wildness)) if look.slides else np.ones(n)
+        zoom = np.exp(random_walk(rng, n, 0.15 * wildness))
     radii = zoom[:, None] * np.array(look.half)
     source = affine(np.array(look.centre) + slide, radii, np.zeros(n))
     light = rng.normal(0, 0.15) + random_walk(rng, n, 0.2 * wildness)[:, None]
