@@ -5,11 +5,11 @@ Every sequence is saved as soon as it is done; the same command goes on where it
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import shutil
 import sys
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set, Tuple
@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 import cv2
 import numpy as np
 
+from .data.crops import check
 from .data.frames import FrameError, FrameStore
 from .data.readers import add_on_error, left_out, read_sequences, read_split
 from .data.sequences import Sequence
@@ -28,12 +29,12 @@ from .inference.tracker import add_settings_option
 from .training.interrupt import exit_status
 
 TRACKS, TIMES = "tracks", "by_time"  # folders of kept runs
+Contestants = List[runs.Contestant]
+Runs = Tuple[runs.Track, List[Scores]]  # the first run, and the scores of all
 
 
-def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.tracker.evaluate", description=__doc__
-    )
+def parse(arguments: Optional[List[str]] = None) -> Namespace:
+    parser = ArgumentParser(prog="python -m examples.tracker.evaluate", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of sequences, see docs/tracker.md")
     add_on_error(parser)
@@ -62,16 +63,15 @@ def parse(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def choose_sequences(folder: Path, split: Optional[str], problems: Any) -> List[Sequence]:
-    split = split or ("test" if (folder / "sequences.json").is_file() else "all")
+def choose_sequences(options: Namespace) -> List[Sequence]:
+    split = options.split or ("test" if (options.data / "sequences.json").is_file() else "all")
     if split == "all":
-        return read_sequences(folder, problems=problems)
-    return read_split(folder, problems=problems)[("train", "test").index(split)]
+        return read_sequences(options.data, problems=options.problems)
+    train, test = read_split(options.data, problems=options.problems)
+    return train if split == "train" else test
 
 
-def one_pass(
-    contestants: List[runs.Contestant], sequences: List[Sequence], options: argparse.Namespace
-) -> Outcomes:
+def one_pass(contestants: Contestants, sequences: List[Sequence], options: Namespace) -> Outcomes:
     """Run each tracker over each sequence; write raw results of run 0.
 
     With ``--on-error skip``, a sequence with a frame that cannot be read leaves ``sequences``.
@@ -98,14 +98,12 @@ def one_pass(
     return {name: Outcome(of_tracker) for name, of_tracker in scores.items()}
 
 
-def runs_over(
-    sequence: Sequence, contestant: runs.Contestant, options: argparse.Namespace
-) -> Tuple[runs.Track, List[Scores]]:
-    """Run a tracker over a sequence as often as asked: the first run, and the scores of all."""
+def runs_over(sequence: Sequence, contestant: runs.Contestant, options: Namespace) -> Runs:
+    """Run a tracker over a sequence as often as asked."""
     height, width = FrameStore([sequence], limit=0).frame(0, 0).shape[:2]
     # One box alone is a test set's first: there is nothing to compare the answers with.
     judged = sequence.visible if sequence.visible.sum() > 1 else np.zeros(len(sequence), bool)
-    found: List[Tuple[runs.Track, Scores]] = []
+    found = []
     for run in range(options.runs):
         name = f"{sequence.name}.{run}" if run else sequence.name
         path = options.out / TRACKS / contestant.name / f"{name}.npz"
@@ -120,7 +118,7 @@ def runs_over(
     return found[0][0], [scores for _, scores in found]
 
 
-def report(outcomes: Outcomes, benchmarks: Set[str], options: argparse.Namespace) -> None:
+def report(outcomes: Outcomes, benchmarks: Set[str], options: Namespace) -> None:
     """Print the tables of one-pass evaluation, write its plots."""
     print("\n" + summary.sequence_table(outcomes))
     print("\nmean and 95 % interval over sequences\n" + summary.mean_table(outcomes))
@@ -139,18 +137,13 @@ def report(outcomes: Outcomes, benchmarks: Set[str], options: argparse.Namespace
         figure.savefig(options.out / f"{name}.png", dpi=120)
 
 
-def by_time(
-    contestants: List[runs.Contestant], sequences: List[Sequence], options: argparse.Namespace
-) -> Dict[str, Any]:
+def by_time(contestants: Contestants, sequences: List[Sequence], options: Namespace) -> Any:
     """Run each tracker from many starts; print and draw its success by time, give its numbers."""
     asked = {"every": options.every, "n_frames": options.run_frames}
-    found = {
-        c.name: [
-            runs.many_runs(c, s, options.out / TIMES / c.name / f"{s.name}.npz", **asked)
-            for s in sequences
-        ]
-        for c in contestants
-    }
+    found: Dict[str, List[Any]] = {}
+    for c in contestants:
+        place = options.out / TIMES / c.name
+        found[c.name] = [runs.many_runs(c, s, place / f"{s.name}.npz", **asked) for s in sequences]
 
     def by_group(name: str, threshold: Optional[float] = None) -> Any:  # (n_sequences, n_groups)
         return np.array([runs.by_group(iou, threshold) for iou in found[name]])
@@ -171,16 +164,14 @@ def by_time(
     }
 
 
-def run(options: argparse.Namespace) -> bool:
+def run(options: Namespace) -> bool:
     out = options.out
-    for name in ("runs", "every", "run_frames"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"{name} must be at least 1; got {getattr(options, name)}")
+    check(options, {"be at least 1": "runs every run_frames"})
     settings = Settings(*(getattr(options, name) for name in Settings._fields))
     contestants = find_contestants(options.tracker, settings)
     if options.threads is not None:
         cv2.setNumThreads(options.threads)
-    sequences = choose_sequences(options.data, options.split, options.problems)
+    sequences = choose_sequences(options)
     if options.fresh:
         for contestant in contestants:
             for kept in (TRACKS, TIMES):

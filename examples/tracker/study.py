@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from sstrack_sched import IntervalBins
 from sstrack_sched.plotting import plot_schedule
 
 from .data.frames import GIB, FrameStore
-from .data.readers import Problems, add_on_error, left_out
+from .data.readers import add_on_error, left_out
 from .data.sequences import fit_bins
 from .evaluation.evidence import ROW, Row, collect, publish, results
 from .evaluation.pairs import PAIRS_PER_BIN, HeldOutPairs, success_by_bin
@@ -64,13 +64,10 @@ class Study:
         out: Path,
         *,
         pairs_per_bin: int = PAIRS_PER_BIN,
-        n_test: int = 40,  # held-out clips where there is no data
-        n_test_clips: int = 0,  # held-out clips beside the held-out videos
-        problems: Optional[Problems] = None,
+        n_test: int = 40,
+        **videos: Any,  # of `load_videos`, as is ``n_test``
     ) -> None:
-        train_videos, test_videos = load_videos(
-            config, n_test=n_test, n_test_clips=n_test_clips, problems=problems
-        )
+        train_videos, test_videos = load_videos(config, n_test=n_test, **videos)
         source = ", ".join(config.data) or "composited clips"
         print(f"{source}: {len(train_videos)} to train on, {len(test_videos)} to report on")
         asked = (config.max_interval, config.spacing)
@@ -146,13 +143,9 @@ def drawn_on_average(folder: Path) -> Tuple[float, ...]:
 
 def run(options: argparse.Namespace) -> bool:
     if not options.compare:
-        study = Study(
-            TrainConfig(**given_settings(options)),
-            options.out,
-            pairs_per_bin=options.pairs_per_bin,
-            n_test_clips=options.test_clips,
-            problems=options.problems,
-        )
+        config = TrainConfig(**given_settings(options))
+        videos = {"n_test_clips": options.test_clips, "problems": options.problems}
+        study = Study(config, options.out, pairs_per_bin=options.pairs_per_bin, **videos)
         study.say_fall()
         # The static row needs what the scheduled one drew.
         modes = sorted(options.modes, key=list(MODES).index)

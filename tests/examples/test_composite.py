@@ -26,7 +26,7 @@ from examples.tracker.synthetic.library import (
     shape_of_mask,
     silhouette,
 )
-from examples.tracker.synthetic.things import draw_look, draw_twin
+from examples.tracker.synthetic.things import Way, draw_look
 
 from .conftest import textured
 
@@ -145,10 +145,8 @@ def test_motion_smears_along_the_way_only(folder):
 
 
 def test_uncovered_counts_occluders_and_the_edge_of_the_frame(folder):
-    square = Shape(
-        np.full((MASK, MASK), 255, np.uint8),
-        np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
-    )
+    corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    square = Shape(np.full((MASK, MASK), 255, np.uint8), corners, corners)
     photo = str(folder / "plain.jpg")
     target = Thing((still((100, 100), (20, 20), square, photo),))
     half = Thing((still((120, 100), (20, 30), square, photo),))
@@ -210,7 +208,7 @@ def test_twin_is_of_the_same_kind_and_another(folder, tmp_path):
     rng, kinds = np.random.default_rng(0), set()
     for _ in range(40):
         look = draw_look(rng, library)
-        twin = draw_twin(rng, library, look)
+        twin = look.twin(rng, library)
         kinds.add((look.photo in library.cutouts, look.slides))
         if look.photo in library.cutouts:
             assert twin.photo in library.cutouts and twin.photo != look.photo
@@ -248,8 +246,9 @@ def figures_of(n, library):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_figure_has_an_exact_box_and_moves_its_limbs(folder, seed):
-    figure = figures_of(6, Library.of_folder(folder))[seed]
-    thing = figure.thing(np.random.default_rng(seed), 25.0, 60, 1.0, 50.0)
+    library = Library.of_folder(folder)
+    figure = figures_of(6, library)[seed]
+    thing = figure.thing(np.random.default_rng(seed), library, 25.0, Way(60, 1.0, 50.0))
     assert len(thing.layers) == len(figure.parts)
     for layer in thing.layers:
         layer.gain[:] = 3.0  # visible on black
@@ -272,7 +271,7 @@ def test_teammate_wears_the_same_and_has_another_head(folder):
     library = Library.of_folder(folder)
     kinds = set()
     for figure in figures_of(30, library):
-        other = figure.teammate(np.random.default_rng(0), library)
+        other = figure.twin(np.random.default_rng(0), library)
         kinds.add(figure.parts)
         assert other.parts is figure.parts and other.covers[0] is figure.covers[0]
         if figure.parts is PERSON:
@@ -308,5 +307,5 @@ def test_frames_pickle_without_what_was_painted(folder):
     assert isinstance(frames, CompositeFrames)
     first = frames[3]
     copy = pickle.loads(pickle.dumps(frames))
-    assert copy._canvas is None
+    assert "_scenery" in vars(frames) and "_scenery" not in vars(copy)
     np.testing.assert_array_equal(copy[3], first)

@@ -30,7 +30,7 @@ SETTINGS = [
 def few_videos(monkeypatch):
     """A few squares in place of rendered videos."""
 
-    def squares(config, *, n_test, n_test_clips, problems):
+    def squares(_config, **_videos):
         return [moving_square(f"s-{i}", 30, seed=i) for i in range(3)], [moving_square("t", 30)] * 2
 
     monkeypatch.setattr(study, "load_videos", squares)

@@ -93,19 +93,13 @@ def draw_change(rng: np.random.Generator, config: Any) -> Change:
     """Draw the changes of one pair by the strengths of a `CropConfig`; always as many draws."""
     stretch = rng.standard_normal(2) * config.scale_jitter
     shift = (rng.random(2) - 0.5) * config.centre_jitter
-    flip, grey = rng.random(2)
+    flip, grey = (rng.random(2) < (config.flip, config.grey)).tolist()
     bright = 1 + (2 * rng.random(2) - 1) * config.brightness
     tint = 1 + (2 * rng.random((2, 3)) - 1) * config.tint
     degraded = []
     for chance, kind, strength, seed in rng.random((2, 4)):
         some = Degradation(KINDS[int(kind * len(KINDS))], float(strength), int(seed * 2**32))
         degraded.append(some if chance < config.degrade else Degradation())
-    return Change(
-        shift=tuple(shift.tolist()),
-        scale=float(np.exp(stretch.mean())),  # the side follows the area of the stretched box
-        flip=bool(flip < config.flip),
-        grey=bool(grey < config.grey),
-        brightness=tuple(bright.tolist()),
-        tint=tuple(map(tuple, tint.tolist())),
-        degraded=tuple(degraded),
-    )
+    scale = float(np.exp(stretch.mean()))  # the side follows the area of the stretched box
+    pairs = (tuple(values) for values in (bright.tolist(), map(tuple, tint.tolist()), degraded))
+    return Change(tuple(shift.tolist()), scale, flip, grey, *pairs)

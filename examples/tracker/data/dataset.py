@@ -48,10 +48,9 @@ class PairDataset(Dataset):
                 files = f"{name(candidate.template)} and {name(candidate.search)}"
                 failures.append(f"  {files}: {error}")
                 candidate = self.sampler.redraw(pair, attempt + 1)
-        raise RuntimeError(
-            f"no usable pair of bin {int(pair.bin)} in {MAX_ATTEMPTS} attempts "
-            f"(pair {int(pair.number)} of epoch {int(pair.epoch)}):\n" + "\n".join(failures)
-        )
+        words = f"no usable pair of bin {int(pair.bin)} in {MAX_ATTEMPTS} attempts"
+        which = f"pair {int(pair.number)} of epoch {int(pair.epoch)}"
+        raise RuntimeError("\n".join([f"{words} ({which}):", *failures]))
 
     def _item(self, pair: Any, change: Change) -> Item:
         video, frames = int(pair.video), (int(pair.template), int(pair.search))
@@ -60,8 +59,7 @@ class PairDataset(Dataset):
         else:
             boxes = self.store.sequences[video].boxes
             views = [(self.store.frame(video, i), boxes[i]) for i in frames]
-            made = crop_pair(*views, self.config, change)
-            first, second, box = (torch.from_numpy(array) for array in made)
-            crops = {"template": first.permute(2, 0, 1), "search": second.permute(2, 0, 1)}
-            crops = {**{name: crop.contiguous() for name, crop in crops.items()}, "box": box}
+            *pair_of, box = map(torch.from_numpy, crop_pair(*views, self.config, change))
+            first, second = (crop.permute(2, 0, 1).contiguous() for crop in pair_of)
+            crops = {"template": first, "search": second, "box": box}
         return {**crops, "bin": int(pair.bin), "number": int(pair.number), "video": video}

@@ -73,8 +73,7 @@ def _natural(name: str) -> List[Union[int, str]]:
 
 def default_cache() -> Path:
     """Folder of decoded frames: ``sstrack-tracker`` in the user's folder of caches."""
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "sstrack-tracker"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sstrack-tracker"
 
 
 def decode_video(path: Path, cache: Path) -> List[str]:

@@ -37,9 +37,9 @@ UAV_PARTS = (
     "person14 1 847 1813, person17 1 1501, person19 1 1243 2791, truck4 1 577, uav1 1 1555 2473"
 )
 UAV_STARTS = {
-    f"{words[0]}_{i}": int(words[i])
-    for words in map(str.split, UAV_PARTS.split(","))
-    for i in range(1, len(words))
+    f"{name}_{part}": int(start)
+    for name, *starts in map(str.split, UAV_PARTS.split(","))
+    for part, start in enumerate(starts, start=1)
 }
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -29,9 +29,7 @@ Problems = Optional[List[str]]  # of the videos that were left out; None: the fi
 Split = Tuple[List[Sequence], List[Sequence]]  # to train on, and to report on
 
 
-def read_sequences(
-    root: Path, *, cache: Union[str, Path] = "", problems: Problems = None
-) -> List[Sequence]:
+def read_sequences(root: Path, *, cache: str = "", problems: Problems = None) -> List[Sequence]:
     """All videos in a folder, whatever their layouts.
 
     The folder is a video's, a benchmark's, or one up to four above; behind NFS's, ``/30`` and
@@ -102,9 +100,8 @@ def read_split(root: Path, held_out: float = 0.25, **options: Any) -> Split:
         names.sort(key=lambda name: hashlib.blake2b(name.encode(), digest_size=8).digest())
         n_test = min(max(1, round(held_out * len(names))), len(names) - 1)
         splits = {name: "test" if rank < n_test else "train" for rank, name in enumerate(names)}
-    for name in names:
-        if splits.get(name) not in ("train", "test"):
-            found = splits.get(name)
+    for name, found in ((name, splits.get(name)) for name in names):
+        if found not in ("train", "test"):
             raise ValueError(f"sequence {name!r} needs split 'train' or 'test'; got {found!r}")
     train, test = ([s for s in sequences if splits[s.name] == k] for k in ("train", "test"))
     if not train or not test:

@@ -33,10 +33,9 @@ class Sequence:
         if n_frames == 0:
             raise ValueError(f"sequence {self.name!r} has no frame")
         if boxes.shape != (n_frames, 4) or visible.shape != (n_frames,):
-            raise ValueError(
-                f"sequence {self.name!r}: {n_frames} frames need boxes of shape ({n_frames}, 4) "
-                f"and visible of shape ({n_frames},); got {boxes.shape} and {visible.shape}"
-            )
+            wanted = f"boxes of shape ({n_frames}, 4) and visible of shape ({n_frames},)"
+            got = f"{boxes.shape} and {visible.shape}"
+            raise ValueError(f"sequence {self.name!r}: {n_frames} frames need {wanted}; got {got}")
         if self.is_image and n_frames > 1:
             raise ValueError(f"still {self.name!r} must have one frame; got {n_frames}")
         object.__setattr__(self, "boxes", boxes)

@@ -67,11 +67,10 @@ class Row:
     def check(self, config: TrainConfig) -> None:
         """Refuse to be compared with a run of other settings than mode and seed."""
         differences = self.config.differences(config)
-        words = [f"{n} {a!r} and {b!r}" for n, (a, b) in differences.items() if n not in FREE]
-        if words:
-            raise ValueError(
-                f"rows of one study must differ in mode and seed only; got {', '.join(words)}"
-            )
+        found = [f"{n} {a!r} and {b!r}" for n, (a, b) in differences.items() if n not in FREE]
+        if found:
+            words = "rows of one study must differ in mode and seed only"
+            raise ValueError(f"{words}; got {', '.join(found)}")
 
 
 def collect(out: Path) -> Tuple[Dict[str, List[Row]], int]:
@@ -83,11 +82,9 @@ def collect(out: Path) -> Tuple[Dict[str, List[Row]], int]:
     by_mode: Dict[str, Dict[int, Row]] = {}
     for row in found:
         row.check(first.config)
-        for name in ("bin", "video", "middle"):
-            if not np.array_equal(getattr(row, name), getattr(first, name)):
-                raise ValueError(
-                    f"rows in {out} were tested on different pairs: evaluate them anew"
-                )
+        pairs = ((row.bin, first.bin), (row.video, first.video), (row.middle, first.middle))
+        if not all(np.array_equal(its, of_first) for its, of_first in pairs):
+            raise ValueError(f"rows in {out} were tested on different pairs: evaluate them anew")
         by_mode.setdefault(row.config.mode, {})[row.config.seed] = row
     seeds = sorted(set.intersection(*map(set, by_mode.values())))
     if not seeds:
@@ -98,30 +95,28 @@ def collect(out: Path) -> Tuple[Dict[str, List[Row]], int]:
 
 
 def results(rows: Dict[str, List[Row]], out: Path, command: str) -> Results:
-    first, *_ = next(iter(rows.values()))
-    seeds = [row.config.seed for row in next(iter(rows.values()))]
+    of_mode = next(iter(rows.values()))
+    first, seeds = of_mode[0], [row.config.seed for row in of_mode]
     names = np.array(first.names)
     is_clip = np.char.startswith(names, CLIPS)
-    groups = {"composited clips": is_clip, "real sequences": ~is_clip}
+    of_clip = is_clip[first.video]
+    chosen = {"composited clips": of_clip, "real sequences": ~of_clip}
     versions = {"torch": torch.__version__, "numpy": np.__version__, "opencv": cv2.__version__}
     versions["python"] = platform.python_version()
+    made_with = {
+        "command": command,
+        "settings": {**first.config.to_dict(), **dict.fromkeys(FREE)},
+        "versions": versions,
+        "processor": platform.machine(),
+        "sequences": sorted(set(names[~is_clip].tolist())),
+        "test_clips": int(is_clip.sum()),
+    }
     return {
-        "made_with": {
-            "command": command,
-            "settings": {**first.config.to_dict(), **dict.fromkeys(FREE)},
-            "versions": versions,
-            "processor": platform.machine(),
-            "sequences": sorted(set(names[~is_clip].tolist())),
-            "test_clips": int(is_clip.sum()),
-        },
+        "made_with": made_with,
         "seeds": seeds,
         "bins": first.labels,
         "training": {mode: _training(out, mode, seeds) for mode in rows},
-        "held_out": {
-            group: held_out(rows, belongs[first.video])
-            for group, belongs in groups.items()
-            if belongs[first.video].any()
-        },
+        "held_out": {group: held_out(rows, of) for group, of in chosen.items() if of.any()},
     }
 
 
@@ -129,8 +124,7 @@ def _training(out: Path, mode: str, seeds: List[int]) -> Results:
     """Values that the runs of a mode recorded in training: means over seeds."""
     histories = [json.loads((out / f"{mode}-{seed}" / HISTORY).read_text()) for seed in seeds]
     last = [history[-1] for history in histories]
-    counts = np.array([[record["count"] for record in history] for history in histories])
-    drawn = counts.sum(axis=(0, 1))
+    drawn = np.sum([record["count"] for history in histories for record in history], axis=0)
     return {
         "success": np.mean([record["success_rate"] for record in last], axis=0).tolist(),
         "threshold": float(np.mean([record["threshold"] for record in last])),
@@ -177,13 +171,11 @@ def publish(found: Results, out: Path) -> None:
 
 def tables(found: Results) -> Dict[str, str]:
     """All tables by heading, in Markdown."""
-    training = {"success while training": fall_table(found)} if "training" in found else {}
-    groups = {
-        f"success on held-out pairs, {name}, %": success_table(found["bins"], part["success"])
-        for name, part in found["held_out"].items()
-    }
-    differences = {"differences of mean success, points": difference_table(found)}
-    return {**training, **groups, **differences}
+    shown = {"success while training": fall_table(found)}
+    for name, part in found["held_out"].items():
+        heading = f"success on held-out pairs, {name}, %"
+        shown[heading] = success_table(found["bins"], part["success"])
+    return {**shown, "differences of mean success, points": difference_table(found)}
 
 
 def fall_table(found: Results) -> str:

@@ -12,7 +12,7 @@ from typing import List
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import default_collate
 
 from sstrack_sched import IntervalBins, IntervalSampler
@@ -59,9 +59,7 @@ class HeldOutPairs:
             pairs = sampler.sample(np.eye(len(bins))[i], int(i), 0, pairs_per_bin)
             items += [dataset[pair] for pair in pairs]
         batch = default_collate(items)
-        self.template: Tensor = batch["template"]
-        self.search: Tensor = batch["search"]
-        self.box: Tensor = batch["box"]
+        self.template, self.search, self.box = (batch[n] for n in ("template", "search", "box"))
         self.bin, self.video = batch["bin"].numpy(), batch["video"].numpy()
         self.labels = list(bins.labels)
         self.names = [sequence.name for sequence in store.sequences]
@@ -77,8 +75,7 @@ class HeldOutPairs:
 
     def evaluate(self, model: nn.Module, *, batch_size: int = 64) -> Floats:
         """Overlap of a tracker's answer with the annotation on each pair."""
-        device = next(model.parameters()).device
-        training = model.training
+        device, training = next(model.parameters()).device, model.training
         model.eval()
         batches = zip(self.template.split(batch_size), self.search.split(batch_size))
         with torch.no_grad():
@@ -88,8 +85,8 @@ class HeldOutPairs:
 
     def middle(self) -> Floats:
         """Lower bound for any tracker: a square of the target's size in the middle."""
-        side = 1.0 / 4.0  # the search crop is four times as wide as the target
-        middle = torch.tensor([[0.5, 0.5, side, side]]).expand(len(self.box), 4)
+        # The search crop is four times as wide as the target.
+        middle = torch.tensor([[0.5, 0.5, 0.25, 0.25]]).expand(len(self.box), 4)
         return box_iou(middle, self.box).double().numpy()
 
 

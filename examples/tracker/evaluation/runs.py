@@ -30,6 +30,7 @@ START_OVER = "start over with --fresh, or give another --out"
 # Layouts of raw results that the benchmarks' own toolkits and servers read: folder of a tracker;
 # paths of a sequence's boxes and of its seconds per frame, if there are any; coordinate of the
 # image's corner; whether a server takes a zip. Boxes count pixels as the benchmark's annotations.
+# GOT-10k's server wants three runs of a tracker that is not deterministic; ours is.
 LAYOUTS = (
     ("GOT-10k/{}", "{0}/{0}_001.txt", "{0}/{0}_time.txt", 0, True),
     ("OTB2015/{}", "{}.txt", "times/{}_time.txt", 1, False),
@@ -90,10 +91,8 @@ def track_sequence(
             answer, score = tracker.update(frame)
         track.seconds[index] = time.perf_counter() - begin
         if np.shape(answer) != (4,):
-            raise ValueError(
-                f"{sequence.frame_name(index)}: the tracker must answer 4 numbers "
-                f"(left, top, width, height); got shape {np.shape(answer)}"
-            )
+            words = "the tracker must answer 4 numbers (left, top, width, height); got shape"
+            raise ValueError(f"{sequence.frame_name(index)}: {words} {np.shape(answer)}")
         track.boxes[index], track.scores[index] = answer, score
     return track
 
@@ -199,11 +198,7 @@ def save_arrays(path: Path, **arrays: Any) -> None:
 
 
 def write_results(root: Path, tracker: str, tracks: Dict[str, Track]) -> None:
-    """Write the runs of one tracker, by sequence, as raw results in all layouts.
-
-    A line is ``x,y,w,h``. GOT-10k's server wants three runs of a tracker that is not deterministic;
-    ours is.
-    """
+    """Write the runs of one tracker, by sequence, as raw results in all layouts."""
     for place, path_of_boxes, path_of_times, base, zipped in LAYOUTS:
         folder, files = root / place.format(tracker), []
         for name, track in tracks.items():

@@ -103,10 +103,6 @@ class Outcome:
         frames, hits = self.by_run("by_score").sum(axis=1).transpose(1, 2, 0)
         return [bootstrap_crossed(hit[None], count) for hit, count in zip(hits, frames)]
 
-    @property
-    def auc_of_runs(self) -> Floats:
-        return _over_sequences(self.by_run("auc"))
-
 
 def _over_sequences(values: Floats) -> Floats:
     """Mean over sequences, without those in which no frame counts; NaN if all are such."""
@@ -156,7 +152,7 @@ def auc_lines(outcomes: Outcomes) -> List[str]:
     """Spread of each tracker's AUC over its runs, and AUC of the first one less each other's."""
     lines = []
     for name, outcome in outcomes.items():
-        aucs = outcome.auc_of_runs
+        aucs = _over_sequences(outcome.by_run("auc"))
         if len(aucs) > 1 and np.isfinite(aucs).all():
             words = f"mean {aucs.mean():.3f}, standard deviation {aucs.std(ddof=1):.3f}, "
             words += f"lowest {aucs.min():.3f}, highest {aucs.max():.3f}"
@@ -168,9 +164,7 @@ def auc_lines(outcomes: Outcomes) -> List[str]:
     return lines
 
 
-def time_table(
-    success: Dict[str, List[Interval]], labels: Sequence[str], n_sequences: Sequence[int]
-) -> str:
+def time_table(success: Dict[str, Any], labels: Sequence[str], n_sequences: Sequence[int]) -> str:
     """Success of each tracker by frames since the template."""
     rows = [["frames since template", "sequences", *success]]
     for label, count, *values in zip(labels, n_sequences, *success.values()):
@@ -179,26 +173,23 @@ def time_table(
 
 
 def numbers(outcomes: Outcomes) -> Dict[str, Any]:
-    first = next(iter(outcomes.values()))
-    return {
-        tracker: {
+    first, found = next(iter(outcomes.values())), {}
+    for tracker, outcome in outcomes.items():
+        values = {measure: plain(outcome.values(measure)) for measure in TITLES}
+        values["frames"] = [round(count) for count in outcome.values("n_frames")]
+        gaps = {} if outcome is first else {m: first.mean(m, less=outcome) for m in TITLES}
+        found[tracker] = {
             "mean": {m: plain(outcome.mean(m)) for m in TITLES},
             "sequences": {
-                name: {
-                    **{m: plain(outcome.values(m)[i]) for m in TITLES},
-                    "frames": round(outcome.values("n_frames")[i]),
-                }
-                for i, name in enumerate(outcome.scores)
+                name: dict(zip(values, row))
+                for name, row in zip(outcome.scores, zip(*values.values()))
             },
-            "auc_of_runs": plain(outcome.auc_of_runs),
+            "auc_of_runs": plain(_over_sequences(outcome.by_run("auc"))),
             "on_target_by_score": plain(outcome.calibration),
             "curves": {name: plain(outcome.curve(name)) for name in CURVES},
-            "first_less_this": {
-                m: plain(first.mean(m, less=outcome)) for m in TITLES if outcome is not first
-            },
+            "first_less_this": {m: plain(gap) for m, gap in gaps.items()},
         }
-        for tracker, outcome in outcomes.items()
-    }
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -115,12 +115,10 @@ def whole_pixels(box: Floats, width: int, height: int) -> Tuple[int, int, int, i
 
 def make_peer(name: str, settings: Settings) -> OpenCVTracker:
     """One of OpenCV's trackers; raises where OpenCV lacks it or a file of weights is missing."""
-    changes: Dict[str, Any] = {}
+    # With OpenCV's own threshold, 0.5, KCF gives up after a few frames of many videos.
+    changes: Dict[str, Any] = {"detect_thresh": 0.0} if name == "kcf" else {}
     if name in FILE_PARAMETERS:
         changes.update(zip(FILE_PARAMETERS[name], map(str, _weight_files(name, settings))))
-    if name == "kcf":
-        # With OpenCV's own threshold, 0.5, it gives up after a few frames of many videos.
-        changes["detect_thresh"] = 0.0
     create = partial(_create, f"Tracker{PEERS[name]}", changes)
     create()  # so that a missing tracker is told before a run, not in the middle of it
     return OpenCVTracker(create)
@@ -148,8 +146,7 @@ def _create(name: str, changes: Dict[str, Any]) -> Any:
         )
     if not changes:
         return kind.create()
-    nested = getattr(cv2, f"{name}_Params", None)
-    parameters = nested() if nested else kind.Params()
+    parameters = (getattr(cv2, f"{name}_Params", None) or kind.Params)()
     for key, value in changes.items():
         setattr(parameters, key, value)
     return kind.create(parameters)

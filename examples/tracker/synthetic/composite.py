@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Tuple, Union
 
@@ -12,14 +11,13 @@ from ..data.sequences import Sequence
 from . import things
 from .drift import USUAL, Drift, bounce, draw_grade, random_walk
 from .figures import Figure, draw_figure
-from .layers import SCENE, SIZE, CompositeFrames, Layer, Thing, uncovered
+from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Array, Library
-from .things import Look, affine, draw_look, draw_thing, make_layer
+from .things import Look, Way, affine, draw_look, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
 # Last words of the seeds of all that drifts, of what stays beside the target, and of figures.
 DRIFT_STREAM, TWIN_STREAM, FIGURE_STREAM = 0x64726966, 0x7477696E, 0x66696775
-Kind = Union[Look, Figure]
 
 
 def composite_clip(
@@ -42,28 +40,28 @@ def composite_clip(
     wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
     speed = float(np.exp(rng.uniform(np.log(30), np.log(250))))
     radius = float(np.exp(rng.uniform(np.log(9), np.log(45))))
-    look: Kind = draw_look(rng, library)
+    look: Union[Look, Figure] = draw_look(rng, library)
     people = np.random.default_rng((*seed, FIGURE_STREAM))
     if people.random() < figures:
         look = draw_figure(people, library)
-    target = _draw(rng, library, look, radius, n, wildness, speed)
+    way = Way(n, wildness, speed)
+    target = look.thing(rng, library, radius, way)
     behind, before = [], []
     for _ in range(int(rng.integers(0, 4))):  # some of the same kind, some not
-        other = _like(rng, look, library) if rng.random() < 0.6 else draw_look(rng, library)
+        other = look.like(rng, library) if rng.random() < 0.6 else draw_look(rng, library)
         size = radius * float(np.exp(rng.normal(0, 0.25)))
-        thing = _draw(rng, library, other, size, n, wildness, speed)
+        thing = other.thing(rng, library, size, way)
         (before if rng.random() < 0.25 else behind).append(thing)
     for _ in range(int(rng.integers(0, 3))):
         size = radius * float(rng.uniform(0.5, 1.4))
-        before.append(draw_thing(rng, library, draw_look(rng, library), size, n, 0.3, 2.5 * speed))
+        fast = Way(n, 0.3, 2.5 * speed)
+        before.append(draw_look(rng, library).thing(rng, library, size, fast))
     scene, window = _scene(rng, library), _window(rng, n, speed)
     twins = np.random.default_rng((*seed, TWIN_STREAM))
     if twins.random() < look_alikes:
-        twin_look = _twin(twins, look, library)
-        twin = _draw(twins, library, twin_look, radius, n, wildness, speed)
-        (before if twins.random() < 0.3 else behind).append(
-            things.beside(twin, target, twins, radius)
-        )
+        twin = look.twin(twins, library).thing(twins, library, radius, way)
+        place = before if twins.random() < 0.3 else behind
+        place.append(things.beside(twin, target, twins, radius))
     exposure, grade = float(rng.choice([0.0, 0.5, 1.0])), None
     if drift.strength:
         drifts = np.random.default_rng((*seed, DRIFT_STREAM))
@@ -74,28 +72,6 @@ def composite_clip(
             before.append(things.draw_cover(target, drifts, library, drift))
     frames = CompositeFrames(scene, window, (*behind, target, *before), exposure, grade)
     return Sequence(name, frames, target.boxes(), uncovered(target, tuple(before)) >= MIN_VISIBLE)
-
-
-def _draw(rng: np.random.Generator, library: Library, look: Kind, *way: Any) -> Thing:
-    if isinstance(look, Figure):
-        return look.thing(rng, *way)
-    return draw_thing(rng, library, look, *way)
-
-
-def _like(rng: np.random.Generator, look: Kind, library: Library) -> Kind:
-    """Another of the same kind: the same look, or another piece of the same image."""
-    if isinstance(look, Figure):
-        return look.teammate(rng, library) if rng.random() < 0.5 else draw_figure(rng, library)
-    if not look.slides or rng.random() < 0.3:
-        return look
-    piece = draw_look(rng, library, look.photo)
-    return replace(piece, shape=look.shape) if rng.random() < 0.5 else piece
-
-
-def _twin(rng: np.random.Generator, look: Kind, library: Library) -> Kind:
-    if isinstance(look, Figure):
-        return look.teammate(rng, library)
-    return things.draw_twin(rng, library, look)
 
 
 def _scene(rng: np.random.Generator, library: Library) -> Tuple[str, Tuple[Layer, ...]]:
@@ -122,20 +98,13 @@ def _window(rng: np.random.Generator, n: int, speed: float) -> Array:
 
 
 def composite_clips(
-    photos: Union[Path, str],
-    n_clips: int,
-    *,
-    seed: int = 0,
-    drift: Drift = USUAL,
-    look_alikes: float = 0.0,
-    figures: float = 0.0,
+    photos: Union[Path, str], n_clips: int, *, seed: int = 0, **look: Any
 ) -> List[Sequence]:
     """Clips of the images of a folder, or of scikit-image: "train" or "test"; painted when read.
 
-    The first ``k`` are the same for any ``n_clips >= k``.
+    ``look`` is as for `composite_clip`. The first ``k`` are the same for any ``n_clips >= k``.
     """
     if n_clips < 1:
         raise ValueError(f"n_clips must be at least 1; got {n_clips}")
     library = Library.shipped(photos) if isinstance(photos, str) else Library.of_folder(photos)
-    look = {"drift": drift, "look_alikes": look_alikes, "figures": figures}
     return [composite_clip(f"clip-{i:05d}", (seed, i), library, **look) for i in range(n_clips)]

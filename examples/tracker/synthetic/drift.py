@@ -23,7 +23,7 @@ Pixels = NDArray[np.float32]
 HORIZON = 200  # frames, the interval at which spreads are stated
 SMOOTHING = 120  # frames over which a step is spread: no jerks, and a direction is kept a while
 BEND = 0.14  # largest bend, in half sides of the shape's square: it never folds
-PIVOT = 110.0  # brightness that contrast leaves alone
+PIVOT = np.float32(110.0)  # brightness that contrast leaves alone
 
 
 def random_walk(rng: np.random.Generator, n_frames: int, spread: float) -> Array:
@@ -55,14 +55,11 @@ class Drift:
         check(self, {"not be negative": "strength", "be positive": "correlation"})
 
     def wander(self, rng: np.random.Generator, n: int, *spreads: float) -> Array:
-        """Stationary processes (n, k), smoothed over a tenth of the correlation time.
-
-        ``spreads`` are their standard deviations at strength 1.
-        """
+        """Stationary processes (n, k); ``spreads`` are standard deviations at strength 1."""
         before = int(6 * self.correlation)  # by then it has forgotten that it started at 0
         paths = rng.standard_normal((before + n, len(spreads)))
         slow, fast = np.exp(-1 / self.correlation), np.exp(-10 / self.correlation)
-        for kept in (slow, fast):
+        for kept in (slow, fast):  # the second smooths over a tenth of the correlation time
             paths = lfilter([1.0], [1.0, -kept], paths, axis=0)
         both = slow * fast
         variance = (1 + both) / ((1 - both) * (1 - slow**2) * (1 - fast**2))
@@ -84,32 +81,34 @@ class Skin:
     photo: str  # of the other side
     source: Array  # (2, 3), from the shape's square to pixels of that photograph
 
-    def bent(self, x: Pixels, y: Pixels, index: int) -> Tuple[Pixels, Pixels]:
-        """Source, in the shape's square, of a point of the bent square."""
-        right, down = _shift(self.bend[index].astype(np.float32), x, y)
-        return x + right, y + down
-
     def outline(self, shape: Shape, frames: slice) -> Array:
         """Edge of the bent shape in some frames, (n, k, 2), in units of the square."""
         edge, bends = shape.edge, self.bend[frames]
         bend = bends.T[:, :, None]
         x, y = (np.tile(column, (len(bends), 1)) for column in edge.T)
-        for _ in range(6):  # undo `bent`: a contraction, as bends are small
+        for _ in range(6):  # undo the bend: a contraction, as it is small
             right, down = _shift(bend, x, y)
             x, y = edge[:, 0] - right, edge[:, 1] - down
         return np.stack([x, y], axis=2)
 
-    def surface(self, front: Picture, source: Array, x: Pixels, y: Pixels, index: int) -> Pixels:
-        """The texture of a region, (h, w, 3)."""
-        texture = _sample(front, source, x, y)
+    def seen(self, layer: Any, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
+        """Texture (h, w, 3) and cover (h, w) of a region; ``unit``: pixels to the square."""
+        columns, rows = (np.arange(length, dtype=np.float32) for length in size)
+        x, y = _transformed(unit.astype(np.float32), columns, rows[:, None])
+        right, down = _shift(self.bend[index].astype(np.float32), x, y)
+        x, y = x + right, y + down  # the square bends before anything is looked up
+        texture = _sample(load(layer.photo)[..., :3], layer.source[index], x, y)
         share = self.turned[index]
         if share > 0.01:
             other = _sample(load(self.photo)[..., :3], self.source, x, y)
             texture = texture * np.float32(1 - share) + other * np.float32(share)
         right, down = self.shade[index].astype(np.float32)
         light = np.exp(right * x + down * y)
-        flat = np.float32(PIVOT)
-        return (flat + (texture - flat) * np.float32(self.contrast[index])) * light[..., None]
+        texture = (PIVOT + (texture - PIVOT) * np.float32(self.contrast[index])) * light[..., None]
+        half = np.float32(MASK / 2)
+        at = [values * half + (half - np.float32(0.5)) for values in (x, y)]
+        cover = cv2.remap(layer.shape.mask, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return texture, cover.astype(np.float32) * np.float32(1 / 255.0)
 
 
 def _shift(bend: Any, x: Any, y: Any) -> Tuple[Any, Any]:
@@ -132,20 +131,6 @@ def _sample(picture: Picture, source: Array, x: Pixels, y: Pixels) -> Pixels:
     return found.astype(np.float32)
 
 
-def square_points(unit: Array, size: Tuple[int, int]) -> Tuple[Pixels, Pixels]:
-    """x and y in the square of each pixel of a region of ``size`` (width, height)."""
-    columns, rows = (np.arange(length, dtype=np.float32) for length in size)
-    return _transformed(unit.astype(np.float32), columns, rows[:, None])
-
-
-def cover_at(mask: Picture, x: Pixels, y: Pixels) -> Pixels:
-    """Share of each pixel that a shape's mask covers, in [0, 1]."""
-    half = np.float32(MASK / 2)
-    columns, rows = (values * half + (half - np.float32(0.5)) for values in (x, y))
-    found = cv2.remap(mask, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return found.astype(np.float32) * np.float32(1 / 255.0)
-
-
 def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source: Array) -> Skin:
     """A surface that drifts; ``photo`` and ``source`` are its other side's."""
     paths = drift.wander(rng, n, *[0.12] * 4, 0.7, 0.7, 0.5, 2.4)
@@ -156,10 +141,7 @@ def draw_skin(rng: np.random.Generator, drift: Drift, n: int, photo: str, source
 
 
 def turn_in_space(rng: np.random.Generator, drift: Drift, n: int) -> Array:
-    """Matrices (n, 2, 2) that make an object nearer, turn it, and squeeze it along some axis.
-
-    The squeeze is what a turn out of the image's plane looks like.
-    """
+    """Matrices (n, 2, 2) that resize an object, turn it, and squeeze it as a turn in depth does."""
     scale, tilt, axis, turn = drift.wander(rng, n, 0.44, 1.0, 1.2, 0.6).T
     axis = axis + rng.uniform(0, np.pi)
     along = np.stack([np.cos(axis), np.sin(axis)], axis=1)
@@ -177,14 +159,3 @@ def draw_grade(rng: np.random.Generator, drift: Drift, n: int) -> Array:
     light = np.exp(np.clip(paths[:, :1], -0.7, 0.5) + np.clip(paths[:, 1:4], -0.3, 0.3))
     blur = np.clip(paths[:, 4] - 0.5, 0, 2.0)
     return np.concatenate([light, blur[:, None]], axis=1)
-
-
-def cover_poses(rng: np.random.Generator, drift: Drift, pose: Array) -> Array:
-    """Poses of something that grows over an object from one side and recedes, (n, 2, 3)."""
-    wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
-    share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
-    side = side + rng.uniform(0, 2 * np.pi)
-    away = 2.2 * (1 - share)[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1)
-    cover = pose.copy()
-    cover[:, :, 2] += np.einsum("nij,nj->ni", pose[:, :, :2], away)
-    return cover

@@ -13,7 +13,7 @@ import numpy as np
 
 from .layers import Thing
 from .library import Array, Library, load, superellipse
-from .things import Look, affine, draw_poses, make_layer, moved
+from .things import Look, Way, affine, draw_poses, make_layer, on_body
 
 SKIN = np.array([[255.0, 219, 172], [198, 134, 66], [92, 58, 40]])  # light to dark
 HAIR = np.array([[20.0, 16, 14], [90, 60, 35], [200, 165, 110]])
@@ -53,26 +53,25 @@ class Figure:
     covers: Tuple[Look, ...]
     aspect: float  # width over height
 
-    def teammate(self, rng: np.random.Generator, library: Library) -> Figure:
+    def twin(self, rng: np.random.Generator, library: Library) -> Figure:
         """Another in the same clothes, with hair and skin of its own."""
         if self.parts is ANIMAL:
             return self
         return replace(self, covers=(*self.covers[:3], *_hair_and_skin(rng, library)))
 
-    def thing(
-        self, rng: np.random.Generator, radius: float, n: int, wildness: float, speed: float
-    ) -> Thing:
+    def like(self, rng: np.random.Generator, library: Library) -> Figure:
+        return self.twin(rng, library) if rng.random() < 0.5 else draw_figure(rng, library)
+
+    def thing(self, rng: np.random.Generator, _library: Library, radius: float, way: Way) -> Thing:
         """The figure on its way through the frame; the trunk is the first layer."""
-        pose, layers = draw_poses(rng, radius, self.aspect, n, wildness, speed), []
+        pose, layers = draw_poses(rng, radius, self.aspect, way), []
         stride, rate = rng.uniform(0.0, 1.2), rng.uniform(0.1, 0.6)
-        beat = stride * np.sin(np.arange(n) * rate + rng.uniform(0, 2 * np.pi))
+        beat = stride * np.sin(np.arange(way.n) * rate + rng.uniform(0, 2 * np.pi))
         for part in self.parts:
             half, angle = np.array(part.half), part.angle + part.swing * beat
-            turned = affine(np.zeros((n, 2)), np.tile(half, (n, 1)), angle)
-            down = np.stack([-np.sin(angle), np.cos(angle)], axis=1)
-            turned[:, :, 2] = part.joint + half[1] * down
-            placed = moved(pose[:, :, :2] @ turned, pose[:, :, 2])
-            layers.append(make_layer(rng, self.covers[part.cover], placed, wildness))
+            middle = part.joint + half[1] * np.stack([-np.sin(angle), np.cos(angle)], axis=1)
+            placed = on_body(pose, affine(middle, half[None], angle))
+            layers.append(make_layer(rng, self.covers[part.cover], placed, way.wildness))
         return Thing(tuple(layers))
 
 

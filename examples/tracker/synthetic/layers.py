@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, Optional, Tuple
 
 import cv2
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.augment import smear
-from .drift import Skin, cover_at, square_points
+from .drift import Skin
 from .library import MASK, Array, Picture, Shape, load
 
 SIZE = (320, 240)  # of a frame, in pixels
 SCENE = 1.5  # the scene behind is so much wider and higher
+INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+REFLECTED: Dict[str, Any] = {"flags": INVERSE, "borderMode": cv2.BORDER_REFLECT_101}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +52,15 @@ class Thing:
         return np.concatenate([low, high - low], axis=1)
 
 
+@dataclass(frozen=True, eq=False)
 class CompositeFrames:
     """Frames of one clip, painted when asked for."""
 
-    def __init__(
-        self,
-        scene: Tuple[str, Tuple[Layer, ...]],  # the photograph behind, and what lies about in it
-        window: Array,  # (n, 3), the frame's corner in the scene, scene pixels per frame pixel
-        things: Tuple[Thing, ...],  # in the order in which they are painted
-        exposure: float,  # share of the time for which the shutter is open
-        grade: Optional[Array],  # what `draw_grade` returns
-    ) -> None:
-        self.scene, self.window, self.things = scene, window, things
-        self.exposure, self.grade = exposure, grade
-        self._canvas: Optional[Picture] = None
+    scene: Tuple[str, Tuple[Layer, ...]]  # the photograph behind, and what lies about in it
+    window: Array  # (n, 3), the frame's corner in the scene, scene pixels per frame pixel
+    things: Tuple[Thing, ...]  # in the order in which they are painted
+    exposure: float  # share of the time for which the shutter is open
+    grade: Optional[Array]  # what `draw_grade` returns
 
     def __len__(self) -> int:
         return len(self.window)
@@ -71,13 +69,8 @@ class CompositeFrames:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of a clip of {len(self)}")
         x, y, zoom = self.window[index]
-        picture = cv2.warpAffine(
-            self._scenery(),
-            np.array([[zoom, 0.0, x], [0.0, zoom, y]]),
-            SIZE,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
+        matrix = np.array([[zoom, 0.0, x], [0.0, zoom, y]])
+        picture: Any = cv2.warpAffine(self._scenery, matrix, SIZE, **REFLECTED)
         before = max(index - 1, 0)
         pan = (self.window[before, :2] - self.window[index, :2]) / zoom * self.exposure
         picture = _smear(picture, pan)
@@ -85,28 +78,24 @@ class CompositeFrames:
             for layer in thing.layers:
                 way = (layer.pose[index, :, 2] - layer.pose[before, :, 2]) * self.exposure
                 paint(picture, layer, index, way)
-        return np.asarray(self._graded(picture, index), dtype=np.uint8)
+        if self.grade is not None:
+            *light, blur = self.grade[index]
+            if blur > 0.3:
+                picture = cv2.GaussianBlur(picture, (0, 0), blur)
+            picture = np.minimum(picture * np.float32(light) + np.float32(0.5), 255.0)
+        return np.asarray(picture, dtype=np.uint8)
 
-    def _graded(self, picture: Picture, index: int) -> Any:
-        if self.grade is None:
-            return picture
-        *light, blur = self.grade[index]
-        if blur > 0.3:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur))
-        return np.minimum(picture * np.float32(light) + np.float32(0.5), 255.0)
+    def __getstate__(self) -> Dict[str, Any]:  # without its scenery: a worker paints its own
+        return {name: value for name, value in vars(self).items() if name != "_scenery"}
 
-    def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, "_canvas": None}  # a worker paints its own
-
+    @cached_property
     def _scenery(self) -> Picture:
-        if self._canvas is None:
-            photo, layers = self.scene
-            size = tuple(int(SCENE * side) for side in SIZE)
-            canvas = cv2.resize(load(photo)[..., :3], size, interpolation=cv2.INTER_LINEAR)
-            for layer in layers:
-                paint(canvas, layer, 0, np.zeros(2))
-            self._canvas = np.asarray(canvas, dtype=np.uint8)
-        return self._canvas
+        photo, layers = self.scene
+        size = tuple(int(SCENE * side) for side in SIZE)
+        canvas = cv2.resize(load(photo)[..., :3], size, interpolation=cv2.INTER_LINEAR)
+        for layer in layers:
+            paint(canvas, layer, 0, np.zeros(2))
+        return np.asarray(canvas, dtype=np.uint8)
 
 
 def _smear(picture: NDArray[Any], way: Array) -> NDArray[Any]:
@@ -115,7 +104,7 @@ def _smear(picture: NDArray[Any], way: Array) -> NDArray[Any]:
     if length < 1.5:
         return picture
     half = min(length, 24.0) / 2
-    return smear(picture, int(half) + 1, way / length * min(length, 24.0) / 2)
+    return smear(picture, int(half) + 1, way / length * half)
 
 
 def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
@@ -130,11 +119,10 @@ def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
     inverse = np.linalg.inv(layer.pose[index, :, :2])
     unit = inverse @ np.array([[1.0, 0.0, left + 0.5], [0.0, 1.0, top + 0.5]])
     unit[:, 2] -= inverse @ layer.pose[index, :, 2]
-    seen = _seen if layer.skin is None else _seen_drifting
+    seen = layer.skin.seen if layer.skin else _seen
     texture, cover = seen(layer, index, unit, (int(right - left), int(bottom - top)))
     texture *= layer.gain[index].astype(np.float32)
-    cover = cover[..., None]
-    premultiplied = np.concatenate([np.clip(texture, 0.0, 255.0) * cover, cover], axis=2)
+    premultiplied = np.dstack([np.clip(texture, 0.0, 255.0) * cover[..., None], cover])
     premultiplied = _smear(premultiplied, way)
     region = picture[top:bottom, left:right]
     mixed = region * (1 - premultiplied[..., 3:]) + premultiplied[..., :3] + 0.5
@@ -143,23 +131,13 @@ def paint(picture: Picture, layer: Layer, index: int, way: Array) -> None:
 
 def _seen(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
     """Texture (h, w, 3) and cover (h, w) of a region."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     mask_map = unit * (MASK / 2)
     mask_map[:, 2] += MASK / 2 - 0.5
-    cover = cv2.warpAffine(layer.shape.mask, mask_map, size, flags=flags).astype(np.float32)
-    cover *= 1 / 255.0
+    cover = cv2.warpAffine(layer.shape.mask, mask_map, size, flags=INVERSE)
     to_photo = layer.source[index, :, :2] @ unit
     to_photo[:, 2] += layer.source[index, :, 2] - 0.5
-    front = load(layer.photo)[..., :3]
-    texture = cv2.warpAffine(front, to_photo, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-    return texture.astype(np.float32), cover
-
-
-def _seen_drifting(layer: Layer, index: int, unit: Array, size: Tuple[int, int]) -> Tuple[Any, Any]:
-    """The same through a skin, which bends the square before anything is looked up."""
-    x, y = layer.skin.bent(*square_points(unit, size), index)
-    texture = layer.skin.surface(load(layer.photo)[..., :3], layer.source[index], x, y, index)
-    return texture, cover_at(layer.shape.mask, x, y)
+    texture = cv2.warpAffine(load(layer.photo)[..., :3], to_photo, size, **REFLECTED)
+    return texture.astype(np.float32), cover.astype(np.float32) * np.float32(1 / 255.0)
 
 
 def uncovered(target: Thing, others: Tuple[Thing, ...], *, n_points: int = 80) -> Array:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Array = NDArray[np.float64]
 MASK = 96  # side of a mask in pixels
+TURN = np.linspace(0, 2 * np.pi, 128, endpoint=False)  # angles of the corners of a drawn outline
 KEPT = 4096  # decoded photographs that stay in memory
 SHIPPED = "skimage:"  # before the names of photographs that come inside scikit-image's wheel
 # No photograph is in both lists, so that clips to report on show nothing that training has seen.
@@ -95,23 +96,7 @@ class Shape:
 
     mask: Picture  # (MASK, MASK), 255 inside
     outline: Array  # (k, 2), corners of its convex hull: exact boxes follow from them
-
-    @cached_property
-    def edge(self) -> Array:
-        """The whole edge, (k, 2): where the shape bends, a hull is not enough."""
-        return _in_square(_edge_pixels(self.mask))
-
-
-def _edge_pixels(mask: Picture) -> NDArray[np.int32]:
-    """Pixels (k, 2) on the edges of what a mask shows."""
-    inside = (mask > 127).astype(np.uint8)
-    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.concatenate([np.empty((0, 2), np.int32), *(c[:, 0] for c in contours)])
-
-
-def _in_square(pixels: NDArray[np.int32]) -> Array:
-    """Pixels of a mask in units of the square; their centres lie half a pixel inside the edge."""
-    return ((pixels.astype(np.float64) + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
+    edge: Array  # (k, 2), all of its edge: where the shape bends, a hull is not enough
 
 
 def shape_of_mask(mask: Picture) -> Optional[Shape]:
@@ -121,36 +106,37 @@ def shape_of_mask(mask: Picture) -> Optional[Shape]:
         return None
     shown = mask[top : top + height, left : left + width]
     whole = cv2.resize(shown, (MASK, MASK), interpolation=cv2.INTER_AREA)
-    edge = _edge_pixels(whole)
-    return Shape(whole, _in_square(cv2.convexHull(edge)[:, 0])) if len(edge) else None
+    inside = (whole > 127).astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    pixels = np.concatenate(contours)[:, 0]
+    # In units of the square: the centres of pixels lie half a pixel inside the edge.
+    edge = ((pixels + 0.5) / MASK * 2 - 1) * MASK / (MASK - 1)
+    return Shape(whole, edge[cv2.convexHull(pixels, returnPoints=False)[:, 0]], edge)
 
 
 def blob(rng: np.random.Generator) -> Shape:
     """A random shape: an ellipse, a rounded box, a polygon or a wavy outline."""
-    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
-    cos, sin = np.cos(turn), np.sin(turn)
     kind = rng.random()
-    if 0.6 <= kind < 0.75:  # a polygon
-        corners = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8))))
-        return _drawn(np.stack([np.cos(corners), np.sin(corners)], axis=1))
     if kind < 0.6:
         return superellipse(2.0 if kind < 0.3 else float(rng.uniform(2.5, 8.0)))
-    radius = np.ones_like(turn)
+    if kind < 0.75:  # a polygon
+        return _drawn(np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 8)))), 1.0)
+    radius = np.ones_like(TURN)
     for order in range(2, 6):
-        radius += rng.normal(0, 0.35 / order) * np.cos(order * turn + rng.uniform(0, 6.3))
-    radius = np.maximum(radius, 0.25)
-    return _drawn(np.stack([radius * cos, radius * sin], axis=1))
+        radius += rng.normal(0, 0.35 / order) * np.cos(order * TURN + rng.uniform(0, 6.3))
+    return _drawn(TURN, np.maximum(radius, 0.25))
 
 
 def superellipse(power: float) -> Shape:
     """From an ellipse (2) to a box with round corners."""
-    turn = np.linspace(0, 2 * np.pi, 128, endpoint=False)
-    cos, sin = np.cos(turn), np.sin(turn)
-    radius = (np.abs(cos) ** power + np.abs(sin) ** power) ** (-1 / power)
-    return _drawn(np.stack([radius * cos, radius * sin], axis=1))
+    cos, sin = np.abs(np.cos(TURN)), np.abs(np.sin(TURN))
+    return _drawn(TURN, (cos**power + sin**power) ** (-1 / power))
 
 
-def _drawn(points: Array) -> Shape:
+def _drawn(turn: Array, radius: Union[float, Array]) -> Shape:
+    points = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
     low, high = points.min(axis=0), points.max(axis=0)
     pixels = (points - low) / np.maximum(high - low, 1e-6) * (4 * MASK - 1)
     mask = np.zeros((4 * MASK, 4 * MASK), dtype=np.uint8)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .drift import Drift, bounce, cover_poses, draw_skin, random_walk, turn_in_space
+from .drift import Drift, bounce, draw_skin, random_walk, turn_in_space
 from .layers import SIZE, Layer, Thing
 from .library import Array, Library, Shape, blob, load, shape_of_mask, silhouette
 
@@ -30,6 +30,19 @@ def moved(matrices: Array, step: Array) -> Array:
     return result
 
 
+def on_body(body: Array, part: Array) -> Array:
+    """Poses in the frame of a part that is placed in its body's square."""
+    return moved(body[:, :, :2] @ part, body[:, :, 2])
+
+
+class Way(NamedTuple):
+    """How an object moves."""
+
+    n: int  # frames
+    wildness: float  # factor on all but its place: its size, its angle, its light and colours
+    speed: float  # pixels that it is away after 200 frames, about
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """A photograph, a shape, and where in the photograph the shape's square lies."""
@@ -40,6 +53,33 @@ class Look:
     half: Tuple[float, float]
     slides: bool  # a piece of a larger image can show its surroundings as it turns
     paint: Tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on red, green, blue
+
+    def like(self, rng: np.random.Generator, library: Library) -> Look:
+        """Another of the same kind: the same look, or another piece of the same image."""
+        if not self.slides or rng.random() < 0.3:
+            return self
+        piece = draw_look(rng, library, self.photo)
+        return replace(piece, shape=self.shape) if rng.random() < 0.5 else piece
+
+    def twin(self, rng: np.random.Generator, library: Library) -> Look:
+        """Another that is not the same: of a like photograph, or of the same one."""
+        if self.slides:
+            return replace(draw_look(rng, library, self.photo), shape=self.shape)
+        other = str(rng.choice(library.like(self.photo)))
+        return _cutout(other) if other in library.cutouts else draw_look(rng, library, other)
+
+    def thing(self, rng: np.random.Generator, library: Library, radius: float, way: Way) -> Thing:
+        """An object of one part or several on its way through the frame."""
+        aspect = self.half[0] / self.half[1] * float(np.exp(rng.normal(0, 0.15)))
+        if self.slides:
+            aspect = float(np.exp(rng.normal(-0.15, 0.5)))
+        pose = draw_poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), way)
+        layers = [make_layer(rng, self, pose, way.wildness)]
+        if self.slides and rng.random() < 0.6:
+            limbs = _limbs(rng, library, self, pose, way.wildness)
+            behind = int(rng.integers(0, len(limbs) + 1))
+            layers = [*limbs[:behind], *layers, *limbs[behind:]]
+        return Thing(tuple(layers))
 
 
 def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] = None) -> Look:
@@ -59,14 +99,6 @@ def draw_look(rng: np.random.Generator, library: Library, photo: Optional[str] =
     return Look(photo, blob(rng), (x, y), (side, side), True)
 
 
-def draw_twin(rng: np.random.Generator, library: Library, look: Look) -> Look:
-    """Another of the same kind that is not the same: of a like photograph, or of the same one."""
-    if look.slides:
-        return replace(draw_look(rng, library, look.photo), shape=look.shape)
-    other = str(rng.choice(library.like(look.photo)))
-    return _cutout(other) if other in library.cutouts else draw_look(rng, library, other)
-
-
 @lru_cache(maxsize=256)
 def _cutout(path: str) -> Look:
     picture = load(path)
@@ -81,11 +113,11 @@ def _cutout(path: str) -> Look:
 def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: float) -> Layer:
     """A layer whose piece of the photograph, light and colours walk with time."""
     n = len(pose)
-    slide = np.zeros((n, 2))
+    slide, zoom = np.zeros((n, 2)), np.ones(n)
     if look.slides:
         walks = [random_walk(rng, n, 0.5 * wildness) for _ in range(2)]
         slide = np.stack(walks, axis=1) * look.half
-    zoom = np.exp(random_walk(rng, n, 0.15 * wildness)) if look.slides else np.ones(n)
+        zoom = np.exp(random_walk(rng, n, 0.15 * wildness))
     radii = zoom[:, None] * np.array(look.half)
     source = affine(np.array(look.centre) + slide, radii, np.zeros(n))
     light = rng.normal(0, 0.15) + random_walk(rng, n, 0.2 * wildness)[:, None]
@@ -94,10 +126,9 @@ def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: floa
     return Layer(look.photo, look.shape, pose, source, gain)
 
 
-def draw_poses(
-    rng: np.random.Generator, radius: float, aspect: float, n: int, wildness: float, speed: float
-) -> Array:
+def draw_poses(rng: np.random.Generator, radius: float, aspect: float, way: Way) -> Array:
     """An object's square wandering through the frame, its centre always inside."""
+    n, wildness, speed = way
     size = radius * np.exp(bounce(random_walk(rng, n, 0.35 * wildness), -0.7, 0.7))
     change = np.log(aspect) + bounce(random_walk(rng, n, 0.3 * wildness), -0.6, 0.6)
     radii = np.stack([size * np.exp(change / 2), size / np.exp(change / 2)], axis=1)
@@ -124,34 +155,11 @@ def _limbs(
         width, rate, phase = rng.uniform(0, 0.5), rng.uniform(0.1, 0.6), rng.uniform(0, 6.3)
         beat = width * np.sin(np.arange(n) * rate + phase)
         angle = rng.uniform(0, 6.3) + beat + random_walk(rng, n, 0.5 * wildness)
-        swing = affine(np.zeros((n, 2)), np.tile(long, (n, 1)), angle)
-        reach = 0.6 * long[0]  # it turns about its end, not about its middle
-        swing[:, :, 2] = at + reach * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        joint = moved(pose[:, :, :2] @ swing, pose[:, :, 2])  # it swings, then follows the body
-        layers.append(make_layer(rng, look, joint, wildness))
+        # It turns about its end, not about its middle.
+        at = at + 0.6 * long[0] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        limb = on_body(pose, affine(at, long[None], angle))
+        layers.append(make_layer(rng, look, limb, wildness))
     return layers
-
-
-def draw_thing(
-    rng: np.random.Generator,
-    library: Library,
-    look: Look,
-    radius: float,
-    n: int,
-    wildness: float,
-    speed: float,
-) -> Thing:
-    """An object of one part or several on its way through the frame."""
-    aspect = look.half[0] / look.half[1] * float(np.exp(rng.normal(0, 0.15)))
-    if look.slides:
-        aspect = float(np.exp(rng.normal(-0.15, 0.5)))
-    pose = draw_poses(rng, radius, float(np.clip(aspect, 0.25, 4.0)), n, wildness, speed)
-    layers = [make_layer(rng, look, pose, wildness)]
-    if look.slides and rng.random() < 0.6:
-        limbs = _limbs(rng, library, look, pose, wildness)
-        behind = int(rng.integers(0, len(limbs) + 1))
-        layers = [*limbs[:behind], *layers, *limbs[behind:]]
-    return Thing(tuple(layers))
 
 
 def drifting(thing: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
@@ -181,5 +189,10 @@ def beside(thing: Thing, target: Thing, rng: np.random.Generator, radius: float)
 
 def draw_cover(target: Thing, rng: np.random.Generator, library: Library, drift: Drift) -> Thing:
     """Something that grows over an object from one side, and recedes."""
-    pose = cover_poses(rng, drift, target.layers[0].pose)
-    return Thing((make_layer(rng, draw_look(rng, library), pose, 0.3),))
+    pose = target.layers[0].pose
+    wish, side = drift.wander(rng, len(pose), 0.8, 1.0).T
+    share = np.clip(wish - 0.3, -3, 0.42)  # below 0: beside it, further away
+    side = side + rng.uniform(0, 2 * np.pi)
+    away = 2.2 * (1 - share)[:, None] * np.stack([np.cos(side), np.sin(side)], axis=1)
+    cover = moved(pose, np.einsum("nij,nj->ni", pose[:, :, :2], away))
+    return Thing((make_layer(rng, draw_look(rng, library), cover, 0.3),))
