@@ -29,7 +29,7 @@ def load_videos(
     config: TrainConfig, *, n_test: int = 24, n_test_clips: int = 0, problems: Problems = None
 ) -> Tuple[List[Sequence], List[Sequence]]:
     """Videos to train on and to report on: of ``config.data``, else ``n_test`` composited clips."""
-    look = dict(drift=Drift(config.drift), look_alikes=config.look_alikes, figures=config.figures)
+    look = dict(drift=Drift(config.drift), look_alikes=config.look_alikes)
     if config.data:
         clips = {"n_clips": config.n_videos, "n_test_clips": n_test_clips, "look": look}
         options = {"held_out": config.held_out, "cache": config.cache, "problems": problems}

@@ -8,7 +8,6 @@ import pytest
 
 from examples.tracker.synthetic.composite import composite_clip, composite_clips
 from examples.tracker.synthetic.drift import Drift
-from examples.tracker.synthetic.figures import ANIMAL, PERSON, draw_figure
 from examples.tracker.synthetic.layers import (
     SIZE,
     CompositeFrames,
@@ -26,7 +25,7 @@ from examples.tracker.synthetic.library import (
     shape_of_mask,
     silhouette,
 )
-from examples.tracker.synthetic.things import Way, draw_look
+from examples.tracker.synthetic.things import draw_look
 
 from .conftest import textured
 
@@ -238,58 +237,6 @@ def test_look_alike_stays_near_the_target_and_changes_nothing_else(folder, seed)
     distance = np.hypot(*apart.T) / radius
     assert distance.min() >= 0.3 and distance.max() <= 4
     assert any((clip.frames[i] != none.frames[i]).any() for i in range(0, 240, 20))
-
-
-def figures_of(n, library):
-    return [draw_figure(np.random.default_rng(seed), library) for seed in range(n)]
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_figure_has_an_exact_box_and_moves_its_limbs(folder, seed):
-    library = Library.of_folder(folder)
-    figure = figures_of(6, library)[seed]
-    thing = figure.thing(np.random.default_rng(seed), library, 25.0, Way(60, 1.0, 50.0))
-    assert len(thing.layers) == len(figure.parts)
-    for layer in thing.layers:
-        layer.gain[:] = 3.0  # visible on black
-    for index in (0, 30):
-        before = np.zeros((SIZE[1] + 200, SIZE[0] + 200, 3), np.uint8)
-        after = before.copy()
-        for layer in thing.layers:
-            layer.pose[index, :, 2] += 100  # whatever leaves the frame is painted, too
-            paint(after, layer, index, np.zeros(2))
-        box = thing.boxes()[index]
-        np.testing.assert_allclose(
-            painted_box(before, after), [*box[:2], *(box[:2] + box[2:])], atol=2.5
-        )
-    limbs = [layer.pose[:, :, :2] for part, layer in zip(figure.parts, thing.layers) if part.swing]
-    trunk = np.linalg.inv(thing.layers[0].pose[:, :, :2])
-    assert all(np.ptp(trunk @ limb, axis=0).max() > 0.01 for limb in limbs)
-
-
-def test_teammate_wears_the_same_and_has_another_head(folder):
-    library = Library.of_folder(folder)
-    kinds = set()
-    for figure in figures_of(30, library):
-        other = figure.twin(np.random.default_rng(0), library)
-        kinds.add(figure.parts)
-        assert other.parts is figure.parts and other.covers[0] is figure.covers[0]
-        if figure.parts is PERSON:
-            assert other.covers[3].centre != figure.covers[3].centre
-    assert kinds == {PERSON, ANIMAL}
-
-
-def test_figures_are_targets_as_often_as_asked(folder):
-    library, still_look = Library.of_folder(folder), Drift(0.0)
-    for seed in range(4):
-        none, rare, clip = (
-            composite_clip("c", (seed,), library, drift=still_look, figures=share)
-            for share in (0.0, 1e-9, 1.0)
-        )
-        np.testing.assert_array_equal(rare.frames[100], none.frames[100])
-        boxes = [thing.boxes() for thing in clip.frames.things]
-        target = next(i for i, box in enumerate(boxes) if np.array_equal(box, clip.boxes))
-        assert len(clip.frames.things[target].layers) in (len(PERSON), len(ANIMAL))
 
 
 @pytest.mark.parametrize("n_clips", [0, -1])

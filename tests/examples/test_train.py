@@ -313,7 +313,6 @@ def test_interrupt_first_asks_second_raises():
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"num_workers": -1}, "num_workers must not be negative"),
         ({"look_alikes": 1.5}, r"look_alikes must be in \[0, 1\]; got 1.5"),
-        ({"figures": -0.1}, r"figures must be in \[0, 1\]; got -0.1"),
         ({"look_alikes": -0.1}, r"look_alikes must be in \[0, 1\]; got -0.1"),
         ({"strangers": -0.1}, "strangers must not be negative"),
         ({"memory": -1.0}, "memory must not be negative"),

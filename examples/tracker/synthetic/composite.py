@@ -10,14 +10,13 @@ import numpy as np
 from ..data.sequences import Sequence
 from . import things
 from .drift import USUAL, Drift, bounce, draw_grade, random_walk
-from .figures import Figure, draw_figure
 from .layers import SCENE, SIZE, CompositeFrames, Layer, uncovered
 from .library import Array, Library
-from .things import Look, Way, affine, draw_look, make_layer
+from .things import Way, affine, draw_look, make_layer
 
 MIN_VISIBLE = 0.5  # share of the target that must be uncovered
-# Last words of the seeds of all that drifts, of what stays beside the target, and of figures.
-DRIFT_STREAM, TWIN_STREAM, FIGURE_STREAM = 0x64726966, 0x7477696E, 0x66696775
+# Last words of the seeds of all that drifts, and of what stays beside the target.
+DRIFT_STREAM, TWIN_STREAM = 0x64726966, 0x7477696E
 
 
 def composite_clip(
@@ -28,22 +27,17 @@ def composite_clip(
     *,
     drift: Drift = USUAL,
     look_alikes: float = 0.0,
-    figures: float = 0.0,
 ) -> Sequence:
     """One clip with exact boxes, the same for the same seed; drift changes looks, not the way.
 
     The target counts as visible where at least half of it shows. With the probability
-    ``look_alikes`` another object of its kind stays beside it, and with the probability
-    ``figures`` it is a person or an animal.
+    ``look_alikes`` another object of its kind stays beside it.
     """
     rng = np.random.default_rng(seed)
     wildness = float(np.exp(rng.uniform(np.log(0.25), np.log(1.6))))
     speed = float(np.exp(rng.uniform(np.log(30), np.log(250))))
     radius = float(np.exp(rng.uniform(np.log(9), np.log(45))))
-    look: Union[Look, Figure] = draw_look(rng, library)
-    people = np.random.default_rng((*seed, FIGURE_STREAM))
-    if people.random() < figures:
-        look = draw_figure(people, library)
+    look = draw_look(rng, library)
     way = Way(n, wildness, speed)
     target = look.thing(rng, library, radius, way)
     behind, before = [], []

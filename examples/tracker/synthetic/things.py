@@ -52,7 +52,6 @@ class Look:
     centre: Tuple[float, float]
     half: Tuple[float, float]
     slides: bool  # a piece of a larger image can show its surroundings as it turns
-    paint: Tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on red, green, blue
 
     def like(self, rng: np.random.Generator, library: Library) -> Look:
         """Another of the same kind: the same look, or another piece of the same image."""
@@ -122,7 +121,7 @@ def make_layer(rng: np.random.Generator, look: Look, pose: Array, wildness: floa
     source = affine(np.array(look.centre) + slide, radii, np.zeros(n))
     light = rng.normal(0, 0.15) + random_walk(rng, n, 0.2 * wildness)[:, None]
     tint = np.stack([random_walk(rng, n, 0.08 * wildness) for _ in range(3)], axis=1)
-    gain = np.exp(bounce(light, -0.9, 0.6) + bounce(tint, -0.4, 0.4)) * look.paint
+    gain = np.exp(bounce(light, -0.9, 0.6) + bounce(tint, -0.4, 0.4))
     return Layer(look.photo, look.shape, pose, source, gain)
 
 

@@ -20,7 +20,7 @@ MODES = {
 RULES = {
     "be at least 1": "every n_videos epochs samples_per_epoch batch_size max_interval spacing",
     "be positive": "learning_rate backbone_rate clip_norm order",
-    "be in [0, 1]": "look_alikes figures",
+    "be in [0, 1]": "look_alikes",
     "be in [0, 1)": "average held_out",
     "not be negative": "drift strangers weight_decay warmup_steps num_workers memory seed",
 }
@@ -37,7 +37,6 @@ class TrainConfig:
     n_videos: int = 16  # clips to composite, of the photographs of each place
     drift: float = 1.0  # how much the look of composited objects drifts
     look_alikes: float = 0.0  # share of composited clips with another of its kind by the target
-    figures: float = 0.0  # share of composited clips with a person or an animal as the target
     every: int = 1  # of each video, only every so many-th frame is used
     keep_features: bool = False  # make each frame's crops once, see `KeptFeatures`; the study's
     epochs: int = 14
