@@ -146,6 +146,23 @@ def test_second_look_with_a_lower_score_changes_nothing():
     assert looks(12, 0.5, dim=(2,)) == (looks(12, 0.0)[0], 2)
 
 
+class Tiny(Brightest):
+    """Answers a box of a fraction of a pixel at the edge of the crop."""
+
+    def locate(self, embedded, search):
+        found = super().locate(embedded, search)
+        found["size_map"] = found["size_map"] * 0 + 1e-5
+        return {**found, "score_map": found["score_map"].flip(-1) * 0 + 0.9}
+
+
+def test_second_look_at_a_speck_outside_the_frame_is_taken():
+    tracker = Tracker(Tiny(), engine="torch", settings=TrackSettings(look_again=0.1))
+    tracker.init(frame((2, 200)), (-6, -6, 16, 16))
+    for _ in range(20):
+        box, _ = tracker.update(frame((2, 200)))
+        assert np.isfinite(box).all() and (box[2:] > 0).all()
+
+
 def test_prior_does_not_draw_the_box_towards_it():
     peak = two_peaks(0.04)
     peak.score[4, 5] = 0.04

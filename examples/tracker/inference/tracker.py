@@ -135,9 +135,8 @@ class Tracker:
             self._n_lost += 1
             self._box = last
         else:
-            self._box = images.keep_inside(box, frame.shape[:2], MIN_SIDE)
-            self._motion.observe(_centre(self._box), _unit(self._box), self._n_lost)
-            self._n_lost = 0
+            self._motion.observe(_centre(box), _unit(box), self._n_lost)
+            self._n_lost, self._box = 0, box
         return self._box.copy(), score
 
     def _find(
@@ -148,7 +147,8 @@ class Tracker:
         size = last[2:] / square.side
         found = choose(self._look(frame), size, self.settings, self._bias, expected)
         left_top = (found.centre - found.size / 2) * square.side + (square.left, square.top)
-        return np.concatenate([left_top, found.size * square.side]), found.score
+        box = np.concatenate([left_top, found.size * square.side])
+        return images.keep_inside(box, frame.shape[:2], MIN_SIDE), found.score
 
     def _is_far(self, box: Floats, last: Floats) -> bool:
         limit = self.settings.look_again * _unit(last)
