@@ -1,7 +1,7 @@
 """Bit mask of visible frames with rank and select, compact enough for 10^9 frames.
 
 `rank` counts the visible frames before a position; `select` finds the k-th visible frame. Neither
-gets slower with a larger mask. With a 32-bit count per 64 frames it takes 0.19 bytes per frame.
+gets slower with a larger mask. With a 32-bit count per 64 frames a mask takes 0.19 bytes per frame.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Sampler(Generic[Drawn]):
         Raises
         ------
         TypeError, ValueError
-            If an argument is out of range, or Q above 0 in infeasible bins.
+            If an argument is out of range, or Q > 0 in infeasible bins.
         """
         q = _checks.feasible_distribution("distribution", distribution, self.feasible)
         epoch = _checks.integer("epoch", epoch, 0, 2**63 - 1)

@@ -116,7 +116,7 @@ def check_images(videos: VideoIndex, bins: IntervalBins) -> None:
     _checks.instance("videos", videos, VideoIndex)
     _checks.instance("bins", bins, IntervalBins)
     n_images = int(videos.is_image.sum())
-    rule = f"have an image bin (image_bin=True) because videos holds {n_images} images"
+    rule = f"have an image bin (image_bin=True) because videos has still images ({n_images})"
     _checks.require(bins.image_bin or not n_images, "bins", rule, bins)
 
 

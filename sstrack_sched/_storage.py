@@ -45,7 +45,7 @@ def save_arrays(path: Path, kind: str, fingerprint: str, arrays: Dict[str, Array
     text = json.dumps(header).encode()
     text += b" " * (-(8 + len(text)) % _ALIGN)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A unique name for each writer; a process id would not tell threads apart.
+    # A unique name for each writer; a process id would be the same in all threads.
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     file = draft.open("xb")  # outside the try block: no draft to remove yet
     try:

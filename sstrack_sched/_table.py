@@ -16,14 +16,14 @@ _BAR = "display: inline-block; height: .7em; background: currentColor; opacity: 
 
 
 def spark(q: Floats) -> str:
-    """A distribution as bars, a character per bin."""
+    """Return a distribution as bars, one character per bin."""
     return "".join("▁▂▃▄▅▆▇█"[int(7.9 * share)] for share in q / q.max())
 
 
 def schedule_table(
     scheduler: SuccessAwareScheduler, title: str, labels: Optional[Iterable[object]] = None
 ) -> str:
-    """A row per bin: its label, Q as a bar, success rate and loss weight; a dash for NaN."""
+    """Return one row per bin: label, Q as a bar, success rate, loss weight; a dash for NaN."""
     columns = scheduler.distribution, scheduler.success_rate, scheduler.loss_weights
     names = range(scheduler.n_bins) if labels is None else labels
     rows = [["bin", "Q", "", "success rate", "loss weight"]]

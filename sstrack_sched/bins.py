@@ -26,7 +26,7 @@ class IntervalBins:
     spacing : int
         m in frames, at least 1.
     image_bin : bool, default=False
-        Prepend a bin for still images; video pairs of interval 0 stay out.
+        Prepend a bin for still images, without video pairs of interval 0.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class IntervalBins:
         Parameters
         ----------
         edges : array_like of int, shape (n_video_bins + 1,)
-            At least two edges in frames, from 0 up, strictly increasing.
+            At least two edges in frames, not negative, strictly increasing.
         image_bin : bool, default=False
             As for the class.
         """
@@ -102,7 +102,7 @@ class IntervalBins:
         images = _checks.mask("is_image", is_image)
         images, intervals = _checks.broadcast("is_image", images, "interval", intervals)
         good = self.image_bin or not images.any()
-        _checks.require(good, "is_image", "be False where bins have no image bin", True)
+        _checks.require(good, "is_image", "be False if there is no image bin", True)
         low, high = self.edges[0], self.edges[-1]
         outside = np.where(images, intervals != 0, (intervals < low) | (intervals >= high))
         rule = f"be in [{low}, {high}) for a video and 0 for an image"

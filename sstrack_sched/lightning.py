@@ -86,7 +86,7 @@ class CurriculumCallback(Callback):  # type: ignore[misc]  # types are checked w
 
     def on_load_checkpoint(self, trainer: Any, _module: Any, checkpoint: Dict[str, Any]) -> None:
         """Load the curriculum's state if training resumes from the checkpoint."""
-        if trainer.state.fn != "fit":  # validate() and test() leave the curriculum alone
+        if trainer.state.fn != "fit":  # validate() and test() do not change the curriculum
             return
         if _KEY not in checkpoint:
             text = "the checkpoint holds no curriculum, so it starts at its first epoch"

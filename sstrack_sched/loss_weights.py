@@ -22,7 +22,7 @@ from ._types import ArrayLike, Floats
 def scaling_ratio(q_random: ArrayLike, q_interval: ArrayLike) -> Floats:
     """Scaling ratio ``s = (q^R - q^I) / q^R <= 1``, shape (..., n_bins).
 
-    The fraction of samples removed; if q^R = 0: -inf, or 0 if q^I = 0.
+    It is the fraction of samples removed: -inf if only q^R is 0, 0 if both.
 
     Parameters
     ----------

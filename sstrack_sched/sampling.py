@@ -95,7 +95,7 @@ class IntervalSampler(Sampler[Pairs]):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid, no bin is feasible, or images lack a bin.
+        If an argument is invalid, no bin is feasible or images have no bin.
 
     Examples
     --------

@@ -190,7 +190,7 @@ class SuccessAwareScheduler:
         _checks.require(good, "ious without bins", f"be {self.n_bins} arrays, one per bin", n_parts)
         for i, part in enumerate(ious):
             values = _checks.array(f"ious[{i}]", part)
-            _checks.require(values.ndim, f"ious[{i}] without bins", "be the IoUs of a bin", part)
+            _checks.require(values.ndim, f"ious[{i}] without bins", "be an array of IoUs", part)
             self._add(statistics, values, np.full(values.shape, i))
 
     def _measure(self, statistics: Any) -> EpochRecord:
@@ -251,7 +251,7 @@ class SuccessAwareScheduler:
         Raises
         ------
         TypeError, ValueError
-            If the arguments differ or it is damaged; nothing changes.
+            If arguments differ or the state is damaged; nothing changes.
         """
         _checks.keys("state", state, ("version", "config", "history", "recorded"))
         _checks.same_config("scheduler", self._config, state, STATE_VERSION)

@@ -100,8 +100,8 @@ class SuccessStatistics:
         Parameters
         ----------
         threshold : float
-            tau, in [0, 1]: success is ``iou > tau``. `mean_iou` means the
-            exact mean.
+            tau, in [0, 1]: success is ``iou > tau``. For `mean_iou`, tau is
+            the mean without rounding.
         """
         limit = int(_quantise("threshold", np.asarray(_checks.real("threshold", threshold))))
         if threshold == self.mean_iou:  # the float may be rounded
@@ -139,7 +139,7 @@ class SuccessStatistics:
         Raises
         ------
         TypeError, ValueError
-            If it has another number of bins or is damaged; nothing changes.
+            If the state is damaged or of other bins; nothing changes.
         """
         _checks.keys("state of statistics", state, ("n_bins", "n_invalid", "samples"))
         n_bins = state["n_bins"]

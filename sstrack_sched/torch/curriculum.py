@@ -66,7 +66,7 @@ class Curriculum:
     epoch: int = reading(attrgetter("scheduler.epoch"), "The epoch being recorded, from 0.")
     distribution: Floats = reading(attrgetter("scheduler.distribution"), "Q, shape (n_bins,).")
     loss_weights: Floats = reading(attrgetter("scheduler.loss_weights"), "Shape (n_bins,).")
-    history: List[EpochRecord] = reading(attrgetter("scheduler.history"), "One per step.")
+    history: List[EpochRecord] = reading(attrgetter("scheduler.history"), "One record per step.")
 
     def __init__(
         self,
@@ -217,13 +217,13 @@ class Curriculum:
             self._ledger.add([self._ledger.fetch()])
 
     def _check_iterator(self) -> None:
-        """Refuse samples that were not drawn in this epoch, and so with another Q."""
+        """Refuse samples that were not drawn in this epoch: they may have had another Q."""
         last = self.sampler.last
         if self._ledger.fresh and (last is None or last.epoch != self.epoch):
             raise ValueError(
                 "ious must be of samples from an iterator of curriculum.sampler started after the "
                 f"last step(); none was started in epoch {self.epoch}: is sampler= missing in the "
-                "loader, has a framework copied or replaced it, or does an iterator run on?"
+                "loader, has a framework copied or replaced it, or is an old iterator still in use?"
             )
 
     def _about(self) -> Dict[str, Any]:

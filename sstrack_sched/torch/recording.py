@@ -115,7 +115,7 @@ class Ledger:
             text += "without need?"
         else:
             text = "were batches not recorded, was step() called too early, has a framework "
-            text += "sharded the sampler again, or skipped samples on restart as it does?"
+            text += "sharded the sampler again, or skipped samples a second time on restart?"
         raise ValueError(
             f"samples_per_epoch={expected} samples must be recorded by all processes together "
             f"before step(); got {recorded}: {text} drop_last may omit less than a batch "

@@ -18,7 +18,7 @@ _BLOCK = 1 << 12  # samples per block in each process
 
 
 def reading(getter: Callable[[Any], Any], doc: str) -> Any:
-    """A property, of whatever type the attribute is annotated with."""
+    """Return a read-only property; the annotation of the attribute gives its type."""
     return property(getter, doc=doc)
 
 
