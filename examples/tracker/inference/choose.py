@@ -16,7 +16,7 @@ Map = NDArray[np.float32]
 
 
 RANGES = {  # of the settings; a round bracket leaves its end out
-    "[0, 1]": ("window_product", "blend", "correction"),
+    "[0, 1]": ("window_product", "blend", "correction", "lasting", "found_again"),
     "[0, 1)": ("size_smoothing", "lost_score", "hold"),
     "[0, inf)": ("penalty", "search_growth", "least_search", "motion", "look_again"),
     "[1, inf)": ("search_limit",),
@@ -35,7 +35,7 @@ class Maps(NamedTuple):
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """Assumptions of a tracker beside the network. 0 switches each of them off."""
+    """Assumptions of a tracker beside the network. The default values switch them off."""
 
     window_product: float = 0.0  # share of a Hann window that scores are multiplied by, as OSTrack
     penalty: float = 0.0  # of changes of size and aspect: a factor exp(-penalty * (change - 1))
@@ -47,8 +47,10 @@ class TrackSettings:
     least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
     look_again: float = 0.0  # a target that moved by more root areas is looked at again, centred
+    found_again: float = 0.0  # score of a lost target that is found farther away than that square
     motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off
+    lasting: float = 1.0  # share of that correction that stays when the target has moved about
     # Logit of the score: slope * logit of the network's + shift, so that of the frames with score s
     # a share s is on target. The score of another network needs other numbers.
     score_slope: float = 1.0
@@ -82,6 +84,9 @@ class Bias(NamedTuple):
     offset: Floats  # of the centre, over width and height
     size: Floats  # factor on width and height
 
+    def times(self, share: float) -> Bias:
+        return Bias(share * self.offset, self.size**share)
+
 
 NO_BIAS = Bias(np.zeros(2), np.ones(2))
 MAX_OFFSET, MAX_FACTOR = 0.25, 2.0  # where it differs by more, it has found something else
@@ -103,8 +108,7 @@ def measure_bias(maps: Maps, size: Floats, settings: TrackSettings) -> Bias:
         offset = bias.offset + (found.centre - 0.5) / size
         factor = bias.size * found.size / size
         bias = Bias(offset.clip(-MAX_OFFSET, MAX_OFFSET), factor.clip(1 / MAX_FACTOR, MAX_FACTOR))
-    share = settings.correction
-    return Bias(share * bias.offset, bias.size**share)
+    return bias.times(settings.correction)
 
 
 def choose(

@@ -11,7 +11,8 @@ Floats = NDArray[np.float64]
 MEMORY = 0.8  # per frame, of velocity and of surprise
 FIRST_SURPRISE = 0.3  # before anything is known
 SURPRISES = 3.0  # standard deviation of the prior, in mean distances from the prediction
-GROWTH = 0.15  # of the standard deviation per frame in which the target is lost
+GROWTH = 0.15  # of the standard deviation, and of the limit, per frame without the target
+LIMIT = 3.0  # standard deviations that the target may be away from where it was lost
 WIDEST = 2.0  # standard deviation: the place where it was lost stays the likeliest
 
 
@@ -33,19 +34,27 @@ class Motion:
 
     def __init__(self, centre: Floats, least: float) -> None:
         self.centre, self.least = centre, least
-        self.velocity = np.zeros(2)
+        self.velocity, self.path = np.zeros(2), 0.0  # the latter in root areas
         self.surprise = FIRST_SURPRISE
 
     def expect(self, n_lost: int, unit: float) -> Expected:
         """The place in the next frame, in pixels; ``unit`` is the root of the target's area."""
-        usual = max(self.least, SURPRISES * self.surprise)
+        usual = self._usual_spread()
         spread = min(usual + GROWTH * n_lost, max(usual, WIDEST))
         return Expected(self.centre + self.velocity * (not n_lost), spread * unit)
+
+    def limit(self, n_lost: int) -> float:
+        """The farthest that a lost target may be away, in root areas."""
+        return LIMIT * self._usual_spread() + GROWTH * n_lost
+
+    def _usual_spread(self) -> float:
+        return max(self.least, SURPRISES * self.surprise)
 
     def observe(self, centre: Floats, unit: float, n_lost: int) -> None:
         """Learn from where the target was found, in pixels, after some frames without it."""
         moved = (centre - self.centre) / (n_lost + 1)
         distance = float(np.hypot(*(moved - self.velocity))) / unit
         self.surprise = MEMORY * self.surprise + (1 - MEMORY) * min(distance, 1.0)
+        self.path += float(np.hypot(*(centre - self.centre))) / unit
         self.velocity = MEMORY * self.velocity + (1 - MEMORY) * moved
         self.centre = centre

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple, Union
 
 import numpy as np
 
 from ..data.crops import CropConfig, Square, crop_template, cut, square_around
 from . import images
-from .choose import NO_BIAS, TrackSettings, choose, measure_bias
+from .choose import NO_BIAS, Bias, TrackSettings, choose, measure_bias
 from .engines import Exported, make_engine
 from .images import Floats, Image
 from .motion import Expected, Motion
@@ -34,7 +35,9 @@ DEFAULTS = TrackSettings(
     least_search=36.0,
     hold=0.1,
     look_again=0.1,
+    found_again=0.6,
     correction=1.0,
+    lasting=0.7,
     motion=0.3,
     score_slope=1.78,
     score_shift=4.56,
@@ -42,6 +45,11 @@ DEFAULTS = TrackSettings(
 LEAST_TARGET = 12.0  # pixels of a search crop: a wider search square must not shrink it below
 CONFIRMED = 0.8  # share of its score that a target keeps in the middle of the square
 SAME = 0.5  # standard deviation of its place there, in root areas
+FADE = 10.0  # root areas of its path in which a target's correction fades
+LOOKS = 4  # other places that are searched for a lost target in each frame
+# They overlap by half: centres in sides of the square around the last place, nearest first.
+GRID = np.mgrid[-4:5, -4:5].reshape(2, -1).T / 2
+PLACES = GRID[np.argsort((GRID**2).sum(axis=1), kind="stable")][1:]
 MIN_SIDE = 2.0  # pixels of a box; the search crop of a smaller one shows nothing
 
 
@@ -131,6 +139,8 @@ class Tracker:
         box, score = self._find(frame, last, square, self._expect(last, square))
         if score >= self.settings.lost_score and self._is_far(box, last):
             box, score = self._confirm(frame, last, box, score)
+        if score < self.settings.lost_score and self.settings.found_again:
+            box, score = self._search_around(frame, last) or (box, score)
         if score < self.settings.lost_score:
             self._n_lost += 1
             self._box = last
@@ -145,10 +155,15 @@ class Tracker:
         """The box in pixels, and its score, looked for in a square."""
         self._square = square
         size = last[2:] / square.side
-        found = choose(self._look(frame), size, self.settings, self._bias, expected)
+        found = choose(self._look(frame), size, self.settings, self._trusted_bias(), expected)
         left_top = (found.centre - found.size / 2) * square.side + (square.left, square.top)
         box = np.concatenate([left_top, found.size * square.side])
         return images.keep_inside(box, frame.shape[:2], MIN_SIDE), found.score
+
+    def _trusted_bias(self) -> Bias:
+        """The first box may itself be off, so it counts less when the target has moved about."""
+        lasting = self.settings.lasting
+        return self._bias.times(lasting + (1 - lasting) * math.exp(-self._motion.path / FADE))
 
     def _is_far(self, box: Floats, last: Floats) -> bool:
         limit = self.settings.look_again * _unit(last)
@@ -169,6 +184,42 @@ class Tracker:
             return again
         self._square = first
         return box, score
+
+    def _search_around(self, frame: Image, last: Floats) -> Optional[Tuple[Floats, float]]:
+        """Look for a lost target in other places, farther away in each frame; None if not found.
+
+        The network alone would find a look-alike somewhere. So the target must not be farther away
+        than it can have moved, and its score must be higher than beside its last place.
+        """
+        held, side, middle = self._square, self._around(last, 0).side, _centre(last)
+        limit = self._motion.limit(self._n_lost) * _unit(last)
+        best, where = (last, 0.0), held
+        for place in self._places(frame, middle, side, limit):
+            left, top = place - side / 2
+            found = self._find(frame, last, Square(left, top, side), None)
+            if found[1] > best[1] and np.hypot(*(_centre(found[0]) - middle)) <= limit:
+                best, where = found, self._square
+        self._square = where
+        if best[1] >= self.settings.found_again:
+            best = self._confirm(frame, last, *best)
+            if best[1] >= self.settings.found_again:
+                return best
+        self._square = held
+        return None
+
+    def _places(self, frame: Image, middle: Floats, side: float, limit: float) -> List[Floats]:
+        """Centres of the squares that are searched for a lost target in this frame."""
+        inside = [
+            place
+            for place in middle + side * PLACES
+            if (0 <= place).all()
+            and (place <= frame.shape[1::-1]).all()
+            and np.hypot(*(place - middle)) <= limit + side / 4
+        ]
+        first = LOOKS * self._n_lost
+        places = [inside[k % len(inside)] for k in range(first, first + min(LOOKS, len(inside)))]
+        # The usual square has become wide, and shows the target smaller than it was learnt.
+        return [middle, *places] if self._n_lost else places
 
     def _expect(self, last: Floats, square: Square) -> Optional[Expected]:
         """The prior on the target's centre, in units of the search square."""
