@@ -212,7 +212,7 @@ class Tracker:
         inside = [
             place
             for place in middle + side * PLACES
-            if (0 <= place).all()
+            if (place >= 0).all()
             and (place <= frame.shape[1::-1]).all()
             and np.hypot(*(place - middle)) <= limit + side / 4
         ]
