@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from examples.tracker import evaluate, track
-from examples.tracker.inference.choose import Maps, TrackSettings, choose
+from examples.tracker.inference.choose import Bias, Maps, TrackSettings, choose
 from examples.tracker.inference.motion import Expected, Motion
 from examples.tracker.inference.tracker import DEFAULTS, Tracker
 
@@ -144,6 +144,73 @@ def test_target_that_moved_far_is_looked_at_again():
 
 def test_second_look_with_a_lower_score_changes_nothing():
     assert looks(12, 0.5, dim=(2,)) == (looks(12, 0.0)[0], 2)
+
+
+FIND = TrackSettings(lost_score=0.4, blend=0.5, motion=0.3, found_again=0.6)
+
+
+def wandered(frames=0, settings=FIND):
+    """A tracker whose target has jumped about by its width for some frames."""
+    tracker = Tracker(Brightest(), engine="torch", settings=settings)
+    tracker.init(field((192, 200)), (192, 152, 16, 16))
+    for i in range(frames):
+        tracker.update(field((192 + 14 * (i % 2), 200)))
+    return tracker
+
+
+def field(*squares):
+    """A dark frame with squares of 16 pixels: left edge and brightness of each."""
+    image = np.full((320, 400, 3), 4, np.uint8)
+    for left, brightness in squares:
+        image[152:168, left : left + 16] = brightness
+    return image
+
+
+def test_restless_target_that_leaves_the_search_square_is_found_in_the_same_frame():
+    box, score = wandered(10).update(field((248, 200)))
+    assert abs(box[0] - 248) < 8 and score > 0.6
+    box, score = wandered(10, replace(FIND, found_again=0.0)).update(field((248, 200)))
+    assert abs(box[0] - 192) < 24 and score < 0.4
+
+
+def test_still_target_is_not_found_farther_away_than_it_can_have_moved():
+    tracker = wandered(0)
+    for _ in range(30):
+        tracker.update(field((192, 200)))
+    found = [tracker.update(field((248, 200)))[1] > 0.6 for _ in range(40)]
+    first = found.index(True)
+    unit = np.sqrt(tracker._box[2] * tracker._box[3])
+    assert 0.9 + 0.15 * first >= 50 / unit  # root areas: three times the least spread, and growth
+    assert first > 5
+
+
+def test_dimmer_look_alike_is_not_taken_for_a_lost_target():
+    tracker = wandered(10)
+    assert max(tracker.update(field((248, 140)))[1] for _ in range(30)) < 0.4
+
+
+def test_limit_grows_with_what_surprises_and_with_the_time_lost():
+    still, _ = after(np.zeros((40, 2)))
+    assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 2.4])
+    restless, _ = after(np.random.default_rng(0).normal(0, 12.0, (60, 2)))
+    assert restless.limit(0) == pytest.approx(9 * restless.surprise) and restless.limit(0) > 3
+
+
+def test_correction_of_the_first_box_fades_along_the_path():
+    settings = TrackSettings(correction=1.0, lasting=0.7)
+    tracker = Tracker(Brightest(), engine="torch", settings=settings)
+    tracker.init(frame((92, 200)), (92, 52, 16, 16))
+    tracker._bias = bias = Bias(np.array([0.1, -0.2]), np.array([1.2, 0.9]))
+    np.testing.assert_array_equal(tracker._trusted_bias().offset, bias.offset)
+    tracker._motion.path = 10.0
+    share = 0.7 + 0.3 * np.exp(-1)
+    np.testing.assert_allclose(tracker._trusted_bias().offset, share * bias.offset)
+    np.testing.assert_allclose(tracker._trusted_bias().size, bias.size**share)
+
+
+def test_path_is_in_root_areas():
+    motion, _ = after(np.tile([3.0, 4.0], (8, 1)))
+    assert motion.path == pytest.approx(8 * 5 / UNIT)
 
 
 class Tiny(Brightest):

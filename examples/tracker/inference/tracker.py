@@ -193,12 +193,14 @@ class Tracker:
         """
         held, side, middle = self._square, self._around(last, 0).side, _centre(last)
         limit = self._motion.limit(self._n_lost) * _unit(last)
-        best, where = (last, 0.0), held
+        best, where, most = (last, 0.0), held, 0.0
         for place in self._places(frame, middle, side, limit):
             left, top = place - side / 2
             found = self._find(frame, last, Square(left, top, side), None)
-            if found[1] > best[1] and np.hypot(*(_centre(found[0]) - middle)) <= limit:
-                best, where = found, self._square
+            distance = float(np.hypot(*(_centre(found[0]) - middle)))
+            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)
+            if likely > most and distance <= limit:
+                best, where, most = found, self._square, likely
         self._square = where
         if best[1] >= self.settings.found_again:
             best = self._confirm(frame, last, *best)
@@ -218,8 +220,7 @@ class Tracker:
         ]
         first = LOOKS * self._n_lost
         places = [inside[k % len(inside)] for k in range(first, first + min(LOOKS, len(inside)))]
-        # The usual square has become wide, and shows the target smaller than it was learnt.
-        return [middle, *places] if self._n_lost else places
+        return [middle, *places]  # without a prior, and not as wide as the usual square may be
 
     def _expect(self, last: Floats, square: Square) -> Optional[Expected]:
         """The prior on the target's centre, in units of the search square."""
