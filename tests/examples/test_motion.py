@@ -189,6 +189,17 @@ def test_dimmer_look_alike_is_not_taken_for_a_lost_target():
     assert max(tracker.update(field((248, 140)))[1] for _ in range(30)) < 0.4
 
 
+def test_look_alike_farther_away_must_outdo_what_is_in_the_lost_targets_place():
+    for place, expected in [((192, 90), 192), ((192, 10), 248)]:  # the target, dim; nothing
+        tracker = wandered(0)
+        for _ in range(30):
+            tracker.update(field((192, 200)))
+        for _ in range(20):
+            tracker.update(field())
+        box, _ = tracker.update(field(place, (248, 200)))
+        assert abs(box[0] - expected) < 8
+
+
 def test_limit_grows_with_what_surprises_and_with_the_time_lost():
     still, _ = after(np.zeros((40, 2)))
     assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 2.4])

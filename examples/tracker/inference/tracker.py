@@ -140,7 +140,7 @@ class Tracker:
         if score >= self.settings.lost_score and self._is_far(box, last):
             box, score = self._confirm(frame, last, box, score)
         if score < self.settings.lost_score and self.settings.found_again:
-            box, score = self._search_around(frame, last) or (box, score)
+            box, score = self._search_around(frame, last, score) or (box, score)
         if score < self.settings.lost_score:
             self._n_lost += 1
             self._box = last
@@ -185,20 +185,23 @@ class Tracker:
         self._square = first
         return box, score
 
-    def _search_around(self, frame: Image, last: Floats) -> Optional[Tuple[Floats, float]]:
+    def _search_around(
+        self, frame: Image, last: Floats, beside: float
+    ) -> Optional[Tuple[Floats, float]]:
         """Look for a lost target in other places, farther away in each frame; None if not found.
 
-        The network alone would find a look-alike somewhere. So the target must not be farther away
-        than it can have moved, and its score must be higher than beside its last place.
+        Anything alike would do for the network. So the target must not be farther away than it can
+        have moved, needs a higher score, and needs the more of it the farther away it is, compared
+        with ``beside``, the score in the usual search.
         """
         held, side, middle = self._square, self._around(last, 0).side, _centre(last)
         limit = self._motion.limit(self._n_lost) * _unit(last)
-        best, where, most = (last, 0.0), held, 0.0
+        best, where, most = (last, 0.0), held, beside
         for place in self._places(frame, middle, side, limit):
             left, top = place - side / 2
             found = self._find(frame, last, Square(left, top, side), None)
             distance = float(np.hypot(*(_centre(found[0]) - middle)))
-            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)
+            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)  # limit: 2 deviations
             if likely > most and distance <= limit:
                 best, where, most = found, self._square, likely
         self._square = where
