@@ -177,11 +177,11 @@ def test_still_target_is_not_found_farther_away_than_it_can_have_moved():
     tracker = wandered(0)
     for _ in range(30):
         tracker.update(field((192, 200)))
-    found = [tracker.update(field((248, 200)))[1] > 0.6 for _ in range(40)]
+    found = [tracker.update(field((248, 200)))[1] > 0.6 for _ in range(80)]
     first = found.index(True)
     unit = np.sqrt(tracker._box[2] * tracker._box[3])
-    assert 0.9 + 0.15 * first >= 50 / unit  # root areas: three times the least spread, and growth
-    assert first > 5
+    assert 0.9 + 0.05 * first >= 50 / unit  # root areas: three times the least spread, and growth
+    assert first > 40
 
 
 def test_dimmer_look_alike_is_not_taken_for_a_lost_target():
@@ -194,15 +194,16 @@ def test_look_alike_farther_away_must_outdo_what_is_in_the_lost_targets_place():
         tracker = wandered(0)
         for _ in range(30):
             tracker.update(field((192, 200)))
-        for _ in range(20):
+        for _ in range(60):
             tracker.update(field())
-        box, _ = tracker.update(field(place, (248, 200)))
+        for _ in range(10):
+            box, _ = tracker.update(field(place, (248, 200)))
         assert abs(box[0] - expected) < 8
 
 
 def test_limit_grows_with_what_surprises_and_with_the_time_lost():
     still, _ = after(np.zeros((40, 2)))
-    assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 2.4])
+    assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 1.4])
     restless, _ = after(np.random.default_rng(0).normal(0, 12.0, (60, 2)))
     assert restless.limit(0) == pytest.approx(9 * restless.surprise) and restless.limit(0) > 3
 

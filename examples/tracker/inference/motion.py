@@ -11,8 +11,9 @@ Floats = NDArray[np.float64]
 MEMORY = 0.8  # per frame, of velocity and of surprise
 FIRST_SURPRISE = 0.3  # before anything is known
 SURPRISES = 3.0  # standard deviation of the prior, in mean distances from the prediction
-GROWTH = 0.15  # of the standard deviation, and of the limit, per frame without the target
+GROWTH = 0.15  # of the standard deviation per frame in which the target is lost
 LIMIT = 3.0  # standard deviations that the target may be away from where it was lost
+LIMIT_GROWTH = 0.05  # of that limit per frame, in root areas
 WIDEST = 2.0  # standard deviation: the place where it was lost stays the likeliest
 
 
@@ -45,7 +46,7 @@ class Motion:
 
     def limit(self, n_lost: int) -> float:
         """The farthest that a lost target may be away, in root areas."""
-        return LIMIT * self._usual_spread() + GROWTH * n_lost
+        return LIMIT * self._usual_spread() + LIMIT_GROWTH * n_lost
 
     def _usual_spread(self) -> float:
         return max(self.least, SURPRISES * self.surprise)
