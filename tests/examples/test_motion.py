@@ -204,6 +204,8 @@ def test_look_alike_farther_away_must_outdo_what_is_in_the_lost_targets_place():
 def test_limit_grows_with_what_surprises_and_with_the_time_lost():
     still, _ = after(np.zeros((40, 2)))
     assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 1.4])
+    settled, _ = after(np.zeros((5000, 2)), least=0.0)
+    assert settled.limit(0) == pytest.approx(0.9)  # without a prior, too
     restless, _ = after(np.random.default_rng(0).normal(0, 12.0, (60, 2)))
     assert restless.limit(0) == pytest.approx(9 * restless.surprise) and restless.limit(0) > 3
 

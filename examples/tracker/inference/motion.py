@@ -46,7 +46,7 @@ class Motion:
 
     def limit(self, n_lost: int) -> float:
         """The farthest that a lost target may be away, in root areas."""
-        return LIMIT * self._usual_spread() + LIMIT_GROWTH * n_lost
+        return LIMIT * max(self._usual_spread(), FIRST_SURPRISE) + LIMIT_GROWTH * n_lost
 
     def _usual_spread(self) -> float:
         return max(self.least, SURPRISES * self.surprise)

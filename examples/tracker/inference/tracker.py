@@ -190,9 +190,9 @@ class Tracker:
     ) -> Optional[Tuple[Floats, float]]:
         """Look for a lost target in other places, farther away in each frame; None if not found.
 
-        Anything alike would do for the network. So the target must not be farther away than it can
-        have moved, needs a higher score, and needs the more of it the farther away it is, compared
-        with ``beside``, the score in the usual search.
+        The network alone would accept any look-alike. So the target must not be farther away than
+        it can have moved, it needs a higher score than usual, and this score, discounted by the
+        distance, must be above ``beside``, the score of the usual search.
         """
         held, side, middle = self._square, self._around(last, 0).side, _centre(last)
         limit = self._motion.limit(self._n_lost) * _unit(last)
