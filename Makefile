@@ -45,7 +45,7 @@ demo: $(VENV)/ready ## train a small tracker three ways, print a table (DATA=fol
 	$(BIN)/python -m examples.tracker.demo $(if $(DATA),--data "$(DATA)")
 
 # == Check
-test: ## everything that continuous integration checks
+test: ## the checks of continuous integration, except make floor
 	@$(MAKE) --no-print-directory lint types docs oldest frameworks suite
 	$(call say,All checks passed)
 
