@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,22 @@ PAGE = ROOT / "docs" / "tutorials" / "many-gpus.md"
 pytest.importorskip("torch.distributed.run")
 
 
+def meeting_place():
+    """Options of torchrun for processes of one machine."""
+    if int(torch.__version__.split(".")[0]) >= 2:
+        return ["--standalone"]
+    # The server that torch 1.9 starts for --standalone sometimes fails (MemoryError: bad_alloc).
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return ["--master_addr=127.0.0.1", f"--master_port={free.getsockname()[1]}"]
+
+
 def run(folder, n_processes, stop_at="inf"):
     """History that the page's script saves in a folder."""
     (script,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     folder.mkdir(exist_ok=True)
     (folder / "train.py").write_text(script, encoding="utf-8")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [sys.executable, "-m", "torch.distributed.run", *meeting_place()]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     subprocess.run(
         [*command, f"--nproc_per_node={n_processes}", "train.py"],
