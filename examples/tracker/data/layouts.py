@@ -228,7 +228,7 @@ def read_video(video: Video, cache: Path) -> Sequence:
 
 
 def _place(video: Video) -> Tuple[Path, int]:
-    """Where the images are, and the number of the first that is annotated."""
+    """Folder of the images, and the number of the first that is annotated."""
     if video.layout.name == "otb":
         return video.images, OTB_STARTS.get(video.name, 1)
     if video.images.exists() or video.name not in UAV_STARTS:

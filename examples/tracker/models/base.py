@@ -46,11 +46,11 @@ class TrackerModel(nn.Module):
             raise ValueError(f"{type(self).__name__} has no stages to freeze; got {n_stages}")
 
     def see(self, crops: Tensor) -> Tensor:
-        """What `embed` and `locate` also take in place of crops; here the crops themselves."""
+        """Features that `embed` and `locate` also take in place of crops; here the crops."""
         return crops
 
     def embed(self, template: Tensor) -> Tensor:
-        """What depends on the template alone, (B, ...): a tracker computes it once per video."""
+        """Tensor of the template alone, (B, ...): a tracker computes it once per video."""
         raise NotImplementedError
 
     def locate(self, embedded: Tensor, search: Tensor) -> Maps:
