@@ -47,7 +47,7 @@ class TrackSettings:
     least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
     look_again: float = 0.0  # a target that moved by more root areas is looked at again, centred
-    found_again: float = 0.0  # score of a lost target that is found farther away than that square
+    found_again: float = 0.0  # score that a lost target needs outside the usual search square
     motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off
     lasting: float = 1.0  # share of that correction that stays when the target has moved about
