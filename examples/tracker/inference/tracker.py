@@ -34,7 +34,8 @@ DEFAULTS = TrackSettings(
     search_growth=0.03,
     least_search=36.0,
     hold=0.1,
-    look_again=0.1,
+    lead=1.0,
+    look_again=0.15,
     found_again=0.6,
     correction=1.0,
     lasting=0.7,
@@ -135,9 +136,11 @@ class Tracker:
             raise RuntimeError("update needs a target: call init first")
         frame = images.check_frame(frame)
         last = images.keep_inside(self._box, frame.shape[:2], MIN_SIDE)
-        square = self._aim(last, self._n_lost)
+        step = self.settings.lead * self._motion.step(self._n_lost)
+        ahead = images.keep_inside(last + [*step, 0, 0], frame.shape[:2], MIN_SIDE)
+        square = self._aim(ahead, self._n_lost)
         box, score = self._find(frame, last, square, self._expect(last, square))
-        if score >= self.settings.lost_score and self._is_far(box, last):
+        if score >= self.settings.lost_score and self._is_off_centre(box):
             box, score = self._confirm(frame, last, box, score)
         if score < self.settings.lost_score and self.settings.found_again:
             box, score = self._search_around(frame, last, score) or (box, score)
@@ -165,14 +168,15 @@ class Tracker:
         lasting = self.settings.lasting
         return self._bias.times(lasting + (1 - lasting) * math.exp(-self._motion.path / FADE))
 
-    def _is_far(self, box: Floats, last: Floats) -> bool:
-        limit = self.settings.look_again * _unit(last)
-        return bool(0 < limit < np.hypot(*(_centre(box) - _centre(last))))
+    def _is_off_centre(self, box: Floats) -> bool:
+        limit, square = self.settings.look_again * _unit(box), self._square
+        middle = np.array([square.left, square.top]) + square.side / 2
+        return bool(0 < limit < np.hypot(*(_centre(box) - middle)))
 
     def _confirm(
         self, frame: Image, last: Floats, box: Floats, score: float
     ) -> Tuple[Floats, float]:
-        """Look once more at a target that has moved, now with it in the middle of the square.
+        """Look once more at a target off the middle of the square, now with it in the middle.
 
         The network's box depends a little on where in the crop the target is, and its bias was
         measured in the middle.
@@ -199,9 +203,10 @@ class Tracker:
         best, where, most = (last, 0.0), held, beside
         for place in self._places(frame, middle, side, limit):
             left, top = place - side / 2
-            found = self._find(frame, last, Square(left, top, side), None)
+            prior = Expected((middle - (left, top)) / side, limit / 2 / side)
+            found = self._find(frame, last, Square(left, top, side), prior)
             distance = float(np.hypot(*(_centre(found[0]) - middle)))
-            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)  # limit: 2 deviations
+            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)  # the same prior
             if likely > most and distance <= limit:
                 best, where, most = found, self._square, likely
         self._square = where
