@@ -166,30 +166,6 @@ def field(*squares):
     return image
 
 
-@pytest.mark.parametrize("lead, n_looks", [(0.0, 2), (1.0, 1)])
-def test_square_is_ahead_of_a_steady_target_so_that_one_look_is_enough(lead, n_looks):
-    settings = TrackSettings(look_again=0.3, lead=lead, blend=0.5)
-    tracker = Tracker(Looks(), engine="torch", settings=settings)
-    tracker.init(frame((12, 200)), (12, 52, 16, 16))
-    for k in range(1, 24):
-        tracker.engine._model.n = 0
-        box, _ = tracker.update(frame((12 + 7 * k, 200)))
-    assert abs(box[0] - 12 - 7 * 23) < 8 and tracker.engine._model.n == n_looks
-
-
-def test_square_is_not_ahead_of_a_lost_target():
-    tracker = Tracker(Brightest(), engine="torch", settings=replace(FIND, lead=1.0, found_again=0.0))
-    tracker.init(field((12, 200)), (12, 152, 16, 16))
-    for k in range(1, 24):
-        tracker.update(field((12 + 7 * k, 200)))
-    squares = []
-    for _ in range(5):
-        tracker.update(field())
-        squares.append(tracker._square)
-    assert squares[0] != squares[1] and squares[1:] == 4 * [squares[1]]
-    assert squares[1].left + squares[1].side / 2 == pytest.approx(12 + 7 * 23 + 8, abs=8)
-
-
 def test_restless_target_that_leaves_the_search_square_is_found_in_the_same_frame():
     box, score = wandered(10).update(field((248, 200)))
     assert abs(box[0] - 248) < 8 and score > 0.6

@@ -16,7 +16,7 @@ Map = NDArray[np.float32]
 
 
 RANGES = {  # of the settings; a round bracket leaves its end out
-    "[0, 1]": ("window_product", "blend", "lead", "correction", "lasting", "found_again"),
+    "[0, 1]": ("window_product", "blend", "correction", "lasting", "found_again"),
     "[0, 1)": ("size_smoothing", "lost_score", "hold"),
     "[0, inf)": ("penalty", "search_growth", "least_search", "motion", "look_again"),
     "[1, inf)": ("search_limit",),
@@ -46,8 +46,7 @@ class TrackSettings:
     search_limit: float = 2.0  # and at most so many times as wide
     least_search: float = 0.0  # pixels of the frame that the search square is wide, at least
     hold: float = 0.0  # the search square keeps its size until the box's differs by so much
-    lead: float = 0.0  # share of the target's mean step by which the square is ahead of it
-    look_again: float = 0.0  # a target off the crop's middle by more root areas is looked at again
+    look_again: float = 0.0  # a target that moved by more root areas is looked at again, centred
     found_again: float = 0.0  # score that a lost target needs outside the usual search square
     motion: float = 0.0  # least spread of the prior on the target's place, in root areas
     correction: float = 0.0  # share of the network's bias in the first frame that is taken off

@@ -42,11 +42,7 @@ class Motion:
         """The place in the next frame, in pixels; ``unit`` is the root of the target's area."""
         usual = self._usual_spread()
         spread = min(usual + GROWTH * n_lost, max(usual, WIDEST))
-        return Expected(self.centre + self.step(n_lost), spread * unit)
-
-    def step(self, n_lost: int) -> Floats:
-        """How far it moves until the next frame, in pixels; a lost target is expected to wait."""
-        return self.velocity * (not n_lost)
+        return Expected(self.centre + self.velocity * (not n_lost), spread * unit)
 
     def limit(self, n_lost: int) -> float:
         """The farthest that a lost target may be away, in root areas."""

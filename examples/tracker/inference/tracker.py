@@ -34,7 +34,6 @@ DEFAULTS = TrackSettings(
     search_growth=0.03,
     least_search=36.0,
     hold=0.1,
-    lead=1.0,
     look_again=0.15,
     found_again=0.6,
     correction=1.0,
@@ -136,11 +135,9 @@ class Tracker:
             raise RuntimeError("update needs a target: call init first")
         frame = images.check_frame(frame)
         last = images.keep_inside(self._box, frame.shape[:2], MIN_SIDE)
-        step = self.settings.lead * self._motion.step(self._n_lost)
-        ahead = images.keep_inside(last + [*step, 0, 0], frame.shape[:2], MIN_SIDE)
-        square = self._aim(ahead, self._n_lost)
+        square = self._aim(last, self._n_lost)
         box, score = self._find(frame, last, square, self._expect(last, square))
-        if score >= self.settings.lost_score and self._is_off_centre(box):
+        if score >= self.settings.lost_score and self._is_far(box, last):
             box, score = self._confirm(frame, last, box, score)
         if score < self.settings.lost_score and self.settings.found_again:
             box, score = self._search_around(frame, last, score) or (box, score)
@@ -168,15 +165,14 @@ class Tracker:
         lasting = self.settings.lasting
         return self._bias.times(lasting + (1 - lasting) * math.exp(-self._motion.path / FADE))
 
-    def _is_off_centre(self, box: Floats) -> bool:
-        limit, square = self.settings.look_again * _unit(box), self._square
-        middle = np.array([square.left, square.top]) + square.side / 2
-        return bool(0 < limit < np.hypot(*(_centre(box) - middle)))
+    def _is_far(self, box: Floats, last: Floats) -> bool:
+        limit = self.settings.look_again * _unit(last)
+        return bool(0 < limit < np.hypot(*(_centre(box) - _centre(last))))
 
     def _confirm(
         self, frame: Image, last: Floats, box: Floats, score: float
     ) -> Tuple[Floats, float]:
-        """Look once more at a target off the middle of the square, now with it in the middle.
+        """Look once more at a target that has moved, now with it in the middle of the square.
 
         The network's box depends a little on where in the crop the target is, and its bias was
         measured in the middle.
