@@ -201,6 +201,13 @@ def test_look_alike_farther_away_must_outdo_what_is_in_the_lost_targets_place():
         assert abs(box[0] - expected) < 8
 
 
+def test_brighter_look_alike_in_the_same_square_is_too_far_away_for_the_prior():
+    tracker = wandered(0)
+    tracker._motion.surprise = 0.6  # so that it can be as far away
+    box, _ = tracker.update(field((232, 200), (252, 230)))
+    assert abs(box[0] - 232) < 8
+
+
 def test_limit_grows_with_what_surprises_and_with_the_time_lost():
     still, _ = after(np.zeros((40, 2)))
     assert [still.limit(n) for n in (0, 10)] == pytest.approx([0.9, 1.4])
