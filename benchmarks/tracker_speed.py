@@ -14,6 +14,7 @@ than the tracked ones.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import platform
@@ -39,7 +40,7 @@ from examples.tracker.inference.tracker import SHIPPED, Tracker, open_network
 from examples.tracker.synthetic.composite import composite_clips
 
 BASE = "torch float32"
-COMPARE_EVERY = 5  # every so many frames, trackers get the same box
+COMPARE_EVERY = 5  # every so many frames, trackers get the same box and motion
 TURN = 20  # frames per turn of a tracker
 BIG = {"1280 x 720": (720, 1280), "1920 x 1080": (1080, 1920), "3840 x 2160": (2160, 3840)}
 
@@ -128,10 +129,12 @@ def from_same_previous_box(trackers, videos):
             tracker.init(frames[0], box)
         for i in range(1, len(frames)):
             before = base._box.copy(), base._square, base._n_lost
+            motion = copy.copy(base._motion)
             truth, _ = base.update(frames[i])
             for name, tracker in trackers.items() if i % COMPARE_EVERY == 0 else ():
                 if tracker is not base:
                     tracker._box, tracker._square, tracker._n_lost = before
+                    tracker._motion = copy.copy(motion)
                     found[name].append(overlap(tracker.update(frames[i])[0][None], truth[None])[0])
     return {name: float(np.mean(values)) if values else 1.0 for name, values in found.items()}
 

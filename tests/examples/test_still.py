@@ -1,4 +1,4 @@
-"""The shipped tracker is steady: on images that do not change, and if a first box differs a little."""
+"""The shipped tracker is steady on images that do not change, and if a first box differs a bit."""
 
 from __future__ import annotations
 
