@@ -196,13 +196,14 @@ class Tracker:
         """
         held, side, middle = self._square, self._around(last, 0).side, _centre(last)
         limit = self._motion.limit(self._n_lost) * _unit(last)
+        spread = limit / 2  # of a Gaussian prior on the place, in each square and between them
         best, where, most = (last, 0.0), held, beside
         for place in self._places(frame, middle, side, limit):
             left, top = place - side / 2
-            prior = Expected((middle - (left, top)) / side, limit / 2 / side)
+            prior = Expected((middle - (left, top)) / side, spread / side)
             found = self._find(frame, last, Square(left, top, side), prior)
             distance = float(np.hypot(*(_centre(found[0]) - middle)))
-            likely = found[1] * math.exp(-2 * (distance / limit) ** 2)  # the same prior
+            likely = found[1] * math.exp(-((distance / spread) ** 2) / 2)
             if likely > most and distance <= limit:
                 best, where, most = found, self._square, likely
         self._square = where

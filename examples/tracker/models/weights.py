@@ -68,7 +68,7 @@ def _read(path: Path, kinds: Dict[str, type]) -> Optional[Dict[str, Any]]:
     """Content of a file that holds such parts; None if it is something else."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception:  # noqa: BLE001  # torch raises several kinds for what is no file of its
         return None
