@@ -186,8 +186,9 @@ def tables(stored: Dict[str, Any]) -> str:
     head, steps = " | ".join(shown), range(1, len(stored["times"]))
     lines = [f"| frames | videos | {head} |", "|---" * (2 + len(shown)) + "|"]
     for i in steps:
-        ends = [[of[name][key][i] for key in ("curve", "low", "high")] for name in shown]
-        cells = [f"{middle:.2f} ({low:.2f} to {high:.2f})" for middle, low, high in ends]
+        cells = [
+            _interval(*(of[name][key][i] for key in ("curve", "low", "high"))) for name in shown
+        ]
         lines.append(f"| {stored['times'][i]} | {stored['n_videos'][i]} | {' | '.join(cells)} |")
     lines += ["", f"| frames, plain CKA | {head} |", "|---" * (1 + len(shown)) + "|"]
     for i in steps:
@@ -195,14 +196,16 @@ def tables(stored: Dict[str, Any]) -> str:
         lines.append(f"| {stored['times'][i]} | {' | '.join(cells)} |")
     lines += ["", f"| features | fall | less {shown[0]}'s |", "|---|---|---|"]
     for label, found in of.items():
-        fall, other = (
-            f"{found[name][0]:.2f} ({found[name][1]:.2f} to {found[name][2]:.2f})"
-            for name in ("fall", "fall_less_first")
-        )
+        fall, other = (_interval(*found[name]) for name in ("fall", "fall_less_first"))
         lines.append(f"| {label} | {fall} | {'' if label == shown[0] else other} |")
     lines += ["", "| independent videos | plain | debiased |", "|---|---|---|"]
     lines += [f"| {n} | {plain:.3f} | {debiased:.3f} |" for n, plain, debiased in stored["bias"]]
     return "\n".join(lines)
+
+
+def _interval(*ends: float) -> str:
+    middle, low, high = (round(end, 2) + 0.0 for end in ends)  # + 0.0: never "-0.00"
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
 def picture(stored: Dict[str, Any]) -> Any:

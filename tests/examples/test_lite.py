@@ -208,6 +208,18 @@ def test_weights_that_do_not_fit_raise(tmp_path):
         load_weights(path)
 
 
+def test_a_file_of_weights_that_does_not_fit_in_memory_is_not_called_foreign(monkeypatch, tmp_path):
+    path = tmp_path / "w.pt"
+    save_weights(path, build_model("lite", width=16), "lite", {"width": 16})
+
+    def too_large(*_arguments, **_options):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr(torch, "load", too_large)
+    with pytest.raises(MemoryError, match="no memory"):
+        load_weights(path)
+
+
 def test_training_starts_from_a_file_of_weights_or_of_the_backbone(imagenet_like, tmp_path):
     shipped, again = build_model("lite", width=16), build_model("lite", width=16)
     save_weights(tmp_path / "w.pt", shipped, "lite", {"width": 16})
